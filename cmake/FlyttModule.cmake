@@ -1,7 +1,7 @@
 # flytt_module(<name> DEPENDS <targets…> [PRIVATE_DEPENDS <targets…>])
 # One static library flytt_<name> from src/<name>/*.cc and src/<name>/*/*.cc, and one test program
 # <name>_test from the *_test.cc files beside them. Include paths start at src/.
-option(FLYTT_SANITIZE "address,undefined | thread | empty" "")
+set(FLYTT_SANITIZE "" CACHE STRING "address,undefined or thread or empty")
 
 add_library(flytt_flags INTERFACE)
 target_include_directories(flytt_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
