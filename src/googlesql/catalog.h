@@ -1,0 +1,39 @@
+#pragma once
+// What the translator asks of whoever keeps the tables.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "data/type.h"
+
+namespace flytt::googlesql {
+
+struct CatalogColumn {
+  std::string name;            // as the user sees it; compared without case
+  data::Type type;
+  std::string physical_name;   // the column's name in `relation`, unquoted
+  bool is_pseudo = false;      // resolves by name, stays out of SELECT * (_PARTITIONTIME, …)
+};
+
+struct CatalogTable {
+  std::string full_name;       // "project.dataset.table": two paths to one table have one full name
+  std::vector<CatalogColumn> columns;
+  // DuckDB text to put after FROM, without an alias: a quoted table name or a parenthesised SELECT. It offers at least the
+  // columns with the given indexes (into `columns`) under their physical names; the list may be empty (only rows count).
+  std::function<std::string(const std::vector<int>& column_indexes)> relation;
+};
+
+// Called by the thread that translates, never by two threads for one translation at once.
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+  // `path` has the segments as the user wrote them: {"t"}, {"d", "t"}, {"p", "d", "t"}, {"p.d.t"} (one pair of backticks),
+  // {"p.d", "t"}, {"d", "INFORMATION_SCHEMA", "TABLES"}. Defaults for project and dataset are the catalog's business.
+  // nullopt: no such table; the analyzer then says so with the position. An Error ends the translation.
+  virtual Result<std::optional<CatalogTable>> find(const std::vector<std::string>& path) = 0;
+};
+
+}  // namespace flytt::googlesql
