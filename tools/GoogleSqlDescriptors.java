@@ -24,7 +24,9 @@ import java.util.Set;
  *       only the parse tree needed. Fields of a dropped type are left out; protobuf keeps them as unknown fields.
  * </ul>
  *
- * Usage: java -cp ... GoogleSqlDescriptors.java FULL PRUNED
+ * <p>FILES lists, one a line, the files of PRUNED that need code; protobuf itself brings the others.
+ *
+ * <p>Usage: java -cp ... GoogleSqlDescriptors.java FULL PRUNED FILES
  */
 public class GoogleSqlDescriptors {
   private static final String ROOT_CLASS = "com.google.zetasql.LocalService";
@@ -45,6 +47,9 @@ public class GoogleSqlDescriptors {
     Map<String, FileDescriptorProto> kept = new LinkedHashMap<>();
     reach(root.getFullName(), files, dropped, kept);
     write(kept.values(), Path.of(args[1]));
+    List<String> names = new ArrayList<>(kept.keySet());
+    names.removeIf(name -> name.startsWith("google/protobuf/"));
+    Files.write(Path.of(args[2]), names);
   }
 
   /** Adds `file` after everything that it imports. */
