@@ -1,0 +1,65 @@
+#pragma once
+// The verbs. Each takes its options and returns the exit status of the process (output.h).
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace flytt::app {
+
+struct CommonOptions {
+  std::string config_path = "flytt.yaml";
+  bool json = false;
+};
+
+struct InitOptions {
+  std::string postgres_url;
+  bool force = false;
+};
+struct SetupOptions {
+  std::string source;
+  std::string print;  // empty = apply; "plain" or "flyway" = print
+};
+struct TeardownOptions {
+  std::string source;
+};
+struct RunOptions {
+  bool once = false;
+  bool adopt = false;
+  std::vector<std::string> only;
+};
+struct WarehouseOptions {
+  std::string data = "./warehouse";
+  std::string http = "127.0.0.1:9050";
+  std::string grpc = "127.0.0.1:9060";
+  std::int64_t memory_bytes = 512LL << 20;
+  std::string project = "flytt";
+};
+struct QueryOptions {
+  std::string sql;
+  std::string format = "table";  // table | json | csv
+  std::string data;              // folder of a warehouse to ask without a configuration
+};
+struct StatusOptions {
+  bool watch = false;
+};
+struct ResyncOptions {
+  std::string table;  // STREAM.TABLE
+};
+
+int run_init(const CommonOptions& common, const InitOptions& options);
+int run_check(const CommonOptions& common);
+int run_plan(const CommonOptions& common);
+int run_setup(const CommonOptions& common, const SetupOptions& options);
+int run_teardown(const CommonOptions& common, const TeardownOptions& options);
+int run_run(const CommonOptions& common, const RunOptions& options);
+int run_warehouse(const CommonOptions& common, const WarehouseOptions& options);
+int run_query(const CommonOptions& common, const QueryOptions& options);
+int run_status(const CommonOptions& common, const StatusOptions& options);
+int run_resync(const CommonOptions& common, const ResyncOptions& options);
+int run_version(const CommonOptions& common);
+
+// Parses the command line and runs the verb.
+int run_command_line(int argc, char** argv);
+
+}  // namespace flytt::app

@@ -1,0 +1,310 @@
+#include "app/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "app/config_keys.h"
+
+namespace flytt::app {
+
+namespace {
+
+// Carries what every step needs to make an error with a line.
+struct Reader {
+  const std::string& path;
+  const Environment& environment;
+
+  Error fail(const YAML::Node& node, const std::string& sentence) const {
+    const int line = node.Mark().line;
+    return Error(ErrorCode::kConfig, path + (line >= 0 ? ":" + std::to_string(line + 1) : std::string()) + ": " + sentence);
+  }
+};
+
+std::string joined(const std::vector<std::string>& path) {
+  std::string out;
+  for (const std::string& part : path) out += (out.empty() ? "" : ".") + part;
+  return out;
+}
+
+Status check_kind(const Reader& reader, const ConfigKey& key, const YAML::Node& node, const std::string& name) {
+  switch (key.kind) {
+    case KeyKind::kMap:
+      if (!node.IsMap() && !node.IsNull()) return reader.fail(node, "'" + name + "' must be a map of keys");
+      break;
+    case KeyKind::kStringList:
+      if (!node.IsSequence()) return reader.fail(node, "'" + name + "' must be a list, [a, b]");
+      for (const auto& item : node)
+        if (!item.IsScalar()) return reader.fail(item, "'" + name + "' must be a list of texts");
+      break;
+    default:
+      if (!node.IsScalar()) return reader.fail(node, "'" + name + "' must be a single value");
+  }
+  return ok();
+}
+
+// Every key is known, works in this version, stands once and has the right kind.
+Status check_keys(const Reader& reader, const YAML::Node& node, std::vector<std::string>& path) {
+  std::set<std::string> seen;
+  for (const auto& entry : node) {
+    if (!entry.first.IsScalar()) return reader.fail(entry.first, "a key must be a text");
+    const std::string name = entry.first.Scalar();
+    if (!seen.insert(name).second) return reader.fail(entry.first, "'" + name + "' stands twice");
+    path.push_back(name);
+    const ConfigKey* key = find_config_key(path);
+    if (key == nullptr) {
+      path.pop_back();
+      const std::string nearest = nearest_name(name, known_names_below(path));
+      return reader.fail(entry.first, "unknown key '" + name + "'" + (path.empty() ? "" : " in '" + joined(path) + "'") +
+                                          (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+    }
+    if (!key->works) return reader.fail(entry.first, "'" + joined(path) + "' is not in this version");
+    TRY_STATUS(check_kind(reader, *key, entry.second, joined(path)));
+    if (entry.second.IsMap()) TRY_STATUS(check_keys(reader, entry.second, path));
+    path.pop_back();
+  }
+  return ok();
+}
+
+// Replaces ${env:NAME} and ${file:/path}. A missing one is an error that names it, never its value.
+Result<std::string> resolve(const Reader& reader, const YAML::Node& node) {
+  std::string text = node.Scalar(), out;
+  std::size_t at = 0;
+  while (true) {
+    const auto open = text.find("${", at);
+    if (open == text.npos) return out + text.substr(at);
+    const auto close = text.find('}', open);
+    if (close == text.npos) return reader.fail(node, "'${' without '}'");
+    const std::string reference = text.substr(open + 2, close - open - 2);
+    out += text.substr(at, open - at);
+    at = close + 1;
+    if (reference.rfind("env:", 0) == 0) {
+      const auto value = reader.environment(reference.substr(4));
+      if (!value || value->empty()) return reader.fail(node, "environment variable '" + reference.substr(4) + "' is not set");
+      out += *value;
+    } else if (reference.rfind("file:", 0) == 0) {
+      std::filesystem::path file = reference.substr(5);
+      if (file.is_relative()) file = std::filesystem::path(reader.path).parent_path() / file;
+      std::ifstream in(file);
+      if (!in) return reader.fail(node, "file '" + file.string() + "' cannot be read");
+      std::stringstream content;
+      content << in.rdbuf();
+      std::string value = content.str();
+      while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
+      out += value;
+    } else {
+      return reader.fail(node, "'${" + reference + "}' is not a reference; use ${env:NAME} or ${file:/path}");
+    }
+  }
+}
+
+std::string text_or(const YAML::Node& map, const char* key, std::string standard) {
+  const YAML::Node node = map[key];
+  return node ? node.Scalar() : std::move(standard);
+}
+
+// Paths in the file are relative to the file.
+std::string beside(const std::string& config_path, const std::string& path) {
+  if (std::filesystem::path(path).is_absolute()) return path;
+  return (std::filesystem::absolute(config_path).parent_path() / path).lexically_normal().string();
+}
+
+Status read_destination(const Reader& reader, const YAML::Node& node, Config& config) {
+  DestinationConfig& destination = config.destination;
+  if (node && node["local"] && node["bigquery"]) return reader.fail(node, "'destination' takes either 'local' or 'bigquery'");
+  const YAML::Node remote = node ? node["bigquery"] : YAML::Node(YAML::NodeType::Undefined);
+  if (!remote) {
+    destination.folder = beside(config.path, node ? text_or(node, "local", "./warehouse") : "./warehouse");
+    return ok();
+  }
+  destination.folder.clear();
+  destination.rest_url = text_or(remote, "rest", "");
+  destination.grpc_address = text_or(remote, "grpc", "");
+  if (destination.rest_url.empty() != destination.grpc_address.empty())
+    return reader.fail(remote, "'destination.bigquery' needs both 'rest' and 'grpc', or neither for BigQuery itself");
+  destination.kind = destination.rest_url.empty() ? DestinationConfig::Kind::kGoogle : DestinationConfig::Kind::kRemote;
+  if (destination.kind == DestinationConfig::Kind::kGoogle) {
+    destination.key_file = text_or(remote, "key_file", reader.environment("GOOGLE_APPLICATION_CREDENTIALS").value_or(""));
+    if (destination.key_file.empty())
+      return reader.fail(remote, "BigQuery needs a service account key: set 'key_file' here or GOOGLE_APPLICATION_CREDENTIALS (other credentials are not in this version)");
+    destination.key_file = beside(config.path, destination.key_file);
+  }
+  return ok();
+}
+
+Status read_bounds(const Reader& reader, const YAML::Node& root, Config& config) {
+  const auto bytes = [&](const char* key, std::int64_t& out) -> Status {
+    const YAML::Node node = root["memory"][key];
+    if (!node) return ok();
+    auto value = parse_bytes(node.Scalar());
+    if (!value) return reader.fail(node, value.error().sentence());
+    if (*value < (32LL << 20)) return reader.fail(node, "'memory." + std::string(key) + "' must be at least 32MiB");
+    out = *value;
+    return ok();
+  };
+  if (root["memory"] && root["memory"].IsMap()) {
+    TRY_STATUS(bytes("engine", config.engine_memory_bytes));
+    TRY_STATUS(bytes("warehouse", config.warehouse_memory_bytes));
+  }
+  if (const YAML::Node node = root["copy_workers"]) {
+    const std::string text = node.Scalar();
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), config.copy_workers);
+    if (failure != std::errc() || end != text.data() + text.size() || config.copy_workers < 1 || config.copy_workers > 16)
+      return reader.fail(node, "'copy_workers' must be a number from 1 to 16");
+  }
+  return ok();
+}
+
+Status read_sources(const Reader& reader, const YAML::Node& node, Config& config) {
+  for (const auto& entry : node) {
+    PostgresSourceConfig source;
+    source.name = entry.first.Scalar();
+    if (source.name.empty() || source.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
+      return reader.fail(entry.first, "a source's name consists of a-z, 0-9 and _ (it becomes part of slot and publication names)");
+    const YAML::Node url = entry.second["postgres"];
+    if (!url) return reader.fail(entry.first, "source '" + source.name + "' needs 'postgres: URL'");
+    auto resolved = resolve(reader, url);
+    if (resolved) source.url = base::Secret(std::move(*resolved));
+    else source.url_problem = resolved.error().sentence();
+    source.publication = text_or(entry.second, "publication", "flytt_" + source.name);
+    source.slot = text_or(entry.second, "slot", "flytt_" + source.name);
+    source.owns_names = !entry.second["publication"] && !entry.second["slot"];
+    config.sources.push_back(std::move(source));
+  }
+  return ok();
+}
+
+Status read_patterns(const Reader& reader, const YAML::Node& node, std::vector<std::string>& out) {
+  if (!node) return ok();
+  out.clear();
+  for (const auto& item : node) {
+    if (item.Scalar().find('.') == std::string::npos)
+      return reader.fail(item, "'" + item.Scalar() + "' must have the form schema.table; * stands for any text");
+    out.push_back(item.Scalar());
+  }
+  return ok();
+}
+
+Status read_duration(const Reader& reader, const YAML::Node& node, std::int64_t& out) {
+  if (!node) return ok();
+  auto value = parse_duration_ms(node.Scalar());
+  if (!value) return reader.fail(node, value.error().sentence());
+  out = *value;
+  return ok();
+}
+
+Status read_stream(const Reader& reader, const YAML::Node& name, const YAML::Node& node, Config& config) {
+  StreamConfig stream;
+  stream.name = name.Scalar();
+  stream.from = text_or(node, "from", "");
+  stream.dataset = text_or(node, "to", "");
+  if (stream.from.empty() || stream.dataset.empty()) return reader.fail(name, "stream '" + stream.name + "' needs 'from' (a source) and 'to' (a dataset)");
+  if (config.find_source(stream.from) == nullptr) {
+    std::vector<std::string> names;
+    for (const PostgresSourceConfig& source : config.sources) names.push_back(source.name);
+    const std::string nearest = nearest_name(stream.from, names);
+    return reader.fail(node["from"], "unknown source '" + stream.from + "'" + (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+  }
+  for (const StreamConfig& other : config.streams)
+    if (other.from == stream.from)
+      return reader.fail(node["from"], "source '" + stream.from + "' already feeds stream '" + other.name + "'; one stream reads one source (a slot has one reader)");
+  if (stream.dataset.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != std::string::npos)
+    return reader.fail(node["to"], "'" + stream.dataset + "' is not a dataset name: letters, digits and _ only");
+  if (const std::string mode = text_or(node, "mode", "mirror"); mode != "mirror")
+    return reader.fail(node["mode"], mode == "append" ? "mode 'append' is not in this version" : "unknown mode '" + mode + "'; use 'mirror'");
+  if (node["tables"]) {
+    TRY_STATUS(read_patterns(reader, node["tables"]["include"], stream.include));
+    TRY_STATUS(read_patterns(reader, node["tables"]["exclude"], stream.exclude));
+  }
+  TRY_STATUS(read_duration(reader, node["freshness"], stream.freshness_ms));
+  TRY_STATUS(read_duration(reader, node["max_staleness"], stream.max_staleness_ms));
+  if (stream.freshness_ms < 1 || stream.freshness_ms > 60'000) return reader.fail(node["freshness"], "'freshness' must be between 1ms and 1m");
+  config.streams.push_back(std::move(stream));
+  return ok();
+}
+
+Result<Config> read_root(const Reader& reader, const YAML::Node& root) {
+  Config config;
+  config.path = reader.path;
+  if (!root.IsMap()) return reader.fail(root, "the configuration is empty; `flytt init --postgres URL` writes one");
+  std::vector<std::string> path;
+  TRY_STATUS(check_keys(reader, root, path));
+  config.project = text_or(root, "project", config.project);
+  config.location = text_or(root, "location", config.location);
+  TRY_STATUS(read_destination(reader, root["destination"], config));
+  if (root["state"] && root["state"]["sqlite"]) config.state_file = beside(config.path, root["state"]["sqlite"].Scalar());
+  else if (config.destination.kind == DestinationConfig::Kind::kLocal) config.state_file = config.destination.folder + "/state.db";
+  else return reader.fail(root["destination"], "with 'destination.bigquery' the key 'state' is obligatory: state: {sqlite: ./state.db}");
+  if (const YAML::Node listen = root["listen"]; listen && listen.IsMap()) {
+    config.health_address = text_or(listen, "health", "");
+    config.rest_address = text_or(listen, "rest", config.rest_address);
+    config.grpc_address = text_or(listen, "grpc", config.grpc_address);
+  }
+  TRY_STATUS(read_bounds(reader, root, config));
+  if (root["sources"]) TRY_STATUS(read_sources(reader, root["sources"], config));
+  if (root["streams"])
+    for (const auto& entry : root["streams"]) TRY_STATUS(read_stream(reader, entry.first, entry.second, config));
+  return config;
+}
+
+}  // namespace
+
+const PostgresSourceConfig* Config::find_source(std::string_view name) const {
+  for (const PostgresSourceConfig& source : sources)
+    if (source.name == name) return &source;
+  return nullptr;
+}
+
+const StreamConfig* Config::find_stream(std::string_view name) const {
+  for (const StreamConfig& stream : streams)
+    if (stream.name == name) return &stream;
+  return nullptr;
+}
+
+std::string Config::lock_folder() const {
+  if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder;
+  return std::filesystem::path(state_file).parent_path().string();
+}
+
+Result<Config> parse_config(const std::string& text, const std::string& path, const Environment& environment) {
+  try {
+    return read_root(Reader{path, environment}, YAML::Load(text));
+  } catch (const YAML::Exception& e) {
+    return Error(ErrorCode::kConfig, path + ":" + std::to_string(e.mark.line + 1) + ": not valid YAML: " + e.msg);
+  }
+}
+
+Result<Config> load_config(const std::string& path, const Environment& environment) {
+  std::ifstream in(path);
+  if (!in) return Error(ErrorCode::kConfig, "'" + path + "' cannot be read; `flytt init --postgres URL` writes one, --config names another");
+  std::stringstream content;
+  content << in.rdbuf();
+  return parse_config(content.str(), path, environment);
+}
+
+Result<std::int64_t> parse_duration_ms(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  constexpr std::int64_t kLargest = 400LL * 24 * 3600 * 1000;
+  std::int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : 0;
+  if (failure != std::errc() || factor == 0 || number < 0 || number > kLargest / factor)
+    return Error(ErrorCode::kConfig, "'" + std::string(text) + "' is not a duration; use 100ms, 2s, 5m or 1h");
+  return number * factor;
+}
+
+Result<std::int64_t> parse_bytes(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const std::int64_t factor = unit == "MiB" ? 1LL << 20 : unit == "GiB" ? 1LL << 30 : unit == "KiB" ? 1LL << 10 : 0;
+  if (failure != std::errc() || factor == 0 || number < 0 || number > (1LL << 50) / factor)
+    return Error(ErrorCode::kConfig, "'" + std::string(text) + "' is not a size; use 256MiB or 1GiB");
+  return number * factor;
+}
+
+}  // namespace flytt::app

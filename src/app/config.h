@@ -1,0 +1,79 @@
+#pragma once
+// The configuration file, parsed and validated once, as plain immutable structs.
+//
+// `load_config` reads YAML, refuses unknown and duplicate keys with their line and the nearest known key, resolves
+// `${env:NAME}` and `${file:/path}`, and checks that names refer to each other. Every key is declared once in
+// config_keys.h; the reference page comes from the same table.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace flytt::app {
+
+struct PostgresSourceConfig {
+  std::string name;
+  base::Secret url;         // empty when its reference cannot be resolved; `url_problem` then says why
+  std::string url_problem;
+  std::string publication;  // default flytt_<source>
+  std::string slot;         // default flytt_<source>
+  bool owns_names = true;   // false when publication or slot were named in the file
+};
+
+struct StreamConfig {
+  std::string name;
+  std::string from;     // a source
+  std::string dataset;  // the destination dataset
+  std::vector<std::string> include{"public.*"};
+  std::vector<std::string> exclude;
+  std::int64_t freshness_ms = 100;
+  std::int64_t max_staleness_ms = 0;
+};
+
+struct DestinationConfig {
+  enum class Kind { kLocal, kRemote, kGoogle };
+  Kind kind = Kind::kLocal;
+  std::string folder = "./warehouse";  // kLocal
+  std::string rest_url, grpc_address;  // kRemote: another flytt, or a peer that speaks the same API
+  std::string key_file;                // kGoogle: a service account key
+};
+
+struct Config {
+  std::string path;  // of the file, for messages
+  std::string project = "flytt";
+  std::string location = "europe-north1";
+  DestinationConfig destination;
+  std::string state_file;
+  std::string health_address;                   // empty = off
+  std::string rest_address = "127.0.0.1:9050";  // of the embedded warehouse
+  std::string grpc_address = "127.0.0.1:9060";
+  std::int64_t engine_memory_bytes = 256LL << 20;
+  std::int64_t warehouse_memory_bytes = 512LL << 20;
+  int copy_workers = 2;
+  std::vector<PostgresSourceConfig> sources;
+  std::vector<StreamConfig> streams;
+
+  const PostgresSourceConfig* find_source(std::string_view name) const;
+  const StreamConfig* find_stream(std::string_view name) const;
+  // The folder that holds LOCK: the warehouse's, or the state file's.
+  std::string lock_folder() const;
+};
+
+// How references reach the outside: `app` passes the process environment, tests pass a map.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+Result<Config> load_config(const std::string& path, const Environment& environment);
+Result<Config> parse_config(const std::string& text, const std::string& path, const Environment& environment);
+
+// "100ms", "2s", "5m", "1h" → milliseconds; "256MiB", "1GiB" → bytes.
+Result<std::int64_t> parse_duration_ms(std::string_view text);
+Result<std::int64_t> parse_bytes(std::string_view text);
+
+}  // namespace flytt::app
