@@ -6,11 +6,7 @@
 // answers kUnsupported with a sentence that names the function. A function that cannot be done exactly is not in it.
 // All functions are pure: they may be called from any thread, block on nothing and keep nothing.
 //
-// Values have one physical form: INT64 BIGINT, FLOAT64 DOUBLE, BOOL BOOLEAN, STRING VARCHAR, BYTES BLOB, DATE DATE, TIME
-// TIME, DATETIME TIMESTAMP, TIMESTAMP TIMESTAMP (UTC), NUMERIC DECIMAL(38,9), BIGNUMERIC BLOB of 32 ordered bytes
-// (data/decimal.h), JSON VARCHAR (normalised text), INTERVAL INTERVAL, GEOGRAPHY VARCHAR, ARRAY T[], STRUCT with the
-// fields f0, f1, … by position, RANGE STRUCT(f0, f1). Connections run with TimeZone = 'UTC', and the C++ functions of
-// native.h are registered under their names.
+// Values lie as physical_type.h says, and the C++ functions of native.h are registered under their names.
 //
 // Argument texts are complete DuckDB expressions (this module adds parentheses where it needs them). Each argument is
 // evaluated at most once per row by the text returned.
@@ -23,6 +19,7 @@
 
 #include "base/result.h"
 #include "data/type.h"
+#include "googlesql/physical_type.h"
 
 namespace flytt::googlesql {
 
@@ -60,6 +57,7 @@ struct FunctionCall {
   data::Type result;
   bool safe = false;                    // SAFE_ERROR_MODE
   AggregateParts parts;                 // for aggregates and analytic functions
+  std::int64_t now_micros = 0;          // the statement's moment, for CURRENT_TIMESTAMP and its kin
 };
 
 // The DuckDB expression of a call. kUnsupported when this function, signature or combination of parts is not handled.
@@ -79,9 +77,6 @@ struct CastCall {
 // The DuckDB expression of a cast, NUMERIC(P,S), STRING(L), BYTES(L) of `to` included.
 Result<std::string> render_cast(const CastCall& call);
 
-// DuckDB's type for a GoogleSQL type: "BIGINT", "STRUCT(f0 BIGINT, f1 VARCHAR[])".
-std::string physical_type(const data::Type& type);
-
 // ORDER BY items for one key, in GoogleSQL's order (NaN below all numbers, NULLs as asked): "x ASC NULLS FIRST", or two
 // items separated by a comma for FLOAT64. `sql` may appear twice, so it should be a column. kUnsupported for types that
 // have no order.
@@ -89,9 +84,6 @@ Result<std::string> order_items(const data::Type& type, const std::string& sql, 
 
 // An expression of type `type` that fails with `sentence` when it is evaluated.
 std::string raise_expression(const data::Type& type, const std::string& sentence);
-
-// A DuckDB string literal.
-std::string quote_text(std::string_view text);
 
 // Functions that the analyzer does not know and the catalog must declare, with the group "flytt": their lower-case names.
 // Signatures: max_by(ANY_1, ANY_2) and min_by(ANY_1, ANY_2) → ANY_1, both aggregates.
