@@ -9,7 +9,7 @@ TEST(TextTable, AlignsByCodePointsAndHidesControlCharacters) {
   TextTable table({"navn", "rader"}, {false, true});
   table.add({"blåbær", "7"});
   table.add({"a\x1b[2J", "12"});
-  EXPECT_EQ(table.text(), "navn        rader\n----------  -----\nblåbær          7\na\\x1b[2J     12\n");
+  EXPECT_EQ(table.text(), "navn      rader\n--------  -----\nblåbær        7\na\\x1b[2J     12\n");
 }
 
 TEST(Csv, QuotesAsTheRfcSays) {
