@@ -1,0 +1,54 @@
+#pragma once
+// Questions in GoogleSQL and their answers.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "data/column.h"
+#include "data/schema.h"
+#include "googlesql/translator.h"
+#include "warehouse/tables.h"
+
+namespace flytt::warehouse {
+
+struct QueryOptions {
+  std::string project;                        // of names without one
+  std::optional<DatasetPath> default_dataset; // of table names without a dataset
+  std::vector<googlesql::QueryParameter> parameters;
+  base::Deadline deadline;                    // kTimeout when it passes, also while pages are taken
+  // Set by anyone to stop the query (kCancelled); may be null. Looked at between pages and at least every 20 ms within.
+  std::shared_ptr<std::atomic<bool>> cancel;
+};
+
+// Some rows of an answer, column by column, at most 2,048.
+struct ResultPage {
+  std::vector<data::Column> columns;
+  std::size_t row_count() const { return columns.empty() ? 0 : columns.front().size(); }
+};
+
+// What a statement did, besides rows.
+struct StatementSummary {
+  std::string statement_type;                  // BigQuery's: "SELECT", "CREATE_TABLE", "INSERT", "SCRIPT", …
+  std::string ddl_operation;                   // "CREATE", "SKIP", "REPLACE", "DROP", or empty
+  std::string ddl_target;                      // "project.dataset.table" or "project.dataset"
+  std::optional<std::int64_t> affected_rows;   // of DML
+  std::vector<std::string> referenced_tables;  // full names
+};
+
+// A running answer. Owned and used by one thread at a time; destroying it stops the query. All pages come from one snapshot.
+class QueryResult {
+ public:
+  virtual ~QueryResult() = default;
+  virtual const std::vector<googlesql::OutputColumn>& columns() const = 0;  // empty for DDL and DML
+  virtual const StatementSummary& summary() const = 0;
+  // nullopt after the last page. Blocks while DuckDB computes.
+  virtual Result<std::optional<ResultPage>> next() = 0;
+};
+
+}  // namespace flytt::warehouse
