@@ -41,8 +41,9 @@ set(CMAKE_INSTALL_RPATH "$ORIGIN/lib")
 # -- Compiler cache and linker: used when they are there
 find_program(FLYTT_CCACHE ccache)
 if(FLYTT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # The sloppiness lets precompiled headers be cached; nothing in this tree depends on time macros.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+  # Paths below the source tree count as relative, so build folders and clones share what they compile; the sloppiness
+  # lets precompiled headers be cached (nothing in this tree depends on time macros).
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${FLYTT_CCACHE})
 endif()
 find_program(FLYTT_MOLD mold)
