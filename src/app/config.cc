@@ -267,7 +267,7 @@ const StreamConfig* Config::find_stream(std::string_view name) const {
 
 std::string Config::lock_folder() const {
   if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder;
-  return std::filesystem::path(state_file).parent_path().string();
+  return state_file + ".lock";
 }
 
 Result<Config> parse_config(const std::string& text, const std::string& path, const Environment& environment) {

@@ -62,7 +62,7 @@ struct Config {
 
   const PostgresSourceConfig* find_source(std::string_view name) const;
   const StreamConfig* find_stream(std::string_view name) const;
-  // The folder that holds LOCK: the warehouse's, or the state file's.
+  // The folder that holds LOCK: the warehouse's own, or one beside the state file.
   std::string lock_folder() const;
 };
 

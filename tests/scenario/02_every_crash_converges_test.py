@@ -1,0 +1,119 @@
+"""Guarantee 2: kill -9 at the places where it hurts, with writers and a reader that never pause; then both sides, cell by cell."""
+
+import os
+import pathlib
+import random
+import signal
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from support import compare  # noqa: E402
+from support.flytt import Project, wait_until  # noqa: E402
+from support.postgres import Postgres  # noqa: E402
+from support.workload import Writers, make_sak  # noqa: E402
+
+# Where the process dies, and at which passages.
+PLACES = {
+    "postgres.copy.mid_range": (1, 6),            # mid-copy
+    "postgres.stream.mid_transaction": (1, 60),
+    "warehouse.commit.after": (1, 40),            # between the warehouse's commit and its answer
+    "pipeline.receipt.before_save": (1, 40),
+    "pipeline.save.after": (1, 40),               # between save and confirm
+    "warehouse.apply.inside": (1, 2),
+    "warehouse.checkpoint.inside": (1, 1),
+}
+LONG = bool(os.environ.get("FLYTT_LONG"))
+KILLS = 50 if LONG else 12
+SEED = int(os.environ.get("FLYTT_SEED", "20260101"))
+
+
+class Reader:
+    """Polls random keys: a version never goes back, a deleted key never returns. Keys of `person` are never used twice."""
+
+    def __init__(self, project, seed):
+        self.project, self.random = project, random.Random(seed)
+        self.versions, self.gone, self.broken, self.answers = {}, set(), [], 0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stopping.wait(0.02):
+            low = self.random.randint(1, 1200)
+            try:
+                rows = self.project.query(f"SELECT id, versjon FROM landing.person WHERE id BETWEEN {low} AND {low + 15}", seconds=10)
+            except (OSError, KeyError, ValueError):
+                continue  # the process is down, or the table is not there yet
+            self.answers += 1
+            seen = {int(row[0]): int(row[1]) for row in rows}
+            for key in range(low, low + 16):
+                if key in seen:
+                    if key in self.gone:
+                        self.broken.append(f"deleted key {key} returned")
+                    if seen[key] < self.versions.get(key, 0):
+                        self.broken.append(f"version of {key} went back from {self.versions[key]} to {seen[key]}")
+                    self.versions[key] = seen[key]
+                elif key in self.versions:
+                    self.gone.add(key)
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join(60)
+
+
+class EveryCrashConverges(unittest.TestCase):
+    def kill_once(self, project, place, rng):
+        passage = rng.randint(*PLACES[place])
+        project.start(failpoints=f"{place}=kill@{passage}")
+        if place == "postgres.copy.mid_range":
+            project.wait_ready()
+            project.command("resync", "sak.public.person", check=False)
+        try:
+            status = project.process.wait(120)
+        except Exception:
+            self.fail(f"{place} was not reached\n{project.log_tail()}")
+        self.assertEqual(status, -signal.SIGKILL, f"{place}\n{project.log_tail()}")
+
+    def test_kills(self):
+        print(f"seed {SEED}, {KILLS} kills", flush=True)
+        rng = random.Random(SEED)
+        places = [place for place in PLACES for _ in range(5)] if LONG else list(PLACES)
+        places += [rng.choice(list(PLACES)) for _ in range(KILLS - len(places))]
+        rng.shuffle(places)
+        with Postgres() as server:
+            make_sak(server, "sak")
+            with Project({"sak": (server.url("sak"), "landing", "")}) as project:
+                project.command("setup", "postgres", "sak")
+                project.start()
+                project.wait_ready()
+                project.kill()
+                writers = Writers(server, "sak", SEED, count=2, pause=0.004)
+                reader = Reader(project, SEED)
+                try:
+                    for place in places:
+                        self.kill_once(project, place, rng)
+                    project.start()
+                    project.wait_ready()
+                finally:
+                    transactions = writers.stop()
+                    reader_started = reader
+                wait_until(lambda: all(not compare_table(server, project, t) for t in ("person", "sak", "vedtak")),
+                           lambda: str({t: compare_table(server, project, t) for t in ("person", "sak", "vedtak")}), 90, step=0.5)
+                reader_started.stop()
+                self.assertEqual(reader.broken[:5], [])
+                self.assertGreater(reader.answers, 20)
+                self.assertGreater(transactions, 100)
+                self.assertEqual(project.stop(), 0)
+                print(f"{len(places)} kills, {transactions} transactions, {reader.answers} reads")
+
+
+def compare_table(server, project, name):
+    with server.connect("sak") as connection:
+        return compare.differences(project, connection, name, "landing", name)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
