@@ -1,0 +1,392 @@
+#include "state/store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "state/internal/sqlite.h"
+#include "state/limits.h"
+
+namespace flytt::state {
+
+using internal::Connection;
+using internal::Statement;
+using internal::Transaction;
+
+namespace {
+
+constexpr std::int64_t kApplicationId = 0x666C7974;  // "flyt"; in the file's header, so that another program's file is never taken
+
+constexpr const char* kSchema = R"(
+CREATE TABLE checkpoint(
+  stream TEXT PRIMARY KEY, position BLOB NOT NULL, system_identifier TEXT NOT NULL, timeline INTEGER NOT NULL,
+  epoch INTEGER NOT NULL, slot TEXT NOT NULL, saved_micros INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE stream_table(
+  stream TEXT NOT NULL, source_table TEXT NOT NULL, project TEXT NOT NULL, dataset TEXT NOT NULL, destination TEXT NOT NULL,
+  created_micros INTEGER NOT NULL, phase TEXT NOT NULL, valid_after TEXT NOT NULL, generation INTEGER NOT NULL,
+  reason TEXT NOT NULL, detached_at TEXT NOT NULL, since_micros INTEGER NOT NULL, copy_point TEXT NOT NULL,
+  copy_point_micros INTEGER NOT NULL, copy_plan TEXT NOT NULL, rows_estimated INTEGER NOT NULL,
+  PRIMARY KEY(stream, source_table)) WITHOUT ROWID;
+CREATE TABLE copy_range(
+  stream TEXT NOT NULL, source_table TEXT NOT NULL, part INTEGER NOT NULL, range TEXT NOT NULL,
+  rows_estimated INTEGER NOT NULL, done INTEGER NOT NULL, rows INTEGER NOT NULL,
+  PRIMARY KEY(stream, source_table, part)) WITHOUT ROWID;
+CREATE TABLE resync_request(
+  stream TEXT NOT NULL, source_table TEXT NOT NULL, requested_micros INTEGER NOT NULL,
+  PRIMARY KEY(stream, source_table)) WITHOUT ROWID;
+CREATE TABLE made_object(
+  source TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, made_micros INTEGER NOT NULL,
+  PRIMARY KEY(source, kind, name)) WITHOUT ROWID;
+CREATE TABLE stream_facts(
+  stream TEXT PRIMARY KEY, condition TEXT NOT NULL, error TEXT NOT NULL, since_micros INTEGER NOT NULL,
+  received TEXT NOT NULL, saved TEXT NOT NULL, confirmed TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  newest_commit_micros INTEGER NOT NULL, updated_micros INTEGER NOT NULL) WITHOUT ROWID;
+)";
+
+constexpr const char* kTableColumns =
+    "stream, source_table, project, dataset, destination, created_micros, phase, valid_after, generation, reason, "
+    "detached_at, since_micros, copy_point, copy_point_micros, copy_plan, rows_estimated";
+
+struct PhaseName {
+  TablePhase phase;
+  std::string_view name;
+};
+constexpr std::array<PhaseName, 6> kPhaseNames{{{TablePhase::kPlanned, "planned"},
+                                                {TablePhase::kReplacing, "replacing"},
+                                                {TablePhase::kCopying, "copying"},
+                                                {TablePhase::kStreaming, "streaming"},
+                                                {TablePhase::kDetached, "detached"},
+                                                {TablePhase::kAbsent, "absent"}}};
+
+Result<TablePhase> parse_phase(std::string_view name) {
+  for (const PhaseName& known : kPhaseNames)
+    if (known.name == name) return known.phase;
+  return Error(ErrorCode::kCorrupt, "the state file holds an unknown table phase; restore it from a backup");
+}
+
+// The file must be private before SQLite writes the first byte; -wal and -shm take over its mode.
+Status make_private_file(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor < 0)
+    return Error(ErrorCode::kConfig, "cannot open the state file " + path + "; check that its folder exists and may be written");
+  const int code = ::fchmod(descriptor, 0600);
+  ::close(descriptor);
+  if (code != 0) return Error(ErrorCode::kConfig, "the state file " + path + " belongs to another user");
+  return ok();
+}
+
+Status write_table(Connection& connection, const TableRecord& table) {
+  TRY(Statement statement, connection.prepare("INSERT OR REPLACE INTO stream_table(" + std::string(kTableColumns) +
+                                              ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+  statement.text(table.stream).text(table.source_table).text(table.project).text(table.dataset).text(table.table);
+  statement.number(table.created_micros).text(to_string(table.phase)).text(table.valid_after).number(table.generation);
+  statement.text(table.reason).text(table.detached_at).number(table.since_micros).text(table.copy_point);
+  statement.number(table.copy_point_micros).text(table.copy_plan).number(table.rows_estimated);
+  return statement.run();
+}
+
+Status remove_ranges(Connection& connection, std::string_view stream, std::string_view source_table) {
+  TRY(Statement statement, connection.prepare("DELETE FROM copy_range WHERE stream=? AND source_table=?"));
+  return statement.text(stream).text(source_table).run();
+}
+
+Status write_tables(Connection& connection, const std::vector<TableRecord>& tables) {
+  for (const TableRecord& table : tables) {
+    TRY_STATUS(write_table(connection, table));
+    if (table.phase != TablePhase::kCopying) TRY_STATUS(remove_ranges(connection, table.stream, table.source_table));
+  }
+  return ok();
+}
+
+Result<TableRecord> read_table(const Statement& row) {
+  TableRecord table;
+  table.stream = row.text_at(0);
+  table.source_table = row.text_at(1);
+  table.project = row.text_at(2);
+  table.dataset = row.text_at(3);
+  table.table = row.text_at(4);
+  table.created_micros = row.number_at(5);
+  TRY(table.phase, parse_phase(row.text_at(6)));
+  table.valid_after = row.text_at(7);
+  table.generation = row.number_at(8);
+  table.reason = row.text_at(9);
+  table.detached_at = row.text_at(10);
+  table.since_micros = row.number_at(11);
+  table.copy_point = row.text_at(12);
+  table.copy_point_micros = row.number_at(13);
+  table.copy_plan = row.text_at(14);
+  table.rows_estimated = row.number_at(15);
+  return table;
+}
+
+}  // namespace
+
+std::string_view to_string(TablePhase phase) {
+  for (const PhaseName& known : kPhaseNames)
+    if (known.phase == phase) return known.name;
+  return "unknown";
+}
+
+class Store::Database {
+ public:
+  explicit Database(Connection c) : connection(std::move(c)) {}
+  Connection connection;
+};
+
+Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+Store::~Store() = default;
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& path, Access access) {
+  const bool writes = access == Access::kReadWrite;
+  if (writes) TRY_STATUS(make_private_file(path));
+  TRY(Connection connection, Connection::open(path, writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY));
+  TRY_STATUS(connection.execute(("PRAGMA busy_timeout=" + std::to_string(kBusyTimeoutMs)).c_str()));
+  if (writes) {
+    TRY_STATUS(connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"));
+    TRY_STATUS(connection.execute(("PRAGMA journal_size_limit=" + std::to_string(kWalBytesMax)).c_str()));
+    TRY(Transaction transaction, Transaction::begin(connection));
+    TRY(const std::int64_t objects, connection.number("SELECT count(*) FROM sqlite_schema"));
+    if (objects == 0) {
+      TRY_STATUS(connection.execute(kSchema));
+      TRY_STATUS(connection.execute(("PRAGMA application_id=" + std::to_string(kApplicationId) + ";PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str()));
+    }
+    TRY_STATUS(transaction.commit());
+  }
+  TRY(const std::int64_t application, connection.number("PRAGMA application_id"));
+  if (application != kApplicationId)
+    return Error(ErrorCode::kCorrupt, "the file " + path + " is not a state file of flytt; name another one in `state`");
+  TRY(const std::int64_t version, connection.number("PRAGMA user_version"));
+  if (version > kFormatVersion)
+    return Error(ErrorCode::kUnsupported, "the state file " + path + " has format " + std::to_string(version) + ", newer than this flytt (" +
+                                              std::to_string(kFormatVersion) + "); use the newer flytt");
+  return std::unique_ptr<Store>(new Store(std::make_unique<Database>(std::move(connection))));
+}
+
+Result<std::optional<Checkpoint>> Store::checkpoint(std::string_view stream) {
+  std::lock_guard lock(mutex_);
+  TRY(Statement statement, database_->connection.prepare(
+                               "SELECT stream, position, system_identifier, timeline, epoch, slot, saved_micros FROM checkpoint WHERE stream=?"));
+  TRY(const bool row, statement.text(stream).step());
+  if (!row) return std::optional<Checkpoint>();
+  Checkpoint found;
+  found.stream = statement.text_at(0);
+  found.position = statement.blob_at(1);
+  found.system_identifier = statement.text_at(2);
+  found.timeline = static_cast<std::uint32_t>(statement.number_at(3));
+  found.epoch = static_cast<std::uint16_t>(statement.number_at(4));
+  found.slot = statement.text_at(5);
+  found.saved_micros = statement.number_at(6);
+  return std::optional<Checkpoint>(std::move(found));
+}
+
+Status Store::save_position(std::string_view stream, std::string_view position, std::int64_t saved_micros) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  {
+    TRY(Statement statement, database_->connection.prepare("UPDATE checkpoint SET position=?, saved_micros=? WHERE stream=?"));
+    TRY_STATUS(statement.blob(position).number(saved_micros).text(stream).run());
+  }
+  if (database_->connection.changes() == 0)
+    return Error(ErrorCode::kNotFound, "the state file holds no checkpoint of stream " + std::string(stream));
+  return transaction.commit();
+}
+
+Status Store::save(const Checkpoint& checkpoint, const std::vector<TableRecord>& tables) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  {
+    TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO checkpoint VALUES(?,?,?,?,?,?,?)"));
+    statement.text(checkpoint.stream).blob(checkpoint.position).text(checkpoint.system_identifier).number(checkpoint.timeline);
+    TRY_STATUS(statement.number(checkpoint.epoch).text(checkpoint.slot).number(checkpoint.saved_micros).run());
+  }
+  TRY_STATUS(write_tables(database_->connection, tables));
+  return transaction.commit();
+}
+
+Result<std::vector<TableRecord>> Store::tables(std::string_view stream) {
+  std::lock_guard lock(mutex_);
+  TRY(Statement statement, database_->connection.prepare("SELECT " + std::string(kTableColumns) + " FROM stream_table WHERE stream=? ORDER BY source_table"));
+  statement.text(stream);
+  std::vector<TableRecord> found;
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    TRY(TableRecord table, read_table(statement));
+    found.push_back(std::move(table));
+  }
+}
+
+Status Store::save_table(const TableRecord& table) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  TRY_STATUS(write_tables(database_->connection, {table}));
+  return transaction.commit();
+}
+
+Result<std::vector<CopyRange>> Store::ranges(std::string_view stream, std::string_view source_table) {
+  std::lock_guard lock(mutex_);
+  TRY(Statement statement, database_->connection.prepare(
+                               "SELECT part, range, rows_estimated, done, rows FROM copy_range WHERE stream=? AND source_table=? ORDER BY part"));
+  statement.text(stream).text(source_table);
+  std::vector<CopyRange> found;
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    CopyRange range;
+    range.index = static_cast<std::uint32_t>(statement.number_at(0));
+    range.range = statement.text_at(1);
+    range.rows_estimated = statement.number_at(2);
+    range.done = statement.number_at(3) != 0;
+    range.rows = statement.number_at(4);
+    found.push_back(std::move(range));
+  }
+}
+
+Status Store::save_copy(const TableRecord& table, const std::vector<CopyRange>& ranges) {
+  CHECK(table.phase == TablePhase::kCopying);
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  TRY_STATUS(write_table(database_->connection, table));
+  TRY_STATUS(remove_ranges(database_->connection, table.stream, table.source_table));
+  for (const CopyRange& range : ranges) {
+    TRY(Statement statement, database_->connection.prepare("INSERT INTO copy_range VALUES(?,?,?,?,?,?,?)"));
+    statement.text(table.stream).text(table.source_table).number(range.index).text(range.range).number(range.rows_estimated);
+    TRY_STATUS(statement.number(range.done ? 1 : 0).number(range.rows).run());
+  }
+  return transaction.commit();
+}
+
+Status Store::finish_range(std::string_view stream, std::string_view source_table, std::int64_t generation, std::uint32_t index,
+                           std::int64_t rows) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  {
+    TRY(Statement statement,
+        database_->connection.prepare("UPDATE copy_range SET done=1, rows=? WHERE stream=? AND source_table=? AND part=? AND EXISTS("
+                                      "SELECT 1 FROM stream_table t WHERE t.stream=copy_range.stream AND t.source_table=copy_range.source_table "
+                                      "AND t.generation=? AND t.phase='copying')"));
+    TRY_STATUS(statement.number(rows).text(stream).text(source_table).number(index).number(generation).run());
+  }
+  if (database_->connection.changes() == 0)
+    return Error(ErrorCode::kNotFound, "table " + std::string(source_table) + " is no longer copied under this copy");
+  return transaction.commit();
+}
+
+Status Store::request_resync(const ResyncRequest& request) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  {
+    TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO resync_request VALUES(?,?,?)"));
+    TRY_STATUS(statement.text(request.stream).text(request.source_table).number(request.requested_micros).run());
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<ResyncRequest>> Store::resync_requests(std::string_view stream) {
+  std::lock_guard lock(mutex_);
+  TRY(Statement statement, database_->connection.prepare("SELECT stream, source_table, requested_micros FROM resync_request WHERE stream=? ORDER BY source_table"));
+  statement.text(stream);
+  std::vector<ResyncRequest> found;
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    found.push_back({statement.text_at(0), statement.text_at(1), statement.number_at(2)});
+  }
+}
+
+Status Store::settle_resync(const ResyncRequest& request, const std::vector<TableRecord>& tables) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  TRY_STATUS(write_tables(database_->connection, tables));
+  {
+    // A request that was repeated in the meantime has a later time and stays.
+    TRY(Statement statement, database_->connection.prepare("DELETE FROM resync_request WHERE stream=? AND source_table=? AND requested_micros<=?"));
+    TRY_STATUS(statement.text(request.stream).text(request.source_table).number(request.requested_micros).run());
+  }
+  return transaction.commit();
+}
+
+Status Store::save_made(std::string_view source, const MadeObject& object) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  {
+    TRY(Statement statement, database_->connection.prepare("INSERT OR IGNORE INTO made_object VALUES(?,?,?,?)"));
+    TRY_STATUS(statement.text(source).text(object.kind).text(object.name).number(object.made_micros).run());
+  }
+  return transaction.commit();
+}
+
+Status Store::forget_made(std::string_view source, const MadeObject& object) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  {
+    TRY(Statement statement, database_->connection.prepare("DELETE FROM made_object WHERE source=? AND kind=? AND name=?"));
+    TRY_STATUS(statement.text(source).text(object.kind).text(object.name).run());
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<MadeObject>> Store::made(std::string_view source) {
+  std::lock_guard lock(mutex_);
+  TRY(Statement statement, database_->connection.prepare("SELECT kind, name, made_micros FROM made_object WHERE source=? ORDER BY kind, name"));
+  statement.text(source);
+  std::vector<MadeObject> found;
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    found.push_back({statement.text_at(0), statement.text_at(1), statement.number_at(2)});
+  }
+}
+
+Status Store::save_facts(const StreamFacts& facts) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  {
+    TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO stream_facts VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
+    statement.text(facts.stream).text(facts.condition).text(facts.error).number(facts.since_micros);
+    statement.text(facts.received).text(facts.saved).text(facts.confirmed).number(facts.rows).number(facts.bytes);
+    TRY_STATUS(statement.number(facts.newest_commit_micros).number(facts.updated_micros).run());
+  }
+  return transaction.commit();
+}
+
+Result<std::vector<StreamFacts>> Store::facts() {
+  std::lock_guard lock(mutex_);
+  TRY(Statement statement, database_->connection.prepare(
+                               "SELECT stream, condition, error, since_micros, received, saved, confirmed, rows, bytes, newest_commit_micros, "
+                               "updated_micros FROM stream_facts ORDER BY stream"));
+  std::vector<StreamFacts> found;
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    found.push_back({statement.text_at(0), statement.text_at(1), statement.text_at(2), statement.number_at(3), statement.text_at(4),
+                     statement.text_at(5), statement.text_at(6), statement.number_at(7), statement.number_at(8), statement.number_at(9),
+                     statement.number_at(10)});
+  }
+}
+
+Result<std::vector<std::string>> Store::streams() {
+  std::lock_guard lock(mutex_);
+  TRY(Statement statement, database_->connection.prepare(
+                               "SELECT stream FROM checkpoint UNION SELECT stream FROM stream_table UNION SELECT stream FROM stream_facts ORDER BY 1"));
+  std::vector<std::string> found;
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    found.push_back(statement.text_at(0));
+  }
+}
+
+Status Store::forget_stream(std::string_view stream) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  for (const char* table : {"checkpoint", "stream_table", "copy_range", "resync_request", "stream_facts"}) {
+    TRY(Statement statement, database_->connection.prepare("DELETE FROM " + std::string(table) + " WHERE stream=?"));
+    TRY_STATUS(statement.text(stream).run());
+  }
+  return transaction.commit();
+}
+
+}  // namespace flytt::state

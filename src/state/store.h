@@ -1,0 +1,155 @@
+#pragma once
+// Store: what flytt remembers across restarts, in one embedded SQLite file.
+//
+// The file is made with mode 0600, in WAL mode with synchronous=FULL: when a function returns ok its change survives
+// a crash of the process and of the machine. Every function is one transaction. The file's user_version is the format
+// version; a newer one is refused (kUnsupported). Thread-safe: one connection, one mutex; a call blocks for the time
+// of one fsync, or up to kBusyTimeoutMs while another process writes. Two processes may have the file open; that only
+// one of them runs streams is the business of the folder's LOCK.
+//
+// Errors: kConfig (the path cannot be opened), kUnsupported (newer format), kCorrupt (not our file, or damaged),
+// kUnavailable (locked, disk full, I/O error; nothing has been changed), kNotFound where a function says so.
+//
+// Positions and sequences are opaque here: bytes of the source's Position, and the text of data::Sequence.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace flytt::state {
+
+// Where a stream goes on.
+struct Checkpoint {
+  std::string stream;
+  std::string position;           // bytes of flow::Position; everything up to it is durable
+  std::string system_identifier;
+  std::uint32_t timeline = 0;
+  std::uint16_t epoch = 1;
+  std::string slot;
+  std::int64_t saved_micros = 0;  // wall time, µs since 1970
+};
+
+enum class TablePhase {
+  kPlanned,    // its destination table is to be made; nothing was ever written
+  kReplacing,  // its destination table is to be emptied (or made) before it is copied
+  kCopying,    // rows are copied; changes are written at the same time
+  kStreaming,  // the copy is complete
+  kDetached,   // not written until it is copied again; `reason` says why
+  kAbsent,     // the source does not offer it any more; the destination table stays as it was
+};
+std::string_view to_string(TablePhase phase);
+
+struct TableRecord {
+  std::string stream;
+  std::string source_table;          // "public.person"
+  std::string project, dataset, table;  // destination
+  std::int64_t created_micros = 0;   // creation time of the destination table; 0 = not made yet
+  TablePhase phase = TablePhase::kPlanned;
+  std::string valid_after;           // sequence text: changes up to and including it are not written; empty = none
+  std::int64_t generation = 0;       // counts the copies of this table; work of an older one is void
+  std::string reason;                // of kDetached, kAbsent: a sentence with the next step
+  std::string detached_at;           // sequence text where it was detached
+  std::int64_t since_micros = 0;     // wall time when the phase began
+  std::string copy_point;            // the copy's newest consistent point, as text for people
+  std::int64_t copy_point_micros = 0;  // wall time at which that snapshot was taken
+  std::string copy_plan;             // identity of the table's storage for which its ranges are valid
+  std::int64_t rows_estimated = 0;
+};
+
+// A part of a table that is copied as one. `range` is opaque text of the source.
+struct CopyRange {
+  std::uint32_t index = 0;
+  std::string range;
+  std::int64_t rows_estimated = 0;
+  bool done = false;
+  std::int64_t rows = 0;  // copied, once done
+};
+
+// Something that flytt made in the source system and that `teardown` takes away again.
+struct MadeObject {
+  std::string kind;  // "publication", "slot", "role"
+  std::string name;
+  std::int64_t made_micros = 0;
+  friend bool operator==(const MadeObject& a, const MadeObject& b) { return a.kind == b.kind && a.name == b.name; }
+};
+
+// What `status` shows of a stream while nobody answers at the admin endpoint. Rewritten every few seconds.
+struct StreamFacts {
+  std::string stream;
+  std::string condition;  // "running", "waiting", "failed", "stopped"
+  std::string error;      // sentence; empty when fine
+  std::int64_t since_micros = 0;
+  std::string received, saved, confirmed;  // positions as text for people
+  std::int64_t rows = 0, bytes = 0;        // since the process started
+  std::int64_t newest_commit_micros = 0;   // source commit time of the newest durable batch; 0 = none yet
+  std::int64_t updated_micros = 0;
+};
+
+// A wish that a person expressed and the engine has not carried out yet. An empty table means the whole stream.
+struct ResyncRequest {
+  std::string stream;
+  std::string source_table;
+  std::int64_t requested_micros = 0;
+};
+
+class Store {
+ public:
+  enum class Access { kReadWrite, kReadOnly };
+
+  // Makes the file when it is absent (kReadWrite only; the folder must exist).
+  static Result<std::unique_ptr<Store>> open(const std::string& path, Access access = Access::kReadWrite);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // -- checkpoints
+  Result<std::optional<Checkpoint>> checkpoint(std::string_view stream);
+  // Only position and time of an existing checkpoint; kNotFound when there is none. The hot path.
+  Status save_position(std::string_view stream, std::string_view position, std::int64_t saved_micros);
+  // The checkpoint and any number of its tables, together.
+  Status save(const Checkpoint& checkpoint, const std::vector<TableRecord>& tables);
+
+  // -- tables. Ranges exist only while a table is in kCopying: saving another phase removes them.
+  Result<std::vector<TableRecord>> tables(std::string_view stream);
+  Status save_table(const TableRecord& table);
+  Result<std::vector<CopyRange>> ranges(std::string_view stream, std::string_view source_table);
+  // Saves `table` (in kCopying) and replaces its ranges.
+  Status save_copy(const TableRecord& table, const std::vector<CopyRange>& ranges);
+  // Marks one range as copied. kNotFound when the table is no longer copying under `generation`: the work is void.
+  Status finish_range(std::string_view stream, std::string_view source_table, std::int64_t generation, std::uint32_t index,
+                      std::int64_t rows);
+
+  // -- wishes
+  Status request_resync(const ResyncRequest& request);
+  Result<std::vector<ResyncRequest>> resync_requests(std::string_view stream);
+  // Saves what the request changes and takes the request away, together.
+  Status settle_resync(const ResyncRequest& request, const std::vector<TableRecord>& tables);
+
+  // -- objects made in the source system. Recorded before they are made, so that none is ever forgotten.
+  Status save_made(std::string_view source, const MadeObject& object);
+  Status forget_made(std::string_view source, const MadeObject& object);
+  Result<std::vector<MadeObject>> made(std::string_view source);
+
+  // -- facts for people
+  Status save_facts(const StreamFacts& facts);
+  Result<std::vector<StreamFacts>> facts();
+  Result<std::vector<std::string>> streams();  // every stream of which anything is known, sorted
+
+  // Removes everything about a stream, for `teardown`. Objects made in the source are kept: they belong to the source.
+  Status forget_stream(std::string_view stream);
+
+ private:
+  class Database;
+  explicit Store(std::unique_ptr<Database> database);
+
+  std::mutex mutex_;
+  std::unique_ptr<Database> database_;
+};
+
+}  // namespace flytt::state
