@@ -28,8 +28,8 @@ struct Type {
   std::int32_t scale = 0;
   std::int64_t max_length = 0;       // 0 = not given; for STRING (characters) and BYTES (bytes)
 
-  Type() = default;
-  Type(TypeKind k) : kind(k) {}  // NOLINT: a kind is a type
+  Type();
+  Type(TypeKind k);  // NOLINT: a kind is a type
   static Type array(Type of);
   static Type range(Type of);
   static Type structure(std::vector<StructField> of);
@@ -47,6 +47,10 @@ struct StructField {
   Type type;
   friend bool operator==(const StructField& a, const StructField& b) { return a.name == b.name && a.type == b.type; }
 };
+
+// Here, where StructField is complete: clang 14 needs it for the vector's destructor.
+inline Type::Type() = default;
+inline Type::Type(TypeKind k) : kind(k) {}
 
 std::string_view to_string(TypeKind kind);  // GoogleSQL: "INT64", "STRUCT"
 // Accepts REST and GoogleSQL names of types without element or fields ("INTEGER", "INT64", "BOOLEAN", …), any case.
