@@ -1,0 +1,70 @@
+#pragma once
+// Destination: what a pipeline asks of the place where tables lie. `app` adapts a connector to it.
+//
+// Owned by `app`, outlives the engine. Thread-safe. Calls block for at most the connector's own request timeouts,
+// retries included. Errors as at Origin.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "data/table_slice.h"
+#include "flow/sink.h"
+
+namespace flytt::pipeline {
+
+struct TableFacts {
+  data::TableSchema schema;
+  std::int64_t created_micros = 0;  // with the path, the table's identity: a re-created table has another
+  bool is_known_empty = false;
+};
+
+// A row that the destination refused for its content, found after its batch was submitted.
+struct RefusedRow {
+  flow::BatchSequence batch;
+  std::shared_ptr<const data::SliceSchema> schema;  // of the slice that it was in
+  data::Rejection rejection;
+};
+
+// A table that cannot be written any more: its retry budget is spent, or its rights or schema forbid it.
+struct TableFailure {
+  data::TablePath table;
+  Error error;
+};
+
+// A Sink that also says what is wrong with single rows and tables. One thread, as Sink.
+//
+// A batch with a refused row, or with rows of a failed table, gives no receipt until the pipeline has dealt with it:
+// refused rows until `resolve(batch)`, a failed table until `drop_table`. Then its receipt comes from collect() as usual.
+class TableSink : public flow::Sink {
+ public:
+  // What was found since the last call. collect() is what finds it.
+  virtual std::vector<RefusedRow> take_refused() = 0;
+  virtual std::vector<TableFailure> take_failures() = 0;
+  // Every refused row of this batch that was taken so far is in quarantine, durably.
+  virtual void resolve(flow::BatchSequence batch) = 0;
+  // Rows of `table` that are not durable yet are given up.
+  virtual void drop_table(const data::TablePath& table) = 0;
+};
+
+class Destination {
+ public:
+  virtual ~Destination() = default;
+
+  // Makes the dataset when it is absent.
+  virtual Status ensure_dataset(const std::string& project, const std::string& dataset) = 0;
+  // nullopt when there is no such table.
+  virtual Result<std::optional<TableFacts>> table(const data::TablePath& path) = 0;
+  // kConflict when it exists.
+  virtual Result<TableFacts> create_table(const data::SliceSchema& schema) = 0;
+  // Afterwards the table is there, empty, and has exactly this schema. May be repeated.
+  virtual Result<TableFacts> replace_table(const data::SliceSchema& schema) = 0;
+  // Adds nullable columns; those that are there already with the same type are left alone.
+  virtual Status add_columns(const data::TablePath& path, const std::vector<data::Field>& fields) = 0;
+  virtual Result<std::unique_ptr<TableSink>> open_sink() = 0;
+};
+
+}  // namespace flytt::pipeline
