@@ -54,6 +54,12 @@ elseif(FLYTT_LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
+# -- Fuzzing (the fuzz preset): coverage in all of our code; fuzz/ links libFuzzer
+option(FLYTT_FUZZ "instrument for libFuzzer" OFF)
+if(FLYTT_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # -- Debian's libraries
 find_package(Threads REQUIRED)
 find_package(GTest CONFIG REQUIRED)
