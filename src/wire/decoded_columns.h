@@ -17,8 +17,10 @@ class DecodedColumns {
   DecodedColumns(DecodedColumns&&) noexcept;
   DecodedColumns& operator=(DecodedColumns&&) noexcept;
 
-  // One per column of the table; may be decoded into again and again.
+  // One per column of the table. Elements of arrays add up until `clear`.
   const std::vector<ColumnTarget*>& targets() const { return targets_; }
+  // Makes the memory ready to be decoded into again.
+  void clear();
   // Appends cells [0, rows) of column `index` to `out`, a column of the same type.
   void copy_to(std::size_t index, std::size_t rows, data::Column& out) const;
 
