@@ -1,0 +1,40 @@
+#pragma once
+// What every verb starts with: configuration, clock, metrics, randomness, and where the program lies.
+
+#include <memory>
+#include <string>
+
+#include "app/config.h"
+#include "app/commands.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+
+namespace flytt::app {
+
+struct Session {
+  Config config;
+  base::SystemClock clock;
+  base::Metrics metrics;
+};
+
+// Loads the configuration named by `common`. Errors are kConfig.
+Result<std::unique_ptr<Session>> open_session(const CommonOptions& common);
+
+Environment process_environment();
+// lib/liblocal_service_jni.so beside the running program.
+std::string analyzer_library_path();
+// Sets up logging and failpoints from the environment; called once, before threads start.
+Status prepare_process();
+bool stdout_is_terminal();
+bool stderr_is_terminal();
+
+// The process that works in the configured folder now, and how to talk to it.
+struct RunningProcess {
+  std::int64_t pid = 0;
+  std::string verb;
+  std::string rest;   // "http://127.0.0.1:9050"; empty when it has none
+  std::string admin;  // "http://127.0.0.1:41234"; empty when it has none
+};
+Result<std::optional<RunningProcess>> find_running(const std::string& lock_folder);
+
+}  // namespace flytt::app
