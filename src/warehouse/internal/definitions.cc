@@ -1,0 +1,184 @@
+// Datasets and tables: validation, the transaction on the writer thread, then the directory.
+
+#include "warehouse/internal/metadata.h"
+#include "warehouse/internal/warehouse_impl.h"
+
+namespace flytt::warehouse {
+
+using namespace internal;
+
+namespace {
+
+Error etag_mismatch() { return Error(ErrorCode::kConflict, "Precondition check failed.").cause("conditionNotMet"); }
+
+std::string dataset_text(const DatasetPath& path) { return path.project + ":" + path.dataset; }
+
+}  // namespace
+
+Status WarehouseImpl::transact(const std::vector<std::int64_t>& tables, const std::function<Status(Connection&)>& work) {
+  return writer_->run(tables, [&work](Connection& connection) -> Status {
+    Status status = connection.run("BEGIN");
+    if (status) status = work(connection);
+    if (status) status = connection.run("COMMIT");
+    if (!status) connection.roll_back();
+    return status;
+  });
+}
+
+Result<DatasetInfo> WarehouseImpl::dataset(const DatasetPath& path) const {
+  if (auto found = directory_.find(path)) return std::move(*found);
+  return dataset_not_found(path);
+}
+
+Result<DatasetInfo> WarehouseImpl::create_dataset(const DatasetInfo& dataset) {
+  TRY_STATUS(check_dataset_id(dataset.path.dataset));
+  std::lock_guard lock(definitions_);
+  if (directory_.find(dataset.path)) return already_exists(dataset.path);
+  DatasetInfo made = dataset;
+  made.created_micros = made.modified_micros = clock_.wall_micros();
+  if (made.location.empty()) made.location = options_.location;
+  made.etag = make_etag(to_document(made));
+  TRY_STATUS(transact({}, [&](Connection& connection) { return insert_dataset(connection, made); }));
+  directory_.put(made);
+  return made;
+}
+
+Result<DatasetInfo> WarehouseImpl::update_dataset(const DatasetPath& path, const DatasetChange& change) {
+  std::lock_guard lock(definitions_);
+  TRY(DatasetInfo now, dataset(path));
+  if (change.if_etag && *change.if_etag != now.etag) return etag_mismatch();
+  if (change.friendly_name) now.friendly_name = *change.friendly_name;
+  if (change.description) now.description = *change.description;
+  if (change.properties) now.properties = *change.properties;
+  if (change.labels) now.labels = *change.labels;
+  now.modified_micros = clock_.wall_micros();
+  now.etag = make_etag(to_document(now));
+  TRY_STATUS(transact({}, [&](Connection& connection) { return replace_dataset(connection, now); }));
+  directory_.put(now);
+  return now;
+}
+
+Status WarehouseImpl::delete_dataset(const DatasetPath& path, bool with_tables) {
+  std::lock_guard lock(definitions_);
+  if (!directory_.find(path)) return dataset_not_found(path);
+  const auto tables = directory_.tables(path);
+  if (!tables.empty() && !with_tables)
+    return Error(ErrorCode::kConflict, "Dataset " + dataset_text(path) + " is still in use").cause("resourceInUse");
+  TRY_STATUS(drop(tables));
+  TRY_STATUS(transact({}, [&](Connection& connection) { return remove_dataset(connection, path); }));
+  directory_.remove(path);
+  return ok();
+}
+
+Result<TableInfo> WarehouseImpl::create_table(const TableInfo& table) {
+  TRY_STATUS(check_table_id(table.path.table));
+  TRY_STATUS(check_schema(table.schema));
+  std::lock_guard lock(definitions_);
+  const DatasetPath home{table.path.project, table.path.dataset};
+  if (!directory_.find(home)) return dataset_not_found(home);
+  if (directory_.find(table.path)) return already_exists(table.path);
+  auto version = std::make_shared<TableVersion>();
+  version->info = table;
+  TableInfo& info = version->info;
+  info.id = next_id_;
+  info.created_micros = info.modified_micros = clock_.wall_micros();
+  for (std::size_t i = 0; i < info.schema.fields.size(); ++i) version->physical.push_back("c" + std::to_string(version->next_column++));
+  info.etag = make_etag(to_document(*version));
+  TRY_STATUS(transact({}, [&](Connection& connection) { return insert_table(connection, *version); }));
+  ++next_id_;
+  TableInfo made = info;
+  directory_.put(std::make_shared<TableState>(std::move(version)));
+  return made;
+}
+
+Result<std::shared_ptr<TableState>> WarehouseImpl::find_table(const data::TablePath& path) const {
+  if (auto found = directory_.find(path)) return found;
+  const DatasetPath home{path.project, path.dataset};
+  if (!directory_.find(home)) return dataset_not_found(home);
+  return table_not_found(path);
+}
+
+Result<std::vector<TableInfo>> WarehouseImpl::tables(const DatasetPath& path) const {
+  if (!directory_.find(path)) return dataset_not_found(path);
+  std::vector<TableInfo> infos;
+  for (const auto& table : directory_.tables(path)) infos.push_back(table->version()->info);
+  return infos;
+}
+
+Result<TableInfo> WarehouseImpl::update_table(const data::TablePath& path, const TableChange& change) {
+  std::lock_guard lock(definitions_);
+  TRY(const std::shared_ptr<TableState> table, find_table(path));
+  std::lock_guard rewriting(table->maintenance);
+  auto version = std::make_shared<TableVersion>(*table->version());
+  TableInfo& info = version->info;
+  if (change.if_etag && *change.if_etag != info.etag) return etag_mismatch();
+  const std::size_t fields_before = info.schema.fields.size();
+  if (change.schema) {
+    TRY_STATUS(check_schema_change(info, *change.schema));
+    info.schema = *change.schema;
+    while (version->physical.size() < info.schema.fields.size()) version->physical.push_back("c" + std::to_string(version->next_column++));
+  }
+  if (change.friendly_name) info.friendly_name = *change.friendly_name;
+  if (change.description) info.description = *change.description;
+  if (change.max_staleness) info.max_staleness = *change.max_staleness;
+  if (change.properties) info.properties = *change.properties;
+  if (change.labels) info.labels = *change.labels;
+  if (change.expiration_micros) info.expiration_micros = *change.expiration_micros == 0 ? std::nullopt : change.expiration_micros;
+  info.modified_micros = clock_.wall_micros();
+  info.etag = make_etag(to_document(*version));
+  TRY_STATUS(transact({info.id}, [&](Connection& connection) { return add_columns(connection, *version, fields_before); }));
+  TableInfo changed = info;
+  table->publish(std::move(version));
+  return changed;
+}
+
+Status WarehouseImpl::widen(TableState& table) {
+  std::lock_guard lock(definitions_);
+  std::lock_guard rewriting(table.maintenance);
+  if (table.version()->wide) return ok();
+  auto version = std::make_shared<TableVersion>(*table.version());
+  version->wide = true;
+  TRY_STATUS(transact({version->info.id}, [&](Connection& connection) -> Status {
+    table.end_load();
+    TRY_STATUS(widen_sequences(connection, *version));
+    return replace_table(connection, *version);
+  }));
+  table.publish(std::move(version));
+  return ok();
+}
+
+Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& tables) {
+  for (const std::shared_ptr<TableState>& table : tables) {
+    std::lock_guard rewriting(table->maintenance);
+    const auto version = table->version();
+    TRY_STATUS(transact({table->id}, [&](Connection& connection) -> Status {
+      TRY_STATUS(remove_table(connection, *version));
+      table->mark_dropped();
+      return ok();
+    }));
+    directory_.remove(version->info.path);
+  }
+  return ok();
+}
+
+Status WarehouseImpl::delete_table(const data::TablePath& path) {
+  std::lock_guard lock(definitions_);
+  TRY(std::shared_ptr<TableState> table, find_table(path));
+  return drop({std::move(table)});
+}
+
+Result<TableUsage> WarehouseImpl::usage(const data::TablePath& path) {
+  TRY(const std::shared_ptr<TableState> table, find_table(path));
+  TableUsage usage;
+  usage.row_count = table->base_rows();
+  usage.waiting_changes = table->read_state().log_rows;
+  usage.modified_micros = table->modified_micros();
+  TRY(Connection connection, Connection::open(database_.raw()));
+  TRY(const auto blocks, connection.number(
+      "SELECT count(DISTINCT block_id)::BIGINT FROM pragma_storage_info('" + table->version()->base() + "') WHERE persistent AND block_id >= 0"));
+  TRY(const auto block_size, connection.number("SELECT block_size::BIGINT FROM pragma_database_size()"));
+  usage.byte_count = blocks.value_or(0) * block_size.value_or(0);
+  return usage;
+}
+
+}  // namespace flytt::warehouse

@@ -1,0 +1,100 @@
+#include "warehouse/internal/row_store.h"
+
+#include "warehouse/internal/metadata.h"
+
+namespace flytt::warehouse::internal {
+
+namespace {
+
+ChunkLayout target_layout(const RowBatch& batch, bool log) {
+  if (!batch.version->is_mirror()) return ChunkLayout::kPlain;
+  return log ? ChunkLayout::kLog : ChunkLayout::kBase;
+}
+
+}  // namespace
+
+Result<TableAppender*> RowStore::appender(const RowBatch& batch, const TableVersion& now, bool log) {
+  const std::string table = log ? now.changes_name() : now.base_name();
+  const bool is_current = batch.version->physical.size() == now.physical.size();
+  return appenders_.get(table, batch.version->physical.size(), is_current ? std::vector<std::string>() : chunk_columns(*batch.version, target_layout(batch, log)));
+}
+
+Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::int64_t& stored) {
+  RowBatch& batch = *lane.batches.front();
+  const std::shared_ptr<const TableVersion> now = lane.table->version();
+  const ChunkLayout layout = target_layout(batch, log);
+  const bool is_mirror = layout != ChunkLayout::kPlain;
+  TRY(TableAppender * appender, this->appender(batch, *now, log));
+  while (lane.next_chunk < batch.chunks.size() && (stored < rows_max || !is_mirror)) {
+    Chunk& chunk = batch.chunks[lane.next_chunk];
+    if (is_mirror && stored + static_cast<std::int64_t>(chunk.size()) > rows_max) {
+      Chunk tail = split(chunk, *batch.version, batch.layout, static_cast<idx_t>(rows_max - stored));
+      batch.chunks.insert(batch.chunks.begin() + static_cast<std::ptrdiff_t>(lane.next_chunk) + 1, std::move(tail));
+    }
+    Chunk& whole = batch.chunks[lane.next_chunk];
+    if (is_mirror) number_rows(whole, lane.table->next_ing);
+    const auto rows = static_cast<std::int64_t>(whole.size());
+    lane.table->next_ing += rows;
+    if (batch.layout != layout) whole = with_layout(whole, *batch.version, batch.layout, layout);
+    if (is_mirror && now->wide && !batch.version->wide) whole = with_wide_sequences(whole, *batch.version, layout);
+    TRY_STATUS(appender->append(whole));
+    stored += rows;
+    lane.rows -= rows;
+    whole = Chunk();  // its memory goes back at once
+    ++lane.next_chunk;
+  }
+  return ok();
+}
+
+Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transaction) {
+  TableState& table = *lane.table;
+  Transaction::Part part;
+  part.table = lane.table;
+  LogSegment segment;
+  std::int64_t stored = 0;
+  data::Sequence newest;
+  const bool is_mirror = table.version()->is_mirror();
+  if (is_mirror && table.has_load_to_save()) {
+    TRY_STATUS(save_load(connection_, table.id, *table.read_state().load_sequence, table.loading().has_value()));
+    part.saved_load = true;
+  }
+  while (!lane.batches.empty() && stored < rows_max) {
+    RowBatch& batch = *lane.batches.front();
+    const bool log = !lane.direct && batch.is_change;
+    const std::int64_t before = stored, first_ing = table.next_ing;
+    TRY_STATUS(store_batch(lane, log, rows_max, stored));
+    if (newest < batch.newest) newest = batch.newest;
+    if (log) {
+      if (segment.rows == 0) {
+        segment.first_ing = first_ing;
+        segment.least = {batch.least, first_ing};
+      } else if (batch.least < segment.least.sequence) {
+        segment.least.sequence = batch.least;
+      }
+      segment.rows += stored - before;
+    } else {
+      part.base_rows += stored - before;
+    }
+    if (lane.next_chunk < batch.chunks.size()) break;
+    lane.next_chunk = 0;
+    lane.bytes -= batch.bytes;
+    transaction.finished.push_back(std::move(lane.batches.front()));
+    lane.batches.pop_front();
+  }
+  if (lane.next_chunk != 0) transaction.torn.push_back(&lane);
+  if (segment.rows > 0) {
+    segment.last_ing = table.next_ing - 1;
+    segment.newest = newest;
+    part.log_first_ing = segment.first_ing;
+    table.before_log_commit(segment);
+  }
+  if (is_mirror && part.base_rows > 0) {
+    const Rank bound{newest, table.next_ing - 1};
+    lane.direct ? table.before_direct_commit(bound) : table.before_plain_commit(bound);
+  }
+  transaction.rows += stored;
+  transaction.parts.push_back(std::move(part));
+  return ok();
+}
+
+}  // namespace flytt::warehouse::internal

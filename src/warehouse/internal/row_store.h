@@ -1,0 +1,58 @@
+#pragma once
+// Rows of batches into DuckDB's appenders, inside one transaction. Used by the writer thread only.
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "warehouse/internal/row_chunks.h"
+#include "warehouse/internal/table_appender.h"
+
+namespace flytt::warehouse::internal {
+
+// Batches of one table that wait for their commit, in order.
+struct Lane {
+  std::shared_ptr<TableState> table;
+  std::deque<std::unique_ptr<RowBatch>> batches;
+  std::size_t next_chunk = 0;     // of the first batch: chunks before it are stored
+  std::int64_t rows = 0;          // not stored yet
+  std::size_t bytes = 0;
+  base::SteadyTime oldest{}, newest{};
+  bool direct = false;            // rows go straight to base, in bulk: they may wait for a whole row group
+  bool hurry = false;             // something later depends on them: commit at the next opportunity
+};
+
+// What a transaction holds, so that it can be answered or undone.
+struct Transaction {
+  std::vector<std::unique_ptr<RowBatch>> finished;   // stored to their last row
+  std::vector<Lane*> torn;                           // the first batch is stored in part
+  struct Part {
+    std::shared_ptr<TableState> table;
+    std::int64_t base_rows = 0;
+    std::int64_t log_first_ing = 0;                  // 0 = no log rows
+    bool saved_load = false;
+  };
+  std::vector<Part> parts;
+  std::int64_t rows = 0;
+};
+
+class RowStore {
+ public:
+  explicit RowStore(Connection& connection) : connection_(connection), appenders_(connection) {}
+
+  // Stores rows of the lane until `rows_max` or its end, and tells the table before they can be seen. A mirror's lane stops
+  // at exactly `rows_max`; a plain table's after the batch in which it is passed.
+  Status store(Lane& lane, std::int64_t rows_max, Transaction& transaction);
+  Status flush() { return appenders_.flush(); }
+  void abandon() { appenders_.abandon(); }
+  void forget(std::int64_t table_id) { appenders_.forget(table_id); }
+
+ private:
+  Status store_batch(Lane& lane, bool log, std::int64_t rows_max, std::int64_t& stored);
+  Result<TableAppender*> appender(const RowBatch& batch, const TableVersion& now, bool log);
+
+  Connection& connection_;
+  AppenderCache appenders_;
+};
+
+}  // namespace flytt::warehouse::internal

@@ -1,0 +1,199 @@
+#include "warehouse/internal/table_state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace flytt::warehouse::internal {
+
+std::shared_ptr<const TableVersion> TableState::version() const {
+  std::lock_guard lock(mutex_);
+  return version_;
+}
+
+void TableState::publish(std::shared_ptr<const TableVersion> version) {
+  std::lock_guard lock(mutex_);
+  version_ = std::move(version);
+  ++epoch_;
+}
+
+void TableState::mark_dropped() {
+  std::lock_guard lock(mutex_);
+  dropped_ = true;
+  ++epoch_;
+}
+
+ReadState TableState::read_state() const {
+  std::lock_guard lock(mutex_);
+  return ReadState{epoch_, dropped_, has_changes_, log_wins_, log_rows_, direct_ing_, verified_ing_, load_sequence_};
+}
+
+void TableState::refresh_locked() {
+  bool wins = !segments_.empty();
+  for (const LogSegment& segment : segments_) {
+    if (!(base_newest_ < segment.least)) {
+      wins = false;
+      break;
+    }
+  }
+  const bool has = !segments_.empty();
+  if (wins != log_wins_ || has != has_changes_) ++epoch_;
+  log_wins_ = wins;
+  has_changes_ = has;
+}
+
+void TableState::start_load(data::Sequence sequence) {
+  std::lock_guard lock(mutex_);
+  load_sequence_ = sequence;
+  loading_ = true;
+  load_to_save_ = true;
+  used_ = true;
+  ++epoch_;
+}
+
+void TableState::end_load() {
+  std::lock_guard lock(mutex_);
+  if (loading_) load_to_save_ = true;
+  loading_ = false;
+}
+
+bool TableState::has_load_to_save() const {
+  std::lock_guard lock(mutex_);
+  return load_to_save_;
+}
+
+void TableState::load_saved() {
+  std::lock_guard lock(mutex_);
+  load_to_save_ = false;
+}
+
+std::optional<data::Sequence> TableState::loading() const {
+  std::lock_guard lock(mutex_);
+  return loading_ ? load_sequence_ : std::nullopt;
+}
+
+bool TableState::is_virgin() const {
+  std::lock_guard lock(mutex_);
+  return !used_;
+}
+
+void TableState::before_plain_commit(const Rank& newest) {
+  std::lock_guard lock(mutex_);
+  used_ = true;
+  if (base_newest_ < newest) base_newest_ = newest;
+  if (!segments_.empty()) refresh_locked();
+}
+
+void TableState::before_direct_commit(const Rank& newest) {
+  std::lock_guard lock(mutex_);
+  used_ = true;
+  direct_ing_ = std::max(direct_ing_, newest.ing);
+  if (base_newest_ < newest) {
+    base_newest_ = newest;
+    refresh_locked();
+  }
+}
+
+void TableState::before_log_commit(const LogSegment& segment) {
+  std::lock_guard lock(mutex_);
+  used_ = true;
+  segments_.push_back(segment);
+  log_rows_ += segment.rows;
+  const bool wins = base_newest_ < segment.least && (segments_.size() == 1 || log_wins_);
+  if (!has_changes_ || wins != log_wins_) ++epoch_;
+  has_changes_ = true;
+  log_wins_ = wins;
+}
+
+void TableState::after_log_commit(std::int64_t first_ing, bool kept, base::SteadyTime now) {
+  std::lock_guard lock(mutex_);
+  const auto found = std::find_if(segments_.rbegin(), segments_.rend(), [&](const LogSegment& s) { return s.first_ing == first_ing; });
+  if (found == segments_.rend()) return;
+  if (kept) {
+    found->committed = true;
+    found->committed_at = now;
+    return;
+  }
+  log_rows_ -= found->rows;
+  segments_.erase(std::next(found).base());
+  refresh_locked();
+}
+
+void TableState::after_append(std::int64_t rows, std::int64_t wall_micros) {
+  std::lock_guard lock(mutex_);
+  base_rows_ += rows;
+  modified_micros_ = wall_micros;
+}
+
+std::optional<TableState::Applicable> TableState::applicable(std::int64_t rows_max) const {
+  std::lock_guard lock(mutex_);
+  std::optional<Applicable> taken;
+  for (const LogSegment& segment : segments_) {
+    if (!segment.committed || (taken && taken->rows + segment.rows > rows_max)) break;
+    if (!taken) taken.emplace();
+    taken->last_ing = segment.last_ing;
+    taken->rows += segment.rows;
+    if (taken->newest < segment.newest) taken->newest = segment.newest;
+  }
+  return taken;
+}
+
+void TableState::before_apply_commit(const Applicable& taken) {
+  std::lock_guard lock(mutex_);
+  const Rank newest{taken.newest, taken.last_ing};
+  if (base_newest_ < newest) base_newest_ = newest;
+  log_wins_ = false;  // the rows being moved are in the log and in this bound at once
+  ++epoch_;
+}
+
+void TableState::after_apply_commit(const Applicable& taken, std::int64_t base_rows) {
+  std::lock_guard lock(mutex_);
+  while (!segments_.empty() && segments_.front().last_ing <= taken.last_ing) {
+    log_rows_ -= segments_.front().rows;
+    segments_.pop_front();
+  }
+  base_rows_ = base_rows;
+  ++epoch_;
+  refresh_locked();
+}
+
+void TableState::after_verification(std::int64_t verified_ing, std::int64_t removed_rows) {
+  std::lock_guard lock(mutex_);
+  verified_ing_ = std::max(verified_ing_, verified_ing);
+  base_rows_ -= removed_rows;
+  ++epoch_;
+}
+
+std::optional<base::SteadyTime> TableState::oldest_change() const {
+  std::lock_guard lock(mutex_);
+  if (segments_.empty() || !segments_.front().committed) return std::nullopt;
+  return segments_.front().committed_at;
+}
+
+void TableState::recover(const Recovered& recovered) {
+  std::lock_guard lock(mutex_);
+  next_ing = recovered.next_ing;
+  base_rows_ = recovered.base_rows;
+  base_newest_ = recovered.base_newest;
+  load_sequence_ = recovered.load_sequence;
+  loading_ = recovered.loading;
+  direct_ing_ = recovered.direct_ing;
+  verified_ing_ = recovered.verified_ing;
+  used_ = recovered.next_ing > 1 || recovered.base_rows > 0;
+  if (recovered.log) {
+    segments_.push_back(*recovered.log);
+    log_rows_ = recovered.log->rows;
+  }
+  refresh_locked();
+}
+
+std::int64_t TableState::base_rows() const {
+  std::lock_guard lock(mutex_);
+  return base_rows_;
+}
+
+std::int64_t TableState::modified_micros() const {
+  std::lock_guard lock(mutex_);
+  return modified_micros_;
+}
+
+}  // namespace flytt::warehouse::internal

@@ -1,0 +1,56 @@
+#pragma once
+// The parts of a Warehouse and how they are wired. One file per concern: warehouse.cc opens and closes, definitions.cc keeps
+// datasets and tables.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "warehouse/internal/directory.h"
+#include "warehouse/internal/duck.h"
+#include "warehouse/internal/writer.h"
+#include "warehouse/warehouse.h"
+
+namespace flytt::warehouse {
+
+class WarehouseImpl {
+ public:
+  WarehouseImpl(const WarehouseOptions& options, const base::Clock& clock, base::Metrics& metrics);
+  ~WarehouseImpl();
+
+  Status open();
+  Status close(base::Deadline deadline);
+
+  // -- definitions.cc
+  Result<DatasetInfo> create_dataset(const DatasetInfo& dataset);
+  Result<DatasetInfo> dataset(const DatasetPath& path) const;
+  Result<DatasetInfo> update_dataset(const DatasetPath& path, const DatasetChange& change);
+  Status delete_dataset(const DatasetPath& path, bool with_tables);
+  Result<TableInfo> create_table(const TableInfo& table);
+  Result<std::shared_ptr<internal::TableState>> find_table(const data::TablePath& path) const;
+  Result<std::vector<TableInfo>> tables(const DatasetPath& path) const;
+  Result<TableInfo> update_table(const data::TablePath& path, const TableChange& change);
+  Status delete_table(const data::TablePath& path);
+  Result<TableUsage> usage(const data::TablePath& path);
+  Status widen(internal::TableState& table);
+
+  Result<std::unique_ptr<AppendSession>> open_append(const data::TablePath& path, const std::string& descriptor);
+
+  const WarehouseOptions options_;
+  const base::Clock& clock_;
+  base::Metrics& metrics_;
+  JobStore jobs_;
+  internal::Database database_;
+  internal::Directory directory_;
+
+ private:
+  Status drop(const std::vector<std::shared_ptr<internal::TableState>>& tables);
+  Status transact(const std::vector<std::int64_t>& tables, const std::function<Status(internal::Connection&)>& work);
+
+  std::mutex definitions_;           // one change of definitions at a time
+  std::int64_t next_id_ = 1;
+  std::unique_ptr<internal::Writer> writer_;
+};
+
+}  // namespace flytt::warehouse

@@ -1,0 +1,91 @@
+#include "warehouse/warehouse.h"
+
+#include <sys/stat.h>
+
+#include "warehouse/internal/append_session.h"
+#include "warehouse/internal/metadata.h"
+#include "warehouse/internal/warehouse_impl.h"
+#include "warehouse/limits.h"
+
+namespace flytt::warehouse {
+
+using namespace internal;
+
+WarehouseImpl::WarehouseImpl(const WarehouseOptions& options, const base::Clock& clock, base::Metrics& metrics)
+    : options_(options), clock_(clock), metrics_(metrics), jobs_(clock) {}
+
+WarehouseImpl::~WarehouseImpl() {
+  if (writer_) writer_->stop();
+}
+
+Status WarehouseImpl::open() {
+  ::mkdir(options_.folder.c_str(), 0700);
+  std::map<std::string, std::string> settings{
+      {"memory_limit", std::to_string(options_.memory_bytes_max / 1024) + "KiB"},
+      {"temp_directory", options_.folder + "/spill"},
+      {"checkpoint_threshold", std::to_string(kCheckpointHardWalBytes / 1024) + "KiB"},
+      {"autoinstall_known_extensions", "false"},
+      {"autoload_known_extensions", "false"},
+      {"storage_compatibility_version", "v1.5.0"},
+  };
+  if (options_.thread_count > 0) settings["threads"] = std::to_string(options_.thread_count);
+  const mode_t before = ::umask(0077);
+  Result<Database> database = Database::open(options_.folder + "/warehouse.duckdb", settings);
+  ::umask(before);
+  if (!database) return std::move(database.error());
+  database_ = std::move(*database);
+  TRY(Connection connection, Connection::open(database_.raw()));
+  TRY_STATUS(prepare_file(connection));
+  TRY(Loaded loaded, load(connection));
+  next_id_ = loaded.next_id;
+  for (const DatasetInfo& dataset : loaded.datasets) directory_.put(dataset);
+  for (TableVersion& version : loaded.tables) {
+    TRY(const TableState::Recovered recovered, recover(connection, version, clock_.steady()));
+    auto table = std::make_shared<TableState>(std::make_shared<const TableVersion>(std::move(version)));
+    table->recover(recovered);
+    directory_.put(std::move(table));
+  }
+  writer_ = std::make_unique<Writer>(std::move(connection), clock_, metrics_, [] {});
+  return ok();
+}
+
+Status WarehouseImpl::close(base::Deadline) {
+  if (writer_) writer_->stop();
+  return ok();
+}
+
+Result<std::unique_ptr<AppendSession>> WarehouseImpl::open_append(const data::TablePath& path, const std::string& descriptor) {
+  TRY(std::shared_ptr<TableState> table, find_table(path));
+  return TableAppendSession::make(std::move(table), descriptor, *writer_, [this](TableState& state) { return widen(state); });
+}
+
+Warehouse::Warehouse(std::unique_ptr<WarehouseImpl> impl) : impl_(std::move(impl)) {}
+Warehouse::~Warehouse() = default;
+
+Result<std::unique_ptr<Warehouse>> Warehouse::open(const WarehouseOptions& options, const base::Clock& clock, base::Metrics& metrics) {
+  auto impl = std::make_unique<WarehouseImpl>(options, clock, metrics);
+  TRY_STATUS(impl->open());
+  return std::unique_ptr<Warehouse>(new Warehouse(std::move(impl)));
+}
+
+Status Warehouse::close(base::Deadline deadline) { return impl_->close(deadline); }
+Result<DatasetInfo> Warehouse::create_dataset(const DatasetInfo& dataset) { return impl_->create_dataset(dataset); }
+Result<DatasetInfo> Warehouse::dataset(const DatasetPath& path) const { return impl_->dataset(path); }
+std::vector<DatasetInfo> Warehouse::datasets(const std::string& project) const { return impl_->directory_.datasets(project); }
+Result<DatasetInfo> Warehouse::update_dataset(const DatasetPath& path, const DatasetChange& change) { return impl_->update_dataset(path, change); }
+Status Warehouse::delete_dataset(const DatasetPath& path, bool with_tables) { return impl_->delete_dataset(path, with_tables); }
+Result<TableInfo> Warehouse::create_table(const TableInfo& table) { return impl_->create_table(table); }
+Result<TableInfo> Warehouse::table(const data::TablePath& path) const {
+  TRY(const std::shared_ptr<TableState> table, impl_->find_table(path));
+  return table->version()->info;
+}
+Result<std::vector<TableInfo>> Warehouse::tables(const DatasetPath& path) const { return impl_->tables(path); }
+Result<TableInfo> Warehouse::update_table(const data::TablePath& path, const TableChange& change) { return impl_->update_table(path, change); }
+Status Warehouse::delete_table(const data::TablePath& path) { return impl_->delete_table(path); }
+Result<TableUsage> Warehouse::usage(const data::TablePath& path) const { return impl_->usage(path); }
+Result<std::unique_ptr<AppendSession>> Warehouse::open_append(const data::TablePath& path, const std::string& descriptor) {
+  return impl_->open_append(path, descriptor);
+}
+JobStore& Warehouse::jobs() { return impl_->jobs_; }
+
+}  // namespace flytt::warehouse
