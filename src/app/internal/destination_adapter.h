@@ -1,0 +1,52 @@
+#pragma once
+// BigQuery as the pipeline's Destination: one REST client and one Storage Write channel, shared by all streams.
+
+#include <memory>
+#include <string>
+
+#include "base/metrics.h"
+#include "base/random.h"
+#include "bigquery/client.h"
+#include "bigquery/storage_write_sink.h"
+#include "pipeline/destination.h"
+#include "wire/grpc_channel.h"
+
+namespace flytt::app {
+
+// Everything that a way to BigQuery consists of; destroyed after its users.
+struct BigQueryAccess {
+  std::unique_ptr<bigquery::Credentials> credentials;
+  std::unique_ptr<bigquery::HttpTransport> transport;
+  std::unique_ptr<base::SeededRandom> random;
+  std::unique_ptr<bigquery::Client> client;
+  wire::GrpcChannel channel;
+};
+
+class BigQueryDestination final : public pipeline::Destination {
+ public:
+  struct Parts {
+    BigQueryAccess& access;
+    const base::Clock& clock;
+    base::Metrics& metrics;
+    std::string location;
+    std::int64_t max_staleness_ms = 0;
+    std::size_t window_bytes = 0;  // of encoded rows in flight, per sink
+  };
+  explicit BigQueryDestination(Parts parts) : parts_(std::move(parts)) {}
+
+  Status ensure_dataset(const std::string& project, const std::string& dataset) override;
+  Result<std::optional<pipeline::TableFacts>> table(const data::TablePath& path) override;
+  Result<pipeline::TableFacts> create_table(const data::SliceSchema& schema) override;
+  Result<pipeline::TableFacts> replace_table(const data::SliceSchema& schema) override;
+  Status add_columns(const data::TablePath& path, const std::vector<data::Field>& fields) override;
+  Result<std::unique_ptr<pipeline::TableSink>> open_sink() override;
+
+ private:
+  bigquery::Client& client() { return *parts_.access.client; }
+  const Parts parts_;
+};
+
+// "0-0 0 0:0:30" for 30,000; empty for 0.
+std::string staleness_text(std::int64_t millis);
+
+}  // namespace flytt::app
