@@ -11,6 +11,7 @@ inline constexpr int kCallMillisMax = 120'000;         // one call of the analyz
 inline constexpr int kCallAttemptsMax = 2;             // a call is repeated once when the helper died under it
 inline constexpr std::size_t kRegisteredCatalogsMax = 16;   // kept in the helper; a few MB each
 inline constexpr std::size_t kStatementBytesMax = 4 << 20;  // of SQL text handed to the analyzer
+inline constexpr int kMessageNestingMax = 3000;        // of messages in the analyzer's answer; several for each node
 inline constexpr int kNestingMax = 400;                // of scans and expressions in one resolved tree
 inline constexpr std::size_t kGeneratedBytesMax = 64 << 20; // of generated SQL
 

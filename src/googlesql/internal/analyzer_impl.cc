@@ -1,6 +1,9 @@
 #include "googlesql/internal/analyzer_impl.h"
 
+#include <google/protobuf/io/coded_stream.h>
 #include <grpcpp/create_channel_posix.h>
+#include <grpcpp/impl/codegen/client_unary_call.h>
+#include <grpcpp/support/proto_buffer_reader.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -69,6 +72,20 @@ bool is_transport_failure(const grpc::Status& status) {
   return status.error_code() == grpc::StatusCode::UNAVAILABLE || status.error_code() == grpc::StatusCode::CANCELLED;
 }
 
+// A resolved tree nests deeper than the 100 levels that the generated stub's parser allows, so this answer is taken as bytes.
+grpc::Status deep_analyze(grpc::ChannelInterface& channel, grpc::ClientContext& context, const service::AnalyzeRequest& request,
+                          service::AnalyzeResponse& response) {
+  const grpc::internal::RpcMethod method("/zetasql.local_service.ZetaSqlLocalService/Analyze", grpc::internal::RpcMethod::NORMAL_RPC);
+  grpc::ByteBuffer bytes;
+  const grpc::Status status = grpc::internal::BlockingUnaryCall<service::AnalyzeRequest, grpc::ByteBuffer>(&channel, method, &context, request, &bytes);
+  if (!status.ok()) return status;
+  grpc::ProtoBufferReader reader(&bytes);
+  google::protobuf::io::CodedInputStream input(&reader);
+  input.SetRecursionLimit(kMessageNestingMax);
+  if (response.ParseFromCodedStream(&input)) return grpc::Status::OK;
+  return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "a statement nested this deeply is not supported");
+}
+
 void set_deadline(grpc::ClientContext& context, gpr_timespec deadline) { context.set_deadline(deadline); }
 
 }  // namespace
@@ -76,7 +93,7 @@ void set_deadline(grpc::ClientContext& context, gpr_timespec deadline) { context
 // ---- Session
 
 Session::Session(std::unique_ptr<HelperProcess> process, std::shared_ptr<grpc::Channel> channel)
-    : process_(std::move(process)), stub_(service::ZetaSqlLocalService::NewStub(std::move(channel))) {}
+    : process_(std::move(process)), channel_(std::move(channel)), stub_(service::ZetaSqlLocalService::NewStub(channel_)) {}
 
 Session::Registered::~Registered() {
   if (session.is_closing_) return;
@@ -209,7 +226,7 @@ Result<service::AnalyzeResponse> AnalyzerImpl::analyze(service::AnalyzeRequest r
     *request.mutable_options()->mutable_language_options() = session.language();
     grpc::ClientContext context;
     set_deadline(context, limit);
-    return session.stub().Analyze(&context, request, &response);
+    return deep_analyze(session.channel(), context, request, response);
   }));
   return response;
 }

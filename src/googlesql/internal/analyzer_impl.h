@@ -32,6 +32,7 @@ class Session {
   }
 
   service::ZetaSqlLocalService::Stub& stub() { return *stub_; }
+  grpc::ChannelInterface& channel() { return *channel_; }
   const zetasql::LanguageOptionsProto& language() const { return language_; }
   const HelperProcess& process() const { return *process_; }
   void kill() const { process_->kill(); }
@@ -55,6 +56,7 @@ class Session {
   Session(std::unique_ptr<HelperProcess> process, std::shared_ptr<grpc::Channel> channel);
 
   std::unique_ptr<HelperProcess> process_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<service::ZetaSqlLocalService::Stub> stub_;
   zetasql::LanguageOptionsProto language_;
   std::mutex mutex_;
