@@ -6,7 +6,7 @@
 #                                 googlesql.{desc,files}); the analyzer itself is a file beside the program:
 #                                 lib/liblocal_service_jni.so, never linked
 #   flytt_third_party::<name>     pq ssl crypto curl sqlite3 yaml_cpp re2 simdjson nlohmann_json spdlog fmt cli11 date
-#                                 date_tz protobuf grpc boost jni (headers only) benchmark threads
+#                                 date_tz absl_time protobuf grpc boost jni (headers only) benchmark threads
 #   GTest::gtest GTest::gmock GTest::gtest_main
 #
 # All foreign headers are system headers: their warnings are not ours.
@@ -105,6 +105,7 @@ flytt_third_party(date_tz HEADER date/tz.h LIBRARIES date-tz)
 target_compile_definitions(flytt_third_party_date_tz INTERFACE USE_OS_TZDB=1)
 flytt_third_party(protobuf HEADER google/protobuf/message.h LIBRARIES protobuf)
 flytt_third_party(grpc HEADER grpcpp/grpcpp.h LIBRARIES grpc++ grpc gpr protobuf absl_synchronization)
+flytt_third_party(absl_time HEADER absl/time/time.h LIBRARIES absl_time absl_time_zone)
 flytt_third_party(boost HEADER boost/version.hpp)
 flytt_third_party(benchmark HEADER benchmark/benchmark.h LIBRARIES benchmark)
 flytt_third_party(jni HEADER jni.h DIRECTORIES /usr/lib/jvm/java-17-openjdk-amd64/include)
