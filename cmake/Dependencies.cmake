@@ -54,6 +54,11 @@ elseif(FLYTT_LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
+# -- What a sanitizer finds stops the program
+if(FLYTT_SANITIZE)
+  add_compile_options(-fno-sanitize-recover=all)
+endif()
+
 # -- Fuzzing (the fuzz preset): coverage in all of our code; fuzz/ links libFuzzer
 option(FLYTT_FUZZ "instrument for libFuzzer" OFF)
 if(FLYTT_FUZZ)
