@@ -70,6 +70,8 @@ class CopySession {
   // The sequence (ordinal 0) that every copied row carries, and its text for people.
   virtual data::Sequence consistent_point() const = 0;
   virtual std::string consistent_point_text() const = 0;
+  // False once the snapshot is lost (its connection broke): only a new session helps.
+  virtual bool is_alive() = 0;
   virtual Result<CopyPlan> plan(const OriginTable& table) = 0;
   // A bounded source of the rows of `range`, all kUpsert with sequence consistent_point(). kConflict when the table's
   // storage is not that of `plan_identity` any more.
