@@ -1,0 +1,165 @@
+#include "app/internal/admin.h"
+
+#include "base/log.h"
+
+namespace flytt::app {
+
+namespace {
+
+using base::json_quote;
+
+// One JSON object, member by member.
+class JsonObject {
+ public:
+  JsonObject& text(const char* name, const std::string& value) { return raw(name, json_quote(value)); }
+  JsonObject& text_or_null(const char* name, const std::string& value) { return raw(name, value.empty() ? "null" : json_quote(value)); }
+  JsonObject& number(const char* name, std::int64_t value) { return raw(name, std::to_string(value)); }
+  JsonObject& raw(const char* name, const std::string& json) {
+    out_ += (out_.size() == 1 ? "" : ",") + json_quote(name) + ":" + json;
+    return *this;
+  }
+  std::string end() const { return out_ + "}"; }
+
+ private:
+  std::string out_ = "{";
+};
+
+std::string table_state(const state::TableRecord& record) {
+  switch (record.phase) {
+    case state::TablePhase::kPlanned:
+    case state::TablePhase::kReplacing: return "waiting";
+    case state::TablePhase::kCopying: return "copying";
+    case state::TablePhase::kStreaming: return "streaming";
+    case state::TablePhase::kDetached: return "detached";
+    case state::TablePhase::kAbsent: return "absent";
+  }
+  return "waiting";
+}
+
+std::string table_json(const pipeline::TableStatus& table) {
+  JsonObject out;
+  out.text("source_table", table.record.source_table)
+      .text("destination", table.record.project + "." + table.record.dataset + "." + table.record.table)
+      .text("state", table_state(table.record))
+      .text_or_null("reason", table.record.reason)
+      .number("rows_streamed", table.rows_streamed)
+      .number("rows_estimated", table.record.rows_estimated);
+  if (table.copy) {
+    out.number("rows_copied", table.copy->rows_done)
+        .number("ranges", table.copy->ranges)
+        .number("ranges_done", table.copy->ranges_done)
+        .number("rows_per_second", static_cast<std::int64_t>(table.copy->rows_per_second))
+        .raw("eta_seconds", table.copy->seconds_left < 0 ? "null" : std::to_string(table.copy->seconds_left))
+        .text_or_null("trouble", table.copy->trouble);
+  }
+  return out.end();
+}
+
+std::string query_value(const std::string& query, const std::string& name) {
+  std::size_t at = 0;
+  while (at < query.size()) {
+    const auto end = std::min(query.find('&', at), query.size());
+    const std::string pair = query.substr(at, end - at);
+    at = end + 1;
+    if (pair.rfind(name + "=", 0) != 0) continue;
+    std::string out;
+    for (std::size_t i = name.size() + 1; i < pair.size(); ++i) {
+      if (pair[i] == '%' && i + 2 < pair.size()) {
+        out += static_cast<char>(std::strtol(pair.substr(i + 1, 2).c_str(), nullptr, 16));
+        i += 2;
+      } else {
+        out += pair[i];
+      }
+    }
+    return out;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string percent_encode(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    if (is_plain) {
+      out += c;
+      continue;
+    }
+    out += '%';
+    out += "0123456789ABCDEF"[static_cast<unsigned char>(c) >> 4];
+    out += "0123456789ABCDEF"[static_cast<unsigned char>(c) & 15];
+  }
+  return out;
+}
+
+std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bool is_running, std::int64_t now_micros) {
+  std::string list = "[";
+  for (const pipeline::PipelineStatus& stream : streams) {
+    std::string tables = "[";
+    for (const pipeline::TableStatus& table : stream.tables) tables += (tables.size() == 1 ? "" : ",") + table_json(table);
+    JsonObject out;
+    out.text("name", stream.stream)
+        .text("state", std::string(pipeline::to_string(stream.condition)))
+        .text_or_null("error", stream.error)
+        .text_or_null("slot", stream.slot)
+        .text_or_null("server_version", stream.server_version)
+        .text_or_null("received_position", stream.received)
+        .text_or_null("saved_position", stream.saved)
+        .text_or_null("confirmed_position", stream.confirmed)
+        .number("rows", stream.rows)
+        .number("bytes", stream.bytes)
+        .number("channel_bytes", static_cast<std::int64_t>(stream.channel_bytes))
+        .number("oldest_unsaved_ms", stream.oldest_unsaved_ms)
+        .raw("newest_commit_age_ms", stream.newest_commit_micros == 0 ? "null" : std::to_string((now_micros - stream.newest_commit_micros) / 1000))
+        .number("quarantined", stream.quarantined)
+        .text_or_null("copy_stage", stream.copy_stage)
+        .raw("tables", tables + "]");
+    list += (list.size() == 1 ? "" : ",") + out.end();
+  }
+  return JsonObject().raw("running", is_running ? "true" : "false").raw("streams", list + "]").end();
+}
+
+Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& store) {
+  std::vector<pipeline::PipelineStatus> out;
+  TRY(const auto facts, store.facts());
+  TRY(const auto names, store.streams());
+  for (const std::string& name : names) {
+    pipeline::PipelineStatus status;
+    status.stream = name;
+    status.condition = pipeline::Condition::kStopped;
+    for (const state::StreamFacts& fact : facts) {
+      if (fact.stream != name) continue;
+      status.error = fact.error;
+      status.received = fact.received;
+      status.saved = fact.saved;
+      status.confirmed = fact.confirmed;
+      status.newest_commit_micros = fact.newest_commit_micros;
+    }
+    TRY(auto tables, store.tables(name));
+    for (state::TableRecord& record : tables) {
+      pipeline::TableStatus table;
+      table.record = std::move(record);
+      status.tables.push_back(std::move(table));
+    }
+    out.push_back(std::move(status));
+  }
+  return out;
+}
+
+gateway::HttpResponse AdminHandler::handle(const gateway::HttpRequest& request) {
+  gateway::HttpResponse answer;
+  if (request.path == "/flytt/v1/status" && request.method == "GET") {
+    answer.body = status_json(engine_.status(), true, clock_.wall_micros());
+  } else if (request.path == "/flytt/v1/resync" && request.method == "POST") {
+    const auto asked = engine_.resync(query_value(request.query, "stream"), query_value(request.query, "table"));
+    answer.status = asked ? 202 : asked.error().code() == ErrorCode::kNotFound ? 404 : 503;
+    answer.body = asked ? "{}" : JsonObject().text("error", asked.error().text()).end();
+  } else {
+    answer.status = 404;
+    answer.body = JsonObject().text("error", "no such admin endpoint").end();
+  }
+  return answer;
+}
+
+}  // namespace flytt::app

@@ -1,0 +1,35 @@
+#pragma once
+// The admin endpoint of a running engine: loopback, a port of its own, found through LOCK by `status` and `resync`.
+//
+//   GET  /flytt/v1/status                        the JSON of `flytt status --json`
+//   POST /flytt/v1/resync?stream=S&table=T       202, or 404 with {"error":"…"}
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "gateway/http.h"
+#include "pipeline/engine.h"
+#include "state/store.h"
+
+namespace flytt::app {
+
+class AdminHandler final : public gateway::HttpHandler {
+ public:
+  // Both outlive the handler.
+  AdminHandler(pipeline::Engine& engine, const base::Clock& clock) : engine_(engine), clock_(clock) {}
+  gateway::HttpResponse handle(const gateway::HttpRequest& request) override;
+
+ private:
+  pipeline::Engine& engine_;
+  const base::Clock& clock_;
+};
+
+// {"running":true,"streams":[…]}
+std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bool is_running, std::int64_t now_micros);
+// What state remembers while nothing runs.
+Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& store);
+
+std::string percent_encode(std::string_view text);
+
+}  // namespace flytt::app

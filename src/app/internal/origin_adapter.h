@@ -1,0 +1,51 @@
+#pragma once
+// PostgreSQL as the pipeline's Origin.
+
+#include <memory>
+#include <string>
+
+#include "app/config.h"
+#include "base/clock.h"
+#include "pipeline/origin.h"
+#include "postgres/catalog.h"
+#include "postgres/connection.h"
+
+namespace flytt::app {
+
+class PostgresOrigin final : public pipeline::Origin {
+ public:
+  struct Parts {
+    postgres::ConnectionSettings settings;
+    postgres::TableSelection selection;
+    std::string publication, slot;
+    std::string project, dataset;    // of the destination
+    std::int64_t freshness_ms = 100;
+    const base::Clock& clock;
+  };
+  explicit PostgresOrigin(Parts parts);
+  ~PostgresOrigin() override;
+
+  Result<pipeline::OriginIdentity> identity() override;
+  Result<pipeline::OriginTables> tables() override;
+  Result<flow::Position> end_position() override;
+  const std::string& slot_name() const override { return parts_.slot; }
+  Result<pipeline::SlotFacts> slot() override;
+  Result<flow::Position> create_slot(std::stop_token stop) override;
+  Status drop_slot() override;
+  Result<std::unique_ptr<flow::Source>> open_stream(const flow::Position& from, std::uint16_t epoch, const pipeline::OriginTables& tables) override;
+  Result<std::unique_ptr<pipeline::CopySession>> open_copy(const pipeline::OriginTables& tables, std::uint16_t epoch, std::stop_token stop) override;
+  std::string text(const flow::Position& position) const override;
+  std::uint64_t number(const flow::Position& position) const override;
+  bool reached(const flow::Position& at, const flow::Position& goal) const override;
+
+ private:
+  base::Deadline soon() const;
+  Result<postgres::Catalog> look() const;
+
+  const Parts parts_;
+};
+
+// The settings, selection and names of a configured stream. kConfig when the source's URL cannot be resolved.
+Result<PostgresOrigin::Parts> origin_parts(const Config& config, const StreamConfig& stream, const base::Clock& clock);
+
+}  // namespace flytt::app
