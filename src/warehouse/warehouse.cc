@@ -4,17 +4,23 @@
 
 #include "warehouse/internal/append_session.h"
 #include "warehouse/internal/metadata.h"
+#include "warehouse/internal/query_run.h"
 #include "warehouse/internal/warehouse_impl.h"
 #include "warehouse/limits.h"
+#if __has_include("warehouse/internal/sql_functions.h")
+#include "warehouse/internal/sql_functions.h"
+#define FLYTT_HAS_SQL_FUNCTIONS 1
+#endif
 
 namespace flytt::warehouse {
 
 using namespace internal;
 
 WarehouseImpl::WarehouseImpl(const WarehouseOptions& options, const base::Clock& clock, base::Metrics& metrics)
-    : options_(options), clock_(clock), metrics_(metrics), jobs_(clock) {}
+    : options_(options), clock_(clock), metrics_(metrics), jobs_(clock), analyzer_({options.analyzer_library}, clock) {}
 
 WarehouseImpl::~WarehouseImpl() {
+  if (maintenance_) maintenance_->stop();
   if (writer_) writer_->stop();
 }
 
@@ -45,12 +51,39 @@ Status WarehouseImpl::open() {
     table->recover(recovered);
     directory_.put(std::move(table));
   }
-  writer_ = std::make_unique<Writer>(std::move(connection), clock_, metrics_, [] {});
+#if FLYTT_HAS_SQL_FUNCTIONS
+  TRY_STATUS(register_sql_functions(connection.raw()));
+#endif
+  connections_ = std::make_unique<ConnectionPool>(database_);
+  watch_ = std::make_unique<QueryWatch>(clock_);
+  maintenance_ = std::make_unique<Maintenance>(database_, directory_, options_.folder + "/warehouse.duckdb.wal", clock_, metrics_);
+  writer_ = std::make_unique<Writer>(std::move(connection), clock_, metrics_, [this] { maintenance_->notice_commit(); });
+  if (options_.maintenance) maintenance_->start();
   return ok();
 }
 
-Status WarehouseImpl::close(base::Deadline) {
-  if (writer_) writer_->stop();
+Status WarehouseImpl::close(base::Deadline deadline) {
+  writer_->stop();
+  maintenance_->stop();
+  watch_->interrupt_all();
+  if (clock_.is_past(deadline)) return Error(ErrorCode::kTimeout, "no time was left for a last checkpoint; the next start takes longer");
+  return maintenance_->checkpoint();
+}
+
+Result<std::unique_ptr<QueryResult>> WarehouseImpl::query(const std::string& sql, const QueryOptions& options, bool dry) {
+  QueryOptions completed = options;
+  if (completed.project.empty()) completed.project = options_.project;
+  return QueryRun(*this, sql, completed).run(dry);
+}
+
+Status WarehouseImpl::apply(const data::TablePath& path) {
+  TRY(const std::shared_ptr<TableState> table, find_table(path));
+  return table->version()->is_mirror() ? maintenance_->apply(*table) : ok();
+}
+
+Status WarehouseImpl::apply_all() {
+  for (const std::shared_ptr<TableState>& table : directory_.all_tables())
+    if (table->version()->is_mirror()) TRY_STATUS(maintenance_->apply(*table));
   return ok();
 }
 
@@ -86,6 +119,11 @@ Result<TableUsage> Warehouse::usage(const data::TablePath& path) const { return 
 Result<std::unique_ptr<AppendSession>> Warehouse::open_append(const data::TablePath& path, const std::string& descriptor) {
   return impl_->open_append(path, descriptor);
 }
+Result<std::unique_ptr<QueryResult>> Warehouse::query(const std::string& sql, const QueryOptions& options) { return impl_->query(sql, options, false); }
+Result<std::unique_ptr<QueryResult>> Warehouse::dry_run(const std::string& sql, const QueryOptions& options) { return impl_->query(sql, options, true); }
+Status Warehouse::apply(const data::TablePath& path) { return impl_->apply(path); }
+Status Warehouse::apply_all() { return impl_->apply_all(); }
+Status Warehouse::checkpoint() { return impl_->maintenance_->checkpoint(); }
 JobStore& Warehouse::jobs() { return impl_->jobs_; }
 
 }  // namespace flytt::warehouse

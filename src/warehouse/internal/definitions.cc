@@ -134,17 +134,42 @@ Result<TableInfo> WarehouseImpl::update_table(const data::TablePath& path, const
 
 Status WarehouseImpl::widen(TableState& table) {
   std::lock_guard lock(definitions_);
+  // Direct rows have narrow sequences: no more of them, and those that exist are verified first.
+  table.end_load();
+  TRY_STATUS(writer_->run({}, [](Connection&) { return ok(); }));
+  TRY_STATUS(maintenance_->verify(table));
   std::lock_guard rewriting(table.maintenance);
   if (table.version()->wide) return ok();
   auto version = std::make_shared<TableVersion>(*table.version());
   version->wide = true;
   TRY_STATUS(transact({version->info.id}, [&](Connection& connection) -> Status {
-    table.end_load();
     TRY_STATUS(widen_sequences(connection, *version));
+    TRY_STATUS(connection.run("DELETE FROM flytt.loads WHERE id = " + std::to_string(table.id)));
     return replace_table(connection, *version);
   }));
+  table.forget_load();
   table.publish(std::move(version));
   return ok();
+}
+
+Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::vector<std::string>& columns, const std::string& sql) {
+  std::int64_t rows = 0;
+  TRY_STATUS(transact({}, [&](Connection& connection) -> Status {
+    const auto version = table.version();
+    if (table.read_state().dropped) return table_not_found(version->info.path);
+    std::string names = version->is_mirror() ? "_seq, _ing" : "";
+    for (const std::string& column : columns) names += (names.empty() ? "" : ", ") + column;
+    const std::string zero = version->wide ? "''::BLOB" : "0::UHUGEINT";
+    const std::string select = version->is_mirror() ? "SELECT " + zero + ", " + std::to_string(table.next_ing - 1) + " + row_number() OVER (), * FROM (" + sql + ")" : sql;
+    TRY(rows, connection.changed("INSERT INTO " + version->base() + " (" + names + ") " + select));
+    if (!version->is_mirror()) return ok();
+    table.end_load();
+    table.next_ing += rows;
+    table.before_plain_commit({data::Sequence{}, table.next_ing - 1});
+    return ok();
+  }));
+  table.after_append(rows, clock_.wall_micros());
+  return rows;
 }
 
 Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& tables) {

@@ -90,6 +90,7 @@ Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transacti
   }
   if (is_mirror && part.base_rows > 0) {
     const Rank bound{newest, table.next_ing - 1};
+    part.has_direct = lane.direct;
     lane.direct ? table.before_direct_commit(bound) : table.before_plain_commit(bound);
   }
   transaction.rows += stored;

@@ -31,6 +31,7 @@ struct Transaction {
     std::int64_t base_rows = 0;
     std::int64_t log_first_ing = 0;                  // 0 = no log rows
     bool saved_load = false;
+    bool has_direct = false;
   };
   std::vector<Part> parts;
   std::int64_t rows = 0;

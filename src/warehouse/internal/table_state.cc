@@ -24,11 +24,11 @@ void TableState::mark_dropped() {
 
 ReadState TableState::read_state() const {
   std::lock_guard lock(mutex_);
-  return ReadState{epoch_, dropped_, has_changes_, log_wins_, log_rows_, direct_ing_, verified_ing_, load_sequence_};
+  return ReadState{epoch_, dropped_, has_changes_, log_wins_, log_rows_, direct_ing_, direct_committed_ing_, verified_ing_, load_sequence_};
 }
 
 void TableState::refresh_locked() {
-  bool wins = !segments_.empty();
+  bool wins = !segments_.empty() && !version_->wide;
   for (const LogSegment& segment : segments_) {
     if (!(base_newest_ < segment.least)) {
       wins = false;
@@ -93,12 +93,20 @@ void TableState::before_direct_commit(const Rank& newest) {
   }
 }
 
+void TableState::after_direct_commit(bool kept) {
+  std::lock_guard lock(mutex_);
+  if (kept)
+    direct_committed_ing_ = direct_ing_;
+  else
+    direct_ing_ = direct_committed_ing_;
+}
+
 void TableState::before_log_commit(const LogSegment& segment) {
   std::lock_guard lock(mutex_);
   used_ = true;
   segments_.push_back(segment);
   log_rows_ += segment.rows;
-  const bool wins = base_newest_ < segment.least && (segments_.size() == 1 || log_wins_);
+  const bool wins = !version_->wide && base_newest_ < segment.least && (segments_.size() == 1 || log_wins_);
   if (!has_changes_ || wins != log_wins_) ++epoch_;
   has_changes_ = true;
   log_wins_ = wins;
@@ -145,13 +153,13 @@ void TableState::before_apply_commit(const Applicable& taken) {
   ++epoch_;
 }
 
-void TableState::after_apply_commit(const Applicable& taken, std::int64_t base_rows) {
+void TableState::after_apply_commit(const Applicable& taken, std::int64_t base_rows_added) {
   std::lock_guard lock(mutex_);
   while (!segments_.empty() && segments_.front().last_ing <= taken.last_ing) {
     log_rows_ -= segments_.front().rows;
     segments_.pop_front();
   }
-  base_rows_ = base_rows;
+  base_rows_ += base_rows_added;
   ++epoch_;
   refresh_locked();
 }
@@ -160,6 +168,14 @@ void TableState::after_verification(std::int64_t verified_ing, std::int64_t remo
   std::lock_guard lock(mutex_);
   verified_ing_ = std::max(verified_ing_, verified_ing);
   base_rows_ -= removed_rows;
+  ++epoch_;
+}
+
+void TableState::forget_load() {
+  std::lock_guard lock(mutex_);
+  loading_ = load_to_save_ = false;
+  load_sequence_.reset();
+  direct_ing_ = direct_committed_ing_ = verified_ing_ = 0;
   ++epoch_;
 }
 
@@ -176,7 +192,7 @@ void TableState::recover(const Recovered& recovered) {
   base_newest_ = recovered.base_newest;
   load_sequence_ = recovered.load_sequence;
   loading_ = recovered.loading;
-  direct_ing_ = recovered.direct_ing;
+  direct_ing_ = direct_committed_ing_ = recovered.direct_ing;
   verified_ing_ = recovered.verified_ing;
   used_ = recovered.next_ing > 1 || recovered.base_rows > 0;
   if (recovered.log) {

@@ -52,9 +52,10 @@ struct ReadState {
   bool log_wins = false;
   std::int64_t log_rows = 0;
   std::int64_t direct_ing = 0;      // of the newest direct row that may be committed
+  std::int64_t direct_committed_ing = 0;  // … that is committed
   std::int64_t verified_ing = 0;
   std::optional<data::Sequence> load_sequence;  // of direct rows, when there ever were any
-  bool has_unverified() const { return direct_ing > verified_ing; }
+  bool has_unverified() const { return direct_committed_ing > verified_ing; }
 };
 
 class TableState {
@@ -77,6 +78,7 @@ class TableState {
   void load_saved();
   std::optional<data::Sequence> loading() const;         // rows of which sequence go to base now
   void before_direct_commit(const Rank& newest);
+  void after_direct_commit(bool kept);
   void before_plain_commit(const Rank& newest);          // rows that are neither changes nor direct
   void before_log_commit(const LogSegment& segment);     // segments in order of numbers
   void after_log_commit(std::int64_t first_ing, bool kept, base::SteadyTime now);
@@ -92,8 +94,9 @@ class TableState {
   };
   std::optional<Applicable> applicable(std::int64_t rows_max) const;
   void before_apply_commit(const Applicable& taken);
-  void after_apply_commit(const Applicable& taken, std::int64_t base_rows);
+  void after_apply_commit(const Applicable& taken, std::int64_t base_rows_added);
   void after_verification(std::int64_t verified_ing, std::int64_t removed_rows);
+  void forget_load();                                    // all direct rows are verified and there will be no others
   std::optional<base::SteadyTime> oldest_change() const;
 
   // -- At opening
@@ -120,7 +123,7 @@ class TableState {
   bool dropped_ = false, used_ = false, loading_ = false, load_to_save_ = false;
   bool has_changes_ = false, log_wins_ = false;
   std::optional<data::Sequence> load_sequence_;
-  std::int64_t direct_ing_ = 0, verified_ing_ = 0;
+  std::int64_t direct_ing_ = 0, direct_committed_ing_ = 0, verified_ing_ = 0;
   Rank base_newest_;
   std::deque<LogSegment> segments_;
   std::int64_t log_rows_ = 0, base_rows_ = 0, modified_micros_ = 0;

@@ -7,8 +7,11 @@
 #include <mutex>
 #include <string>
 
+#include "warehouse/internal/connection_pool.h"
 #include "warehouse/internal/directory.h"
 #include "warehouse/internal/duck.h"
+#include "warehouse/internal/maintenance.h"
+#include "warehouse/internal/query_watch.h"
 #include "warehouse/internal/writer.h"
 #include "warehouse/warehouse.h"
 
@@ -36,6 +39,12 @@ class WarehouseImpl {
   Status widen(internal::TableState& table);
 
   Result<std::unique_ptr<AppendSession>> open_append(const data::TablePath& path, const std::string& descriptor);
+  // Rows of a SELECT in DuckDB's SQL, whose relations are right in every snapshot, as plain rows. How many.
+  Result<std::int64_t> insert_rows(internal::TableState& table, const std::vector<std::string>& columns, const std::string& sql);
+  Result<std::unique_ptr<QueryResult>> query(const std::string& sql, const QueryOptions& options, bool dry);
+
+  Status apply(const data::TablePath& path);
+  Status apply_all();
 
   const WarehouseOptions options_;
   const base::Clock& clock_;
@@ -43,6 +52,10 @@ class WarehouseImpl {
   JobStore jobs_;
   internal::Database database_;
   internal::Directory directory_;
+  googlesql::Analyzer analyzer_;
+  std::unique_ptr<internal::ConnectionPool> connections_;
+  std::unique_ptr<internal::QueryWatch> watch_;
+  std::unique_ptr<internal::Maintenance> maintenance_;
 
  private:
   Status drop(const std::vector<std::shared_ptr<internal::TableState>>& tables);

@@ -1,0 +1,272 @@
+#include "warehouse/internal/query_run.h"
+
+#include "googlesql/physical_type.h"
+#include "warehouse/internal/result_columns.h"
+#include "warehouse/internal/table_options.h"
+#include "warehouse/internal/warehouse_impl.h"
+#include "warehouse/limits.h"
+
+namespace flytt::warehouse::internal {
+
+namespace {
+
+using googlesql::CreateMode;
+using googlesql::StatementKind;
+
+// BigQuery's reason, where whoever made the error did not know it.
+Error with_reason(Error error) {
+  if (!error.cause().empty()) return error;
+  if (error.code() == ErrorCode::kBadData) return std::move(error).cause("invalidQuery");
+  if (error.code() == ErrorCode::kUnsupported) return std::move(error).cause("notImplemented");
+  return error;
+}
+
+// A statement that DuckDB would not prepare: either its text is wrong, which is ours, or a constant in it failed.
+Error prepare_error(const std::string& message) {
+  static const std::pair<std::string_view, duckdb_error_type> kTypes[] = {
+      {"Invalid Input Error", DUCKDB_ERROR_INVALID_INPUT}, {"Conversion Error", DUCKDB_ERROR_CONVERSION},
+      {"Out of Range Error", DUCKDB_ERROR_OUT_OF_RANGE},   {"INTERRUPT Error", DUCKDB_ERROR_INTERRUPT},
+      {"Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY}, {"IO Error", DUCKDB_ERROR_IO},
+      {"FATAL Error", DUCKDB_ERROR_FATAL},
+  };
+  for (const auto& [prefix, type] : kTypes)
+    if (message.compare(0, prefix.size(), prefix) == 0) return duck_error(type, message);
+  return duck_error(DUCKDB_ERROR_BINDER, message);
+}
+
+// The answer of a statement without rows.
+class NoRows final : public QueryResult {
+ public:
+  NoRows(StatementSummary summary, std::vector<googlesql::OutputColumn> columns) : summary_(std::move(summary)), columns_(std::move(columns)) {}
+  const std::vector<googlesql::OutputColumn>& columns() const override { return columns_; }
+  const StatementSummary& summary() const override { return summary_; }
+  Result<std::optional<ResultPage>> next() override { return std::optional<ResultPage>(); }
+
+ private:
+  StatementSummary summary_;
+  std::vector<googlesql::OutputColumn> columns_;
+};
+
+// Streams pages out of the snapshot that its connection holds. Members are destroyed from the last to the first.
+class StreamedRows final : public QueryResult {
+ public:
+  StreamedRows(ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard, QueryHandle result,
+               std::vector<googlesql::OutputColumn> columns, StatementSummary summary)
+      : lease_(std::move(lease)), guard_(std::move(guard)), result_(std::move(result)), columns_(std::move(columns)), summary_(std::move(summary)) {}
+  const std::vector<googlesql::OutputColumn>& columns() const override { return columns_; }
+  const StatementSummary& summary() const override { return summary_; }
+
+  Result<std::optional<ResultPage>> next() override {
+    if (finished_) return std::optional<ResultPage>();
+    TRY_STATUS(guard_->check());
+    const Chunk chunk(duckdb_fetch_chunk(*result_.get()));
+    if (chunk.raw == nullptr) {
+      finished_ = true;
+      const char* message = duckdb_result_error(result_.get());
+      if (message == nullptr || *message == '\0') return std::optional<ResultPage>();
+      return guard_->explain(duck_error(duckdb_result_error_type(result_.get()), message));
+    }
+    if (chunk.size() == 0) return next();
+    TRY(ResultPage page, to_page(chunk, columns_));
+    return std::optional<ResultPage>(std::move(page));
+  }
+
+ private:
+  ConnectionPool::Lease lease_;
+  std::unique_ptr<QueryWatch::Guard> guard_;
+  QueryHandle result_;
+  std::vector<googlesql::OutputColumn> columns_;
+  StatementSummary summary_;
+  bool finished_ = false;
+};
+
+std::string target_text(const data::TablePath& path) { return path.project + "." + path.dataset + "." + path.table; }
+
+}  // namespace
+
+Result<QueryRun::Step> QueryRun::translate(std::size_t begin, Connection& connection, SnapshotCatalog::Use use) {
+  googlesql::TranslateOptions options;
+  options.parameters = options_.parameters;
+  options.now_micros = warehouse_.clock_.wall_micros();
+  options.deadline = options_.deadline;
+  for (int attempt = 1;; ++attempt) {
+    auto catalog = std::make_unique<SnapshotCatalog>(
+        warehouse_.directory_, options_, connection, use, [this](TableState& table) { return warehouse_.maintenance_->verify(table); },
+        warehouse_.options_.location);
+    Result<googlesql::Translation> translation = googlesql::translate(warehouse_.analyzer_, sql_, begin, *catalog, options);
+    if (!translation) return with_reason(catalog->explain(std::move(translation.error())));
+    TRY_STATUS(catalog->pin());
+    if (!catalog->is_stale()) return Step{std::move(*translation), std::move(catalog)};
+    connection.roll_back();
+    if (attempt == kSnapshotAttemptsMax)
+      return Error(ErrorCode::kConflict, "a table of the query was changed again and again; try again").retry(base::Retry::kAfterBackoff).cause("backendError");
+  }
+}
+
+Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
+  std::size_t begin = 0;
+  for (int statements = 1;; ++statements) {
+    TRY(ConnectionPool::Lease lease, warehouse_.connections_->take());
+    auto guard = std::make_unique<QueryWatch::Guard>(*warehouse_.watch_, *lease, options_.deadline, options_.cancel);
+    TRY_STATUS(guard->check());
+    TRY(Step step, translate(begin, *lease, SnapshotCatalog::Use::kRead));
+    const googlesql::Translation& translation = step.translation;
+    const bool writes = translation.kind == StatementKind::kInsert || (translation.kind == StatementKind::kCreateTable && translation.create_table.query);
+    if (writes && !dry) {
+      lease->roll_back();
+      TRY(step, translate(begin, *lease, SnapshotCatalog::Use::kWrite));
+    }
+    const bool is_last = step.translation.is_last;
+    begin = step.translation.end;
+    if (dry) {
+      StatementSummary summary;
+      summary.statement_type = googlesql::statement_type(translation.kind, translation.create_table.query.has_value());
+      summary.referenced_tables = translation.referenced_tables;
+      return std::unique_ptr<QueryResult>(std::make_unique<NoRows>(std::move(summary), translation.query.columns));
+    }
+    TRY(std::unique_ptr<QueryResult> result, execute(step, std::move(lease), std::move(guard)));
+    if (is_last) return result;
+    while (true) {
+      TRY(const std::optional<ResultPage> page, result->next());
+      if (!page) break;
+    }
+  }
+}
+
+Result<std::unique_ptr<QueryResult>> QueryRun::execute(Step& step, ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard) {
+  const googlesql::Translation& translation = step.translation;
+  if (translation.kind == StatementKind::kQuery) return select(step, std::move(lease), std::move(guard));
+  lease->roll_back();  // its snapshot is not needed: the writer thread does the work
+  StatementSummary summary;
+  switch (translation.kind) {
+    case StatementKind::kCreateTable: {
+      TRY(summary, create_table(translation.create_table));
+      break;
+    }
+    case StatementKind::kDropTable: {
+      TRY(summary, drop_table(translation.drop_table));
+      break;
+    }
+    case StatementKind::kCreateSchema: {
+      TRY(summary, create_schema(translation.create_schema));
+      break;
+    }
+    case StatementKind::kDropSchema: {
+      TRY(summary, drop_schema(translation.drop_schema));
+      break;
+    }
+    default: {
+      const std::shared_ptr<TableState> table = step.catalog->by_full_name(translation.insert.table);
+      if (!table) return Error(ErrorCode::kBug, "the table of an INSERT is not among those of its statement");
+      TRY(const std::int64_t rows, insert_rows(*table, translation.insert.columns, translation.insert.query.sql));
+      summary.affected_rows = rows;
+    }
+  }
+  summary.statement_type = googlesql::statement_type(translation.kind, translation.create_table.query.has_value());
+  summary.referenced_tables = translation.referenced_tables;
+  return std::unique_ptr<QueryResult>(std::make_unique<NoRows>(std::move(summary), std::vector<googlesql::OutputColumn>()));
+}
+
+Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard) {
+  const googlesql::Query& query = step.translation.query;
+  duckdb_prepared_statement prepared = nullptr;
+  if (duckdb_prepare(lease->raw(), query.sql.c_str(), &prepared) != DuckDBSuccess) {
+    const Error error = prepare_error(duckdb_prepare_error(prepared));
+    duckdb_destroy_prepare(&prepared);
+    return guard->explain(error);
+  }
+  QueryHandle result;
+  const bool started = duckdb_execute_prepared_streaming(prepared, result.get()) == DuckDBSuccess;
+  duckdb_destroy_prepare(&prepared);
+  if (!started) return guard->explain(duck_error(duckdb_result_error_type(result.get()), duckdb_result_error(result.get())));
+  warehouse_.maintenance_->notice_slow_read(step.catalog->log_rows_read());
+  StatementSummary summary;
+  summary.statement_type = "SELECT";
+  summary.referenced_tables = step.translation.referenced_tables;
+  return std::unique_ptr<QueryResult>(
+      std::make_unique<StreamedRows>(std::move(lease), std::move(guard), std::move(result), query.columns, std::move(summary)));
+}
+
+Result<StatementSummary> QueryRun::create_table(const googlesql::CreateTable& statement) {
+  const auto path = resolve_table(statement.path, options_);
+  if (!path) return Error(ErrorCode::kBadData, "Table \"" + statement.path.back() + "\" must be qualified with a dataset (e.g. dataset.table).").cause("invalid");
+  if (statement.is_temporary) return Error(ErrorCode::kUnsupported, "temporary tables are not supported").cause("notImplemented");
+  StatementSummary summary;
+  summary.ddl_target = target_text(*path);
+  summary.ddl_operation = "CREATE";
+  if (warehouse_.directory_.find(*path)) {
+    if (statement.mode == CreateMode::kIfNotExists) {
+      summary.ddl_operation = "SKIP";
+      return summary;
+    }
+    if (statement.mode == CreateMode::kError) return already_exists(*path);
+    TRY_STATUS(warehouse_.delete_table(*path));
+    summary.ddl_operation = "REPLACE";
+  }
+  TRY(const TableInfo wanted, describe_table(statement, *path));
+  TRY_STATUS(warehouse_.create_table(wanted));
+  if (!statement.query) return summary;
+  TRY(const std::shared_ptr<TableState> table, warehouse_.find_table(*path));
+  std::vector<std::uint32_t> all(wanted.schema.fields.size());
+  for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
+  const Result<std::int64_t> rows = insert_rows(*table, all, statement.query->sql);
+  if (rows) {
+    summary.affected_rows = *rows;
+    return summary;
+  }
+  static_cast<void>(warehouse_.delete_table(*path));  // CREATE TABLE AS leaves no empty table behind
+  return rows.error();
+}
+
+Result<StatementSummary> QueryRun::drop_table(const googlesql::DropTable& statement) {
+  const auto path = resolve_table(statement.path, options_);
+  if (!path) return Error(ErrorCode::kBadData, "Table \"" + statement.path.back() + "\" must be qualified with a dataset (e.g. dataset.table).").cause("invalid");
+  StatementSummary summary;
+  summary.ddl_target = target_text(*path);
+  summary.ddl_operation = "DROP";
+  if (!warehouse_.directory_.find(*path)) {
+    if (!statement.if_exists) return table_not_found(*path);
+    summary.ddl_operation = "SKIP";
+    return summary;
+  }
+  TRY_STATUS(warehouse_.delete_table(*path));
+  return summary;
+}
+
+Result<StatementSummary> QueryRun::create_schema(const googlesql::CreateSchema& statement) {
+  const DatasetPath path = resolve_dataset(statement.path, options_);
+  StatementSummary summary;
+  summary.ddl_target = path.project + "." + path.dataset;
+  summary.ddl_operation = "CREATE";
+  if (warehouse_.directory_.find(path)) {
+    if (statement.mode == CreateMode::kError) return already_exists(path);
+    summary.ddl_operation = "SKIP";
+    return summary;
+  }
+  TRY(const DatasetInfo wanted, describe_dataset(statement, path));
+  TRY_STATUS(warehouse_.create_dataset(wanted));
+  return summary;
+}
+
+Result<StatementSummary> QueryRun::drop_schema(const googlesql::DropSchema& statement) {
+  const DatasetPath path = resolve_dataset(statement.path, options_);
+  StatementSummary summary;
+  summary.ddl_target = path.project + "." + path.dataset;
+  summary.ddl_operation = "DROP";
+  if (!warehouse_.directory_.find(path)) {
+    if (!statement.if_exists) return dataset_not_found(path);
+    summary.ddl_operation = "SKIP";
+    return summary;
+  }
+  TRY_STATUS(warehouse_.delete_dataset(path, statement.cascade));
+  return summary;
+}
+
+Result<std::int64_t> QueryRun::insert_rows(TableState& table, const std::vector<std::uint32_t>& columns, const std::string& sql) {
+  std::vector<std::string> names;
+  const auto version = table.version();
+  for (const std::uint32_t column : columns) names.push_back(version->physical[column]);
+  return warehouse_.insert_rows(table, names, sql);
+}
+
+}  // namespace flytt::warehouse::internal

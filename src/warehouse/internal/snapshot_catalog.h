@@ -1,0 +1,72 @@
+#pragma once
+// The tables of one statement, as the analyzer and the generated SQL see them, fixed to one DuckDB snapshot.
+//
+// `find` resolves names while the statement is analyzed. The first `relation` of the generator takes the snapshot: tables
+// with direct rows are verified, BEGIN, and then the shortest SQL is chosen that is right in that snapshot (table_state.h).
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "googlesql/catalog.h"
+#include "warehouse/internal/directory.h"
+#include "warehouse/internal/duck.h"
+#include "warehouse/internal/merge_sql.h"
+#include "warehouse/query.h"
+
+namespace flytt::warehouse::internal {
+
+// Splits and completes a name: {"p.d.t"}, {"d", "t"}, {"t"} → project, dataset, table. nullopt when a default is missing.
+std::optional<data::TablePath> resolve_table(const std::vector<std::string>& path, const QueryOptions& options);
+
+class SnapshotCatalog final : public googlesql::Catalog {
+ public:
+  using Verify = std::function<Status(TableState& table)>;
+  enum class Use {
+    kRead,    // on a connection of its own, inside a transaction that this catalog opens
+    kWrite,   // the SQL is run later, on the writer thread: only shapes that are right in every snapshot
+  };
+
+  SnapshotCatalog(const Directory& directory, const QueryOptions& options, Connection& connection, Use use, Verify verify, std::string location)
+      : directory_(directory), options_(options), connection_(connection), use_(use), verify_(std::move(verify)), location_(std::move(location)) {}
+
+  Result<std::optional<googlesql::CatalogTable>> find(const std::vector<std::string>& path) override;
+
+  // Opens the transaction if no relation did.
+  Status pin();
+  // A table changed shape or vanished under us: translate again with a new catalog.
+  bool is_stale() const { return stale_; }
+  std::int64_t log_rows_read() const { return log_rows_; }
+  const std::vector<std::shared_ptr<TableState>>& read_tables() const { return used_tables_; }
+  std::shared_ptr<TableState> by_full_name(const std::string& name) const;
+  // BigQuery's answer instead of the analyzer's "Table not found".
+  Error explain(Error error) const;
+
+ private:
+  struct Entry {
+    std::shared_ptr<TableState> table;
+    std::shared_ptr<const TableVersion> version;
+    ReadState before;
+    ReadPlan plan;
+  };
+  std::string relation(Entry& entry, const std::vector<int>& columns);
+  ReadPlan choose(const Entry& entry, const ReadState& after) const;
+
+  const Directory& directory_;
+  const QueryOptions& options_;
+  Connection& connection_;
+  const Use use_;
+  Verify verify_;
+  const std::string location_;
+  std::map<std::string, std::unique_ptr<Entry>> entries_;  // by full name
+  std::vector<std::pair<std::string, data::TablePath>> missing_;  // as written, resolved
+  std::vector<std::shared_ptr<TableState>> used_tables_;
+  bool pinned_ = false, stale_ = false;
+  Status pin_status_;
+  std::int64_t log_rows_ = 0;
+};
+
+}  // namespace flytt::warehouse::internal
