@@ -31,6 +31,7 @@ inline constexpr std::size_t kKeyFileBytesMax = 64 << 10;
 
 // -- appends
 inline constexpr std::size_t kRequestBytesTarget = 2 << 20;     // rows of one request
+inline constexpr std::size_t kRowSlackBytes = 64 << 10;         // room behind the target, so that a buffer rarely moves
 inline constexpr std::size_t kRowBytesMax = 9 << 20;            // a larger row is refused here: a request must stay below 10 MB
 inline constexpr std::size_t kWindowBytes = 32 << 20;           // in flight, of one sink
 inline constexpr std::size_t kWindowRequests = 512;
@@ -44,8 +45,8 @@ inline constexpr seconds kTransientPatience{120};               // without one s
 inline constexpr seconds kThrottlePatience{900};
 inline constexpr seconds kMissingTablePatience{15};             // NOT_FOUND after a table was made anew
 inline constexpr seconds kSchemaPatience{600};                  // a new column takes minutes to be seen by the Write API
-inline constexpr int kKeepaliveTimeMs = 30'000;
-inline constexpr int kKeepaliveTimeoutMs = 10'000;
+inline constexpr int kKeepaliveTimeMs = 60'000;
+inline constexpr int kKeepaliveTimeoutMs = 20'000;
 inline constexpr std::size_t kRefusedRawBytesMax = 8 << 20;
 
 }  // namespace flytt::bigquery

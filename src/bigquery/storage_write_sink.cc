@@ -1,0 +1,294 @@
+#include "bigquery/storage_write_sink.h"
+
+// Two threads meet here under one lock: the writer, which encodes rows (outside the lock) and hands over whole requests of
+// about 2 MB, and the sink's own thread, which waits for gRPC's events and for what is due. The lock is taken a few times
+// per request, never per row.
+
+#include <grpcpp/support/time.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "bigquery/internal/flight_book.h"
+#include "bigquery/internal/lane.h"
+#include "bigquery/internal/row_text.h"
+#include "wire/grpc_channel_native.h"
+#include "wire/row_decoder.h"
+
+namespace flytt::bigquery {
+
+using base::Deadline;
+using base::SteadyTime;
+
+class StorageWriteSink::Impl final : public LaneHost {
+ public:
+  Impl(Parts parts, StorageWriteOptions options);
+  ~Impl() override;
+
+  Status submit(flow::Batch& batch, Deadline deadline);
+  Result<std::vector<flow::Receipt>> collect(Deadline deadline);
+  std::vector<RefusedRow> take_refused();
+  std::vector<TableFailure> take_failures();
+  void resolve(flow::BatchSequence batch);
+  void drop_table(const data::TablePath& table);
+
+ private:
+  // Of the writer thread.
+  Status send_slice(const data::TableSlice& slice, flow::BatchSequence batch);
+  Result<std::shared_ptr<const TableEncoder>> encoder_of(const data::TableSlice& slice);
+  void refuse_huge_row(const AppendRequest& request);
+
+  // Of the own thread.
+  void run();
+  std::chrono::milliseconds until_due();
+
+  // LaneHost, under the lock.
+  const std::shared_ptr<grpc::Channel>& channel() override { return wire::native_channel(parts_.channel); }
+  grpc::CompletionQueue& queue() override { return queue_; }
+  const base::Clock& clock() override { return parts_.clock; }
+  base::Random& random() override { return parts_.random; }
+  const StorageWriteOptions& options() override { return options_; }
+  Result<std::string> token() override;
+  SteadyTime last_success() override { return last_success_; }
+  void acknowledged(const AppendRequest& request) override;
+  void settled(const AppendRequest& request) override;
+  void refused(RefusedRow row) override;
+  void resized(std::size_t from_bytes, std::size_t to_bytes) override;
+  void repeats() override { ++repeats_; }
+  void table_failed(const data::TablePath& table, Error error) override;
+  void sink_failed(Error error) override;
+
+  Lane& lane(const data::TablePath& table);
+  bool has_room() const { return bytes_in_flight_ < options_.window_bytes && requests_in_flight_ < kWindowRequests; }
+  bool has_news() const { return failure_ || flights_.has_receipts() || flights_.has_refused() || !table_failures_.empty(); }
+
+  const Parts parts_;
+  const StorageWriteOptions options_;
+  base::Metric& requests_;
+  base::Metric& bytes_;
+  base::Metric& repeats_;
+  base::Metric& refused_rows_;
+  std::map<data::TablePath, std::shared_ptr<const TableEncoder>> encoders_;  // of the writer thread
+
+  std::mutex mutex_;
+  std::condition_variable room_, news_;
+  FlightBook flights_;
+  std::map<data::TablePath, std::unique_ptr<Lane>> lanes_;
+  std::vector<TableFailure> table_failures_;
+  std::optional<Error> failure_;
+  std::size_t bytes_in_flight_ = 0, requests_in_flight_ = 0;
+  SteadyTime last_success_ = SteadyTime::min();
+  bool is_closing_ = false;
+  grpc::CompletionQueue queue_;
+  std::jthread thread_;
+};
+
+StorageWriteSink::Impl::Impl(Parts parts, StorageWriteOptions options)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      requests_(parts_.metrics.counter("flytt_bigquery_append_requests_total")),
+      bytes_(parts_.metrics.counter("flytt_bigquery_append_bytes_total")),
+      repeats_(parts_.metrics.counter("flytt_bigquery_append_repeats_total")),
+      refused_rows_(parts_.metrics.counter("flytt_bigquery_refused_rows_total")),
+      thread_([this] { run(); }) {}
+
+StorageWriteSink::Impl::~Impl() {
+  {
+    std::lock_guard lock(mutex_);
+    is_closing_ = true;
+    bool has_calls = false;
+    for (const auto& [path, one] : lanes_) {
+      one->cancel_calls();
+      has_calls |= one->has_calls();
+    }
+    if (!has_calls) queue_.Shutdown();  // else after the last of them
+  }
+  thread_.join();
+}
+
+std::chrono::milliseconds StorageWriteSink::Impl::until_due() {
+  constexpr std::chrono::milliseconds kLongest{1'000};
+  SteadyTime due = SteadyTime::max();
+  for (const auto& [path, one] : lanes_) due = std::min(due, one->next_due());
+  if (due == SteadyTime::max()) return kLongest;
+  return std::min(kLongest, parts_.clock.left(Deadline{due}));
+}
+
+void StorageWriteSink::Impl::run() {
+  for (;;) {
+    std::chrono::milliseconds wait;
+    {
+      std::lock_guard lock(mutex_);
+      wait = until_due();
+    }
+    void* tag = nullptr;
+    bool is_good = false;
+    // One more millisecond, because the remaining time was cut to whole ones.
+    const auto status = queue_.AsyncNext(&tag, &is_good, gpr_time_from_millis(wait.count() + 1, GPR_TIMESPAN));
+    if (status == grpc::CompletionQueue::SHUTDOWN) return;
+    std::lock_guard lock(mutex_);
+    if (status == grpc::CompletionQueue::GOT_EVENT) static_cast<AppendEvent*>(tag)->done(is_good);
+    if (!is_closing_) {
+      const SteadyTime now = parts_.clock.steady();
+      for (const auto& [path, one] : lanes_) one->tick(now);
+    } else if (std::none_of(lanes_.begin(), lanes_.end(), [](const auto& entry) { return entry.second->has_calls(); })) {
+      if (status == grpc::CompletionQueue::GOT_EVENT) queue_.Shutdown();
+    }
+  }
+}
+
+Lane& StorageWriteSink::Impl::lane(const data::TablePath& table) {
+  std::unique_ptr<Lane>& slot = lanes_[table];
+  if (!slot) slot = std::make_unique<Lane>(*this, table);
+  return *slot;
+}
+
+Result<std::shared_ptr<const TableEncoder>> StorageWriteSink::Impl::encoder_of(const data::TableSlice& slice) {
+  std::shared_ptr<const TableEncoder>& known = encoders_[slice.schema->destination];
+  if (known && (known->schema == slice.schema || known->schema->table == slice.schema->table)) return known;
+  const auto changes = slice.schema->table.key.empty() ? wire::ChangeColumns::kNone : wire::ChangeColumns::kTypeAndSequence;
+  TRY(wire::RowEncoder encoder, wire::RowEncoder::make(slice.schema->table, changes));
+  known = std::make_shared<const TableEncoder>(TableEncoder{slice.schema, std::move(encoder)});
+  return known;
+}
+
+Status StorageWriteSink::Impl::submit(flow::Batch& batch, Deadline deadline) {
+  {
+    std::unique_lock lock(mutex_);
+    const auto ready = [&] { return failure_ || has_room(); };
+    if (deadline.is_never()) room_.wait(lock, ready);
+    else room_.wait_until(lock, deadline.at, ready);
+    if (failure_) return *failure_;
+    if (!has_room()) return Error(ErrorCode::kTimeout, "the window of rows in flight is full").side(base::Side::kSink);
+    flights_.open(batch.sequence);
+  }
+  const flow::Batch taken = std::move(batch);
+  for (const data::TableSlice& slice : taken.tables) {
+    TRY_STATUS(send_slice(slice, taken.sequence));
+  }
+  std::lock_guard lock(mutex_);
+  flights_.seal(taken.sequence);
+  return ok();
+}
+
+Status StorageWriteSink::Impl::send_slice(const data::TableSlice& slice, flow::BatchSequence batch) {
+  TRY(const std::shared_ptr<const TableEncoder> encoder, encoder_of(slice));
+  const std::size_t rows = slice.row_count();
+  for (std::size_t at = 0; at < rows;) {
+    wire::RowBuffer buffer;
+    // The last row may reach beyond the limit before it is taken back.
+    buffer.reserve_more(std::min(options_.request_bytes, slice.byte_size() + 64 * rows) + kRowSlackBytes);
+    TRY(at, encoder->encoder.encode(slice, at, rows, options_.request_bytes, buffer));
+    const bool is_huge = buffer.size() > kRowBytesMax;
+    AppendRequest request{batch, slice.schema, encoder, wire::share(std::move(buffer)), {}};
+    if (is_huge) {
+      refuse_huge_row(request);
+      continue;
+    }
+    std::lock_guard lock(mutex_);
+    if (failure_) return *failure_;
+    flights_.add_request(batch);
+    bytes_in_flight_ += request.rows.bytes.size();
+    ++requests_in_flight_;
+    ++requests_;
+    bytes_ += static_cast<std::int64_t>(request.rows.bytes.size());
+    lane(slice.schema->destination).push(std::move(request));
+  }
+  return ok();
+}
+
+// A request must stay below 10 MB, and this row alone does not fit.
+void StorageWriteSink::Impl::refuse_huge_row(const AppendRequest& request) {
+  auto split = split_rows(request, {{0, "it has " + std::to_string(request.rows.bytes.size()) + " bytes, and BigQuery takes at most 10 MB"}});
+  RefusedRow row{request.batch, request.schema, {"", "", "the row is too large for BigQuery", "", {}}};
+  if (split && !split->refused.empty()) row = std::move(split->refused.front());
+  std::lock_guard lock(mutex_);
+  refused(std::move(row));
+}
+
+Result<std::vector<flow::Receipt>> StorageWriteSink::Impl::collect(Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  const auto ready = [&] { return has_news(); };
+  if (deadline.is_never()) news_.wait(lock, ready);
+  else news_.wait_until(lock, deadline.at, ready);
+  if (!flights_.has_receipts() && failure_) return *failure_;
+  return flights_.take_receipts();
+}
+
+std::vector<RefusedRow> StorageWriteSink::Impl::take_refused() {
+  std::lock_guard lock(mutex_);
+  return flights_.take_refused();
+}
+
+std::vector<TableFailure> StorageWriteSink::Impl::take_failures() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(table_failures_, {});
+}
+
+void StorageWriteSink::Impl::resolve(flow::BatchSequence batch) {
+  std::lock_guard lock(mutex_);
+  flights_.resolve(batch);
+}
+
+void StorageWriteSink::Impl::drop_table(const data::TablePath& table) {
+  std::lock_guard lock(mutex_);
+  lane(table).drop();
+}
+
+Result<std::string> StorageWriteSink::Impl::token() {
+  if (!parts_.channel.native()->has_tls) return std::string();
+  TRY(const base::Secret token, parts_.credentials.token());
+  return token.reveal();
+}
+
+void StorageWriteSink::Impl::acknowledged(const AppendRequest&) { last_success_ = parts_.clock.steady(); }
+
+void StorageWriteSink::Impl::settled(const AppendRequest& request) {
+  bytes_in_flight_ -= request.rows.bytes.size();
+  --requests_in_flight_;
+  flights_.settle_request(request.batch);
+  room_.notify_one();
+  if (flights_.has_receipts()) news_.notify_one();
+}
+
+void StorageWriteSink::Impl::refused(RefusedRow row) {
+  ++refused_rows_;
+  flights_.refuse(std::move(row));
+  news_.notify_one();
+}
+
+void StorageWriteSink::Impl::resized(std::size_t from_bytes, std::size_t to_bytes) {
+  bytes_in_flight_ -= from_bytes - to_bytes;
+  room_.notify_one();
+}
+
+void StorageWriteSink::Impl::table_failed(const data::TablePath& table, Error error) {
+  table_failures_.push_back({table, std::move(error)});
+  news_.notify_one();
+}
+
+void StorageWriteSink::Impl::sink_failed(Error error) {
+  if (!failure_) failure_ = std::move(error);
+  for (const auto& [path, one] : lanes_) one->cancel_calls();
+  room_.notify_all();
+  news_.notify_all();
+}
+
+StorageWriteSink::StorageWriteSink(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+StorageWriteSink::~StorageWriteSink() = default;
+
+std::unique_ptr<StorageWriteSink> StorageWriteSink::make(Parts parts, StorageWriteOptions options) {
+  return std::unique_ptr<StorageWriteSink>(new StorageWriteSink(std::make_unique<Impl>(std::move(parts), std::move(options))));
+}
+
+Status StorageWriteSink::submit(flow::Batch& batch, Deadline deadline) { return impl_->submit(batch, deadline); }
+Result<std::vector<flow::Receipt>> StorageWriteSink::collect(Deadline deadline) { return impl_->collect(deadline); }
+std::vector<RefusedRow> StorageWriteSink::take_refused() { return impl_->take_refused(); }
+std::vector<TableFailure> StorageWriteSink::take_failures() { return impl_->take_failures(); }
+void StorageWriteSink::resolve(flow::BatchSequence batch) { impl_->resolve(batch); }
+void StorageWriteSink::drop_table(const data::TablePath& table) { impl_->drop_table(table); }
+
+}  // namespace flytt::bigquery
