@@ -9,12 +9,15 @@ std::string_view google_status(int http_status) {
   switch (http_status) {
     case 400:
     case 413:
+    case 414:
+    case 415:
     case 431: return "INVALID_ARGUMENT";
     case 401: return "UNAUTHENTICATED";
     case 403: return "PERMISSION_DENIED";
     case 404: return "NOT_FOUND";
     case 405:
     case 501: return "UNIMPLEMENTED";
+    case 499: return "CANCELLED";
     case 408:
     case 504: return "DEADLINE_EXCEEDED";
     case 409: return "ALREADY_EXISTS";

@@ -1,0 +1,26 @@
+#include "gateway/bigquery/internal/stream_name.h"
+
+#include <vector>
+
+namespace flytt::gateway::internal {
+
+std::string StreamName::text() const {
+  return "projects/" + table.project + "/datasets/" + table.dataset + "/tables/" + table.table + "/streams/" + id;
+}
+
+std::optional<StreamName> parse_stream_name(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('/', begin), text.size());
+    if (end == begin || parts.size() == 8) return std::nullopt;
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  const bool is_new = parts.size() == 8 && parts[6] == "streams";
+  const bool is_old = parts.size() == 7 && parts[6] == "_default";
+  if (!is_new && !is_old) return std::nullopt;
+  if (parts[0] != "projects" || parts[2] != "datasets" || parts[4] != "tables") return std::nullopt;
+  return StreamName{{std::string(parts[1]), std::string(parts[3]), std::string(parts[5])}, std::string(parts.back())};
+}
+
+}  // namespace flytt::gateway::internal
