@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "wire/internal/proto_bytes.h"
 
 namespace flytt::wire {
 
@@ -25,6 +26,13 @@ void RowBuffer::append(std::string_view bytes) {
   if (bytes.empty()) return;
   std::memcpy(reserve_more(bytes.size()), bytes.data(), bytes.size());
   size_ += bytes.size();
+}
+
+void RowBuffer::append_row(std::string_view row) {
+  char* const begin = reserve_more(row.size() + 16);
+  *begin = static_cast<char>(tag_of(1, WireType::kBytes));
+  const char* const end = write_bytes(write_varint(begin + 1, row.size()), row);
+  size_ += static_cast<std::size_t>(end - begin);
 }
 
 char* RowBuffer::release() {

@@ -31,6 +31,8 @@ class RowBuffer {
   }
   void set_size(std::size_t size) { size_ = size; }  // at most what was reserved
   void append(std::string_view bytes);
+  // A serialised row as an entry of ProtoRows.serialized_rows.
+  void append_row(std::string_view row);
   void clear() { size_ = 0; }
   // The buffer is empty afterwards.
   char* release();

@@ -8,6 +8,7 @@
 #include "data/civil.h"
 #include "data/utf8.h"
 #include "wire/decoded_columns.h"
+#include "wire/row_buffer.h"
 #include "wire/row_decoder.h"
 
 namespace flytt::bigquery {
@@ -141,14 +142,7 @@ Result<RowText> text_of_row(std::string_view descriptor, const data::TableSchema
   for (const data::Field& field : table.fields) loose.fields.push_back({field.name, lenient(field.type), false, ""});
   TRY(wire::RowDecoder decoder, wire::RowDecoder::make(descriptor, loose));
   wire::RowBuffer one;
-  char header[16] = {'\x0A'};
-  std::size_t size = 1;
-  for (std::uint64_t left = row.size(); ; left >>= 7) {
-    header[size++] = static_cast<char>(left >= 0x80 ? (left & 0x7F) | 0x80 : left);
-    if (left < 0x80) break;
-  }
-  one.append({header, size});
-  one.append(row);
+  one.append_row(row);
   TRY(wire::SerializedRows rows, wire::SerializedRows::make(one.view()));
   wire::DecodedColumns columns(loose, 1);
   wire::RowChanges changes;
