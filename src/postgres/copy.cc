@@ -47,6 +47,8 @@ class SnapshotSession final : public CopySession {
 
   Status start(base::Deadline deadline, const std::function<bool(const SlotWait&)>& on_wait);
   Lsn consistent_point() const override { return consistent_point_; }
+  // A look at the socket: the server says nothing on this connection unless it goes away.
+  bool is_alive() override { return walsender_->usable() && walsender_->wait_input(base::Deadline::passed()).has_value(); }
   Result<std::vector<CopyRange>> plan_ranges(const SourceTable& table, base::Deadline deadline) const override;
   Result<std::unique_ptr<flow::Source>> open_range(const SourceTable& table, std::shared_ptr<const data::SliceSchema> schema, const CopyRange& range,
                                                    base::Deadline deadline) const override;

@@ -65,6 +65,8 @@ class CopySession {
                                                    base::Deadline deadline, const std::function<bool(const SlotWait&)>& on_wait);
 
   virtual Lsn consistent_point() const = 0;
+  // False once the session's connection is lost, and the snapshot with it. Only by the thread that owns the session.
+  virtual bool is_alive() = 0;
   // The parts of a table, in order and without gaps: block ranges of about kRangeBytesTarget; one range for a
   // partitioned table, and before PostgreSQL 14.
   virtual Result<std::vector<CopyRange>> plan_ranges(const SourceTable& table, base::Deadline deadline) const = 0;
