@@ -57,7 +57,6 @@ struct FunctionCall {
   data::Type result;
   bool safe = false;                    // SAFE_ERROR_MODE
   AggregateParts parts;                 // for aggregates and analytic functions
-  std::int64_t now_micros = 0;          // the statement's moment, for CURRENT_TIMESTAMP and its kin
 };
 
 // The DuckDB expression of a call. kUnsupported when this function, signature or combination of parts is not handled.

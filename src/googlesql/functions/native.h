@@ -28,7 +28,7 @@ using data::Int256;
 using data::Interval;
 
 enum class NativeType : std::uint8_t {
-  kBool, kInt64, kDouble, kText, kBytes, kDate, kTime, kTimestamp, kNumeric, kInterval,
+  kBool, kInt64, kDouble, kText, kBytes, kDate, kTime, kTimestamp, kNumeric, kInterval, kHuge,
   kBoolList, kInt64List, kDoubleList, kTextList, kBytesList, kDateList, kTimestampList, kNumericList,
 };
 
@@ -39,6 +39,7 @@ struct Date { std::int32_t days; };
 struct Time { std::int64_t micros; };
 struct Timestamp { std::int64_t micros; };        // TIMESTAMP and DATETIME
 struct Numeric { Int128 scaled; };                // × 10^9
+struct Huge { Int128 value; };                    // HUGEINT: DuckDB's sums of integers, never a SQL value
 struct BigNumeric { Int256 scaled; };             // × 10^38, a BLOB of 32 ordered bytes
 
 struct TextCell {                                 // duckdb_string_t
@@ -129,6 +130,7 @@ template <> struct Cells<Date> : FixedCells<Date, std::int32_t, NativeType::kDat
 template <> struct Cells<Time> : FixedCells<Time, std::int64_t, NativeType::kTime> {};
 template <> struct Cells<Timestamp> : FixedCells<Timestamp, std::int64_t, NativeType::kTimestamp> {};
 template <> struct Cells<Numeric> : FixedCells<Numeric, Int128, NativeType::kNumeric> {};
+template <> struct Cells<Huge> : FixedCells<Huge, Int128, NativeType::kHuge> {};
 template <> struct Cells<Interval> : FixedCells<Interval, Interval, NativeType::kInterval> {};
 
 inline std::string_view text_at(const Column& column, std::size_t row) {

@@ -53,6 +53,7 @@ duckdb_logical_type make_type(NativeType type) {
     case NativeType::kDate: return duckdb_create_logical_type(DUCKDB_TYPE_DATE);
     case NativeType::kTime: return duckdb_create_logical_type(DUCKDB_TYPE_TIME);
     case NativeType::kTimestamp: return duckdb_create_logical_type(DUCKDB_TYPE_TIMESTAMP);
+    case NativeType::kHuge: return duckdb_create_logical_type(DUCKDB_TYPE_HUGEINT);
     case NativeType::kInterval: return duckdb_create_logical_type(DUCKDB_TYPE_INTERVAL);
     default: return duckdb_create_decimal_type(38, data::kNumericScale);
   }
