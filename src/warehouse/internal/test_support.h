@@ -31,8 +31,9 @@ class TemporaryFolder {
 struct Row {
   std::int64_t id;
   std::string name;
-  std::uint64_t position;        // of the sequence; 0 with is_null_sequence
+  std::uint64_t position;        // of the sequence; 0 = the sequence 0/0/0, which is that of a row without one
 };
+data::Sequence sequence_of(const Row& row);
 
 data::TableSchema simple_schema(bool with_key);
 // ProtoRows content and its descriptor for `schema` (id, name); `kind` for all rows.

@@ -31,6 +31,8 @@ data::TableSchema simple_schema(bool with_key) {
   return schema;
 }
 
+data::Sequence sequence_of(const Row& row) { return row.position == 0 ? data::Sequence{} : data::Sequence::of(1, row.position, 0); }
+
 Encoded encode(const data::TableSchema& schema, const std::vector<Row>& rows, data::ChangeKind kind, bool changes) {
   auto slice_schema = std::make_shared<data::SliceSchema>();
   slice_schema->table = schema;
@@ -40,7 +42,7 @@ Encoded encode(const data::TableSchema& schema, const std::vector<Row>& rows, da
     slice.columns[1].append_bytes(row.name);
     for (std::size_t c = 2; c < slice.columns.size(); ++c) slice.columns[c].append_null();
     slice.kinds.push_back(kind);
-    slice.sequences.push_back(data::Sequence::of(1, row.position, 0));
+    slice.sequences.push_back(sequence_of(row));
   }
   auto encoder = wire::RowEncoder::make(schema, changes ? wire::ChangeColumns::kTypeAndSequence : wire::ChangeColumns::kNone);
   CHECK(encoder.has_value());
