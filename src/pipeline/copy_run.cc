@@ -340,6 +340,10 @@ void CopyRun::Worker::failed(Error error) {
     run_.put_down();
   } else if (failed_at_source_ && error.code() == ErrorCode::kConflict) {
     run_.ask_for_new_plan(task);
+  } else if (failed_at_source_ && error.code() == ErrorCode::kSchema && !book.spend_attempt(name)) {
+    // The table was altered since it was listed: the next run lists it anew.
+    run_.close(std::move(error).retry(base::Retry::kAfterBackoff).within("while copying " + name));
+    run_.put_down();
   } else if (may_help) {
     book.set_copy_trouble(name, error.text());
     task.not_before = run_.parts_.delivery.clock.steady() + Backoff::wait_after(++task.failures, run_.parts_.random);

@@ -72,12 +72,24 @@ void Pipeline::watch_copies(bool may_begin) {
 }
 
 void Pipeline::begin_copies() {
+  const std::vector<TableRecord> records = book_.records();
+  const bool is_needed = std::any_of(records.begin(), records.end(), [](const TableRecord& record) { return record.phase == TablePhase::kCopying; });
+  if (!is_needed) return;
+  auto listed = origin_.tables();  // they may have been altered since the stream was started
+  if (!listed) {
+    copies_not_before_ = parts_.clock.steady() + copy_backoff_.next();
+    return base::log_failure(base::LogLevel::kWarning, "tables could not be listed for their copy", listed.error(), {{"stream", config_.name}});
+  }
+  tables_ = std::move(*listed);
   OriginTables wanted;
   for (const OriginTable& table : tables_) {
     const auto record = book_.find(table.schema->source_table);
     if (table.refusal.empty() && record && record->phase == TablePhase::kCopying) wanted.push_back(table);
   }
-  if (wanted.empty()) return;
+  if (wanted.empty()) {
+    copies_not_before_ = parts_.clock.steady() + kTableListInterval;
+    return;
+  }
   const Delivery::Parts delivery{book_, destination_, quarantine_, parts_.clock, parts_.metrics};
   copies_ = std::make_unique<CopyRun>(CopyRun::Parts{origin_, delivery, parts_.random, checkpoint_->epoch, config_.copy_workers, is_copy_renewal_}, std::move(wanted));
   is_copy_renewal_ = false;

@@ -244,6 +244,7 @@ Status TableBook::finish_range(std::string_view source_table, std::int64_t gener
   if (known == nullptr) return unknown_table(source_table);
   TRY_STATUS(store_.finish_range(stream_, source_table, generation, index, rows));
   ++known->ranges_done;
+  known->attempts = 0;
   known->trouble.clear();
   return ok();
 }

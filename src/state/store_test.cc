@@ -229,7 +229,8 @@ TEST_F(StoreTest, ThreadsAndTwoConnectionsShareIt) {
         }
       });
   }
-  for (const CopyRange& range : two->ranges("sak", "public.a").value()) EXPECT_TRUE(range.done) << range.index;
+  const auto found = two->ranges("sak", "public.a").value();
+  for (const CopyRange& range : found) EXPECT_TRUE(range.done) << range.index;
 }
 
 }  // namespace
