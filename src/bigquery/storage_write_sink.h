@@ -41,7 +41,9 @@ struct StorageWriteOptions {
   std::chrono::milliseconds schema_patience = kSchemaPatience;
   std::chrono::milliseconds answer_timeout = kAnswerTimeout;
   std::chrono::milliseconds backoff_min = kAppendBackoffMin;
+  std::chrono::milliseconds backoff_max = kAppendBackoffMax;
   std::chrono::milliseconds throttle_backoff_min = kThrottleBackoffMin;
+  std::chrono::milliseconds throttle_backoff_max = kThrottleBackoffMax;
 };
 
 struct RefusedRow {

@@ -191,7 +191,7 @@ bool Lane::is_out_of_patience(AppendVerdict verdict, base::SteadyTime now) const
 void Lane::pause(AppendVerdict verdict, base::SteadyTime now) {
   const bool throttled = verdict == AppendVerdict::kThrottled;
   std::chrono::milliseconds ceiling = throttled ? host_.options().throttle_backoff_min : host_.options().backoff_min;
-  const std::chrono::milliseconds most = throttled ? kThrottleBackoffMax : kAppendBackoffMax;
+  const std::chrono::milliseconds most = throttled ? host_.options().throttle_backoff_max : host_.options().backoff_max;
   for (int i = 0; i < failures_ && ceiling < most; ++i) ceiling *= 2;
   ceiling = std::min(ceiling, most);
   ++failures_;
