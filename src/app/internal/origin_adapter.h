@@ -1,7 +1,9 @@
 #pragma once
 // PostgreSQL as the pipeline's Origin.
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "app/config.h"
@@ -27,6 +29,8 @@ class PostgresOrigin final : public pipeline::Origin {
 
   Result<pipeline::OriginIdentity> identity() override;
   Result<pipeline::OriginTables> tables() override;
+  // The same for `plan`, where a publication that is not made yet is no error and no refusal.
+  Result<pipeline::OriginTables> list();
   Result<flow::Position> end_position() override;
   const std::string& slot_name() const override { return parts_.slot; }
   Result<pipeline::SlotFacts> slot() override;
@@ -41,8 +45,11 @@ class PostgresOrigin final : public pipeline::Origin {
  private:
   base::Deadline soon() const;
   Result<postgres::Catalog> look() const;
+  Result<pipeline::OriginTables> describe(const postgres::Catalog& catalog, bool must_be_published) const;
 
   const Parts parts_;
+  std::mutex mutex_;
+  std::map<std::string, postgres::SourceTable> known_;  // as tables() saw them last
 };
 
 // The settings, selection and names of a configured stream. kConfig when the source's URL cannot be resolved.
