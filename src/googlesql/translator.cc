@@ -75,10 +75,12 @@ void set_options(AnalyzeRequest& request, const TranslateOptions& options) {
       zetasql::REWRITE_GENERALIZED_QUERY_STMT,
   };
   for (const auto rewrite : kRewrites) out.add_enabled_rewrites(rewrite);
-  for (const char* pseudo : {"_PARTITIONTIME", "_PARTITIONDATE"}) {
+  static constexpr std::pair<const char*, zetasql::TypeKind> kPseudoColumns[] = {{"_PARTITIONTIME", zetasql::TYPE_TIMESTAMP},
+                                                                                 {"_PARTITIONDATE", zetasql::TYPE_DATE}};
+  for (const auto& [name, kind] : kPseudoColumns) {
     zetasql::AnalyzerOptionsProto::QueryParameterProto* column = out.add_ddl_pseudo_columns();
-    column->set_name(pseudo);
-    column->mutable_type()->set_type_kind(pseudo[10] == 'T' ? zetasql::TYPE_TIMESTAMP : zetasql::TYPE_DATE);
+    column->set_name(name);
+    column->mutable_type()->set_type_kind(kind);
   }
   bool named = false;
   for (const QueryParameter& parameter : options.parameters) named = named || !parameter.name.empty();

@@ -59,7 +59,29 @@ std::string library_beside_program() {
   return program.substr(0, program.rfind('/') + 1) + "lib/liblocal_service_jni.so";
 }
 
+bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+
+// Functions of BigQuery that the analyzer does not know: it would call a right statement wrong.
+bool names_a_missing_function(std::string_view sentence) {
+  static constexpr std::string_view kMissing[] = {
+      "CONTAINS_SUBSTR", "SEARCH", "VECTOR_SEARCH", "TEXT_ANALYZE", "BAG_OF_WORDS", "TF_IDF", "RANGE_SESSIONIZE", "GAP_FILL",
+      "EXTERNAL_OBJECT_TRANSFORM", "EXTERNAL_QUERY", "ST_REGIONSTATS", "APPENDS", "CHANGES", "OBJ.", "ML.", "AI.", "NET."};
+  for (const std::string_view kind : {"Table-valued function not found: ", "Function not found: "}) {
+    if (!starts_with(sentence, kind)) continue;
+    std::string name(sentence.substr(kind.size()));
+    for (char& c : name) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    for (const std::string_view missing : kMissing)
+      if (starts_with(name, missing)) return true;
+  }
+  return false;
+}
+
 Error analysis_error(const grpc::Status& status) {
+  const std::string& sentence = status.error_message();
+  if (starts_with(sentence, "Table not found: ")) return Error(ErrorCode::kNotFound, sentence);
+  if (names_a_missing_function(sentence) || starts_with(sentence, "Statement not supported: ") || starts_with(sentence, "Unrecognized name: @@") ||
+      starts_with(sentence, "CREATE TABLE CLONE is not supported"))
+    return Error(ErrorCode::kUnsupported, sentence);
   switch (status.error_code()) {
     case grpc::StatusCode::UNIMPLEMENTED: return Error(ErrorCode::kUnsupported, status.error_message());
     case grpc::StatusCode::INTERNAL:

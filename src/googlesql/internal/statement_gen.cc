@@ -39,6 +39,16 @@ std::vector<TableOption> options_of(std::string_view sql, const RepeatedPtrField
   return out;
 }
 
+// Parameters and NOT NULL stand in a tree beside the type: one child for an array, one for each field of a struct.
+void apply_annotations(Type& type, const zetasql::ResolvedColumnAnnotationsProto& annotations) {
+  apply_parameters(type, annotations.type_parameters());
+  for (int i = 0; i < annotations.child_list_size(); ++i) {
+    if (type.is(TypeKind::kArray) && i == 0) apply_annotations(type.element.front(), annotations.child_list(i));
+    if (type.is(TypeKind::kStruct) && static_cast<std::size_t>(i) < type.fields.size())
+      apply_annotations(type.fields[static_cast<std::size_t>(i)].type, annotations.child_list(i));
+  }
+}
+
 Result<data::Field> field_of(const zetasql::ResolvedColumnDefinitionProto& column) {
   if (column.has_default_value()) return unsupported("DEFAULT of a column");
   if (column.has_generated_column_info()) return unsupported("a generated column");
@@ -46,13 +56,20 @@ Result<data::Field> field_of(const zetasql::ResolvedColumnDefinitionProto& colum
   data::Field field;
   field.name = column.name();
   TRY(field.type, type_of(column.type()));
-  apply_parameters(field.type, column.annotations().type_parameters());
+  apply_annotations(field.type, column.annotations());
   field.required = column.annotations().not_null() && !field.type.is(TypeKind::kArray);
   for (const zetasql::ResolvedOptionProto& option : column.annotations().option_list()) {
     const auto* literal = as<zetasql::ResolvedLiteralProto>(unwrap(option.value()));
     if (strcasecmp(option.name().c_str(), "description") == 0 && literal != nullptr) field.description = literal->value().value().string_value();
   }
   return field;
+}
+
+// The analyzer writes its pseudo columns in lower case.
+std::string partition_name(const std::string& name) {
+  for (const char* pseudo : {"_PARTITIONTIME", "_PARTITIONDATE"})
+    if (strcasecmp(pseudo, name.c_str()) == 0) return pseudo;
+  return name;
 }
 
 // PARTITION BY: a column, DATE(column), TRUNC(column, unit) or RANGE_BUCKET(column, …).
@@ -62,7 +79,7 @@ Status partition_of(const RepeatedPtrField<zetasql::AnyResolvedExprProto>& list,
   const Message& node = unwrap(list[0]);
   out.partition_unit = "DAY";
   if (const auto* column = as<zetasql::ResolvedColumnRefProto>(node)) {
-    out.partition_column = column->column().name();
+    out.partition_column = partition_name(column->column().name());
     return ok();
   }
   const auto* call = as<zetasql::ResolvedFunctionCallProto>(node);
@@ -70,7 +87,7 @@ Status partition_of(const RepeatedPtrField<zetasql::AnyResolvedExprProto>& list,
   const std::string& name = call->parent().function().name();
   const auto* column = as<zetasql::ResolvedColumnRefProto>(unwrap(call->parent().argument_list(0)));
   if (column == nullptr) return unsupported("this PARTITION BY expression");
-  out.partition_column = column->column().name();
+  out.partition_column = partition_name(column->column().name());
   if (name == "ZetaSQL:range_bucket") {
     out.partition_unit = "RANGE";
     return ok();
@@ -92,7 +109,7 @@ Status create_table_base(const zetasql::ResolvedCreateTableStmtBaseProto& node, 
   out.path = path_of(create.name_path());
   out.mode = mode_of(create);
   out.is_temporary = create.create_scope() == zetasql::ResolvedCreateStatementEnums::CREATE_TEMP;
-  if (node.has_like_table()) return unsupported("CREATE TABLE LIKE");
+  if (!node.like_table().name().empty()) return unsupported("CREATE TABLE LIKE");
   if (node.has_connection()) return unsupported("CREATE TABLE WITH CONNECTION");
   if (node.has_collation_name()) return unsupported("DEFAULT COLLATE of a table");
   out.options = options_of(sql, node.option_list());

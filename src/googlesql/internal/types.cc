@@ -39,10 +39,11 @@ std::string double_sql(double value) {
   if (std::isinf(value)) return value > 0 ? "'inf'::DOUBLE" : "'-inf'::DOUBLE";
   char digits[64];
   const auto end = std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::scientific).ptr;
-  return "(" + std::string(digits, end) + ")::DOUBLE";
+  const std::string text(digits, end);
+  return text.front() == '-' ? "(" + text + ")::DOUBLE" : text + "::DOUBLE";
 }
 
-std::string int_sql(std::int64_t value) { return "(" + std::to_string(value) + ")::BIGINT"; }
+std::string int_sql(std::int64_t value) { return value < 0 ? "(" + std::to_string(value) + ")::BIGINT" : std::to_string(value) + "::BIGINT"; }
 std::string date_sql(std::int64_t days) { return "DATE '" + data::format_date(days) + "'"; }
 std::string time_sql(std::int64_t micros) { return "TIME '" + data::format_time(micros) + "'"; }
 std::string numeric_sql(data::Int128 scaled) { return "'" + data::format_numeric(scaled) + "'::DECIMAL(38,9)"; }
