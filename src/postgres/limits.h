@@ -30,6 +30,7 @@ inline constexpr auto kStreamBatchAgeDefault = 100ms;
 inline constexpr auto kIdlePositionInterval = 1s;           // between batches that only move the position
 inline constexpr auto kStatusInterval = 5s;                 // standby status at least this often
 inline constexpr std::size_t kLookupBytesGuess = 64u << 10; // of one unchanged large value, before one was seen
+inline constexpr auto kLookupPatience = 30s;               // for one question beside the stream
 inline constexpr std::size_t kLookupRowsMax = 2'000;        // rows of one batch that wait for their large values
 
 // -- Batches of a copy. 40,960 rows are a third of DuckDB's row group.

@@ -127,7 +127,9 @@ Status Client::finish_connect(base::Deadline deadline) {
 Status Client::set_session(Mode mode, base::Deadline deadline) {
   std::string sql =
       "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
-      "SET lc_monetary = 'C'; SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; ";
+      "SET lc_monetary = 'C'; SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
+      // A row that a policy hides would look deleted: an error is better.
+      "SET row_security = off; ";
   if (server_version() >= 140000) sql += "SET idle_session_timeout = 0; ";
   if (server_version() >= 170000) sql += "SET transaction_timeout = 0; ";
   // A standard-conforming server: quote_literal relies on it only for text without a backslash.

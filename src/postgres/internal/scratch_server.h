@@ -36,7 +36,7 @@ class ScratchServer {
   pid_t pid_ = -1;
 };
 
-// A database of its own on the shared server, and a connection to it. Dropped with its slots at the end.
+// A database of its own on the shared server, and a connection to it. Its slots are dropped at the end.
 class ScratchDatabase {
  public:
   explicit ScratchDatabase(ScratchServer& server = ScratchServer::shared());

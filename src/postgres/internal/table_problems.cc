@@ -58,25 +58,26 @@ void judge_key(SourceTable& table, const TableTraits& traits, const std::string&
   if (table.key.size() != traits.key_columns.size()) table.key.clear();
 }
 
-void judge_names(SourceTable& table) {
+}  // namespace
+
+std::string name_problem(const SourceTable& table) {
   std::vector<std::string> names;
   for (const SourceColumn& column : table.columns) {
     const std::string name = lower(column.name);
     const auto prefix = std::find_if(kReservedPrefixes.begin(), kReservedPrefixes.end(), [&](std::string_view p) { return name.starts_with(p); });
-    if (prefix != kReservedPrefixes.end()) set_problem(table, "BigQuery reserves the name of its column " + column.name, "");
-    if (std::find(names.begin(), names.end(), name) != names.end()) set_problem(table, "two of its columns are called " + column.name + " but for upper and lower case, which BigQuery does not tell apart", "");
+    if (prefix != kReservedPrefixes.end()) return "BigQuery reserves the name of its column " + column.name;
+    if (std::find(names.begin(), names.end(), name) != names.end()) return "two of its columns are called " + column.name + " but for upper and lower case, which BigQuery does not tell apart";
     names.push_back(name);
   }
+  return {};
 }
-
-}  // namespace
 
 void judge_table(SourceTable& table, const TableTraits& traits) {
   const std::string alter = "ALTER TABLE " + quote_table(table.schema, table.name);
   if (table.columns.empty()) set_problem(table, "it has no column that is published", "");
   if (traits.unlogged) set_problem(table, "it is unlogged, so its changes are not in the write-ahead log", alter + " SET LOGGED;");
   judge_key(table, traits, alter);
-  judge_names(table);
+  if (std::string problem = name_problem(table); !problem.empty()) set_problem(table, std::move(problem), "");
 }
 
 }  // namespace flytt::postgres

@@ -19,4 +19,7 @@ struct TableTraits {
 // Fills key, problem and remedy.
 void judge_table(SourceTable& table, const TableTraits& traits);
 
+// Column names that BigQuery refuses; empty when there is none.
+std::string name_problem(const SourceTable& table);
+
 }  // namespace flytt::postgres
