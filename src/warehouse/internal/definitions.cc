@@ -15,12 +15,14 @@ std::string dataset_text(const DatasetPath& path) { return path.project + ":" + 
 
 }  // namespace
 
-Status WarehouseImpl::transact(const std::vector<std::int64_t>& tables, const std::function<Status(Connection&)>& work) {
-  return writer_->run(tables, [&work](Connection& connection) -> Status {
+Status WarehouseImpl::transact(const std::vector<std::int64_t>& tables, const std::function<Status(Connection&)>& work,
+                               const std::function<void()>& committed) {
+  return writer_->run(tables, [&](Connection& connection) -> Status {
     Status status = connection.run("BEGIN");
     if (status) status = work(connection);
     if (status) status = connection.run("COMMIT");
     if (!status) connection.roll_back();
+    if (status && committed) committed();
     return status;
   });
 }
@@ -126,10 +128,9 @@ Result<TableInfo> WarehouseImpl::update_table(const data::TablePath& path, const
   if (change.expiration_micros) info.expiration_micros = *change.expiration_micros == 0 ? std::nullopt : change.expiration_micros;
   info.modified_micros = clock_.wall_micros();
   info.etag = make_etag(to_document(*version));
-  TRY_STATUS(transact({info.id}, [&](Connection& connection) { return add_columns(connection, *version, fields_before); }));
-  TableInfo changed = info;
-  table->publish(std::move(version));
-  return changed;
+  TRY_STATUS(transact({info.id}, [&](Connection& connection) { return add_columns(connection, *version, fields_before); },
+                      [&] { table->publish(version); }));
+  return info;
 }
 
 Status WarehouseImpl::widen(TableState& table) {
@@ -146,9 +147,10 @@ Status WarehouseImpl::widen(TableState& table) {
     TRY_STATUS(widen_sequences(connection, *version));
     TRY_STATUS(connection.run("DELETE FROM flytt.loads WHERE id = " + std::to_string(table.id)));
     return replace_table(connection, *version);
+  }, [&] {
+    table.forget_load();
+    table.publish(version);
   }));
-  table.forget_load();
-  table.publish(std::move(version));
   return ok();
 }
 
@@ -167,8 +169,7 @@ Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::ve
     table.next_ing += rows;
     table.before_plain_commit({data::Sequence{}, table.next_ing - 1});
     return ok();
-  }));
-  table.after_append(rows, clock_.wall_micros());
+  }, [&] { table.after_append(rows, clock_.wall_micros()); }));
   return rows;
 }
 
@@ -176,11 +177,7 @@ Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& table
   for (const std::shared_ptr<TableState>& table : tables) {
     std::lock_guard rewriting(table->maintenance);
     const auto version = table->version();
-    TRY_STATUS(transact({table->id}, [&](Connection& connection) -> Status {
-      TRY_STATUS(remove_table(connection, *version));
-      table->mark_dropped();
-      return ok();
-    }));
+    TRY_STATUS(transact({table->id}, [&](Connection& connection) { return remove_table(connection, *version); }, [&] { table->mark_dropped(); }));
     directory_.remove(version->info.path);
   }
   return ok();

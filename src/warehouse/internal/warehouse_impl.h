@@ -3,6 +3,7 @@
 // datasets and tables.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -59,7 +60,9 @@ class WarehouseImpl {
 
  private:
   Status drop(const std::vector<std::shared_ptr<internal::TableState>>& tables);
-  Status transact(const std::vector<std::int64_t>& tables, const std::function<Status(internal::Connection&)>& work);
+  // One transaction on the writer thread; `committed` follows it there, before any later rows.
+  Status transact(const std::vector<std::int64_t>& tables, const std::function<Status(internal::Connection&)>& work,
+                  const std::function<void()>& committed = nullptr);
 
   std::mutex definitions_;           // one change of definitions at a time
   std::int64_t next_id_ = 1;
