@@ -54,6 +54,21 @@ class ScratchDatabase {
   std::unique_ptr<Client> client_;
 };
 
+// A pgbouncer before a server. It hands out server connections and refuses replication.
+class ScratchPooler {
+ public:
+  explicit ScratchPooler(const ScratchServer& server);
+  ~ScratchPooler();
+  ScratchPooler(const ScratchPooler&) = delete;
+  ScratchPooler& operator=(const ScratchPooler&) = delete;
+  ConnectionSettings settings(std::string_view database) const;
+
+ private:
+  std::string folder_;
+  int port_ = 0;
+  pid_t pid_ = -1;
+};
+
 const base::Clock& test_clock();
 // Far enough for a busy machine; a test that needs it has failed anyway.
 base::Deadline patience();

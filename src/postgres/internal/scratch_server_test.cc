@@ -110,6 +110,41 @@ ScratchServer::~ScratchServer() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
+ScratchPooler::ScratchPooler(const ScratchServer& server) : port_(free_port()) {
+  char pattern[] = "/tmp/flytt_pooler_XXXXXX";
+  CHECK(::mkdtemp(pattern) != nullptr);
+  folder_ = pattern;
+  {
+    std::ofstream configuration(folder_ + "/pgbouncer.ini");
+    configuration << "[databases]\n* = host=127.0.0.1 port=" << server.port() << " user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = " << port_
+                  << "\nauth_type = any\nunix_socket_dir =\nignore_startup_parameters = extra_float_digits\n";
+  }
+  std::filesystem::permissions(folder_, std::filesystem::perms::all);
+  std::filesystem::permissions(folder_ + "/pgbouncer.ini", std::filesystem::perms::owner_read | std::filesystem::perms::others_read);
+  pid_ = start({"/usr/sbin/pgbouncer", folder_ + "/pgbouncer.ini"}, folder_ + "/log");
+  int status = 0;
+  const base::Deadline limit = patience();
+  while (!Client::connect(settings("postgres"), Client::Mode::kNormal, test_clock(), limit)) {
+    if (::waitpid(pid_, &status, WNOHANG) == pid_ || test_clock().is_past(limit)) {
+      print_file(folder_ + "/log");
+      std::abort();
+    }
+    ::poll(nullptr, 0, 20);
+  }
+}
+
+ScratchPooler::~ScratchPooler() {
+  int status = 0;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, &status, 0);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+ConnectionSettings ScratchPooler::settings(std::string_view database) const {
+  return ConnectionSettings{base::Secret("postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + std::string(database)), "flytt"};
+}
+
 ScratchServer& ScratchServer::shared() {
   static ScratchServer server;
   return server;
