@@ -1,0 +1,103 @@
+#include <cstdio>
+#include <filesystem>
+
+#include "app/commands.h"
+#include "app/internal/destination.h"
+#include "app/internal/origin_adapter.h"
+#include "app/internal/session.h"
+#include "app/output.h"
+#include "base/log.h"
+#include "postgres/check.h"
+#include "state/store.h"
+
+namespace flytt::app {
+
+namespace {
+
+constexpr std::chrono::seconds kCheckMax{60};
+
+struct Found {
+  std::string place;  // source or destination, as the configuration names it
+  postgres::Finding finding;
+};
+
+bool has_made_slot(Session& session, const std::string& source) {
+  if (!std::filesystem::exists(session.config.state_file)) return false;
+  const auto store = state::Store::open(session.config.state_file, state::Store::Access::kReadOnly);
+  if (!store) return false;
+  const auto made = (*store)->made(source);
+  if (!made) return false;
+  for (const state::MadeObject& object : *made)
+    if (object.kind == "slot") return true;
+  return false;
+}
+
+void check_sources(Session& session, std::vector<Found>& found) {
+  for (const StreamConfig& stream : session.config.streams) {
+    auto parts = origin_parts(session.config, stream, session.clock);
+    if (!parts) {
+      found.push_back({stream.from, {postgres::Finding::Severity::kError, "url", stream.from, parts.error().sentence(), "set it, then run check again"}});
+      continue;
+    }
+    postgres::CheckRequest request{parts->publication, parts->slot, parts->selection, has_made_slot(session, stream.from), "flytt setup postgres " + stream.from};
+    for (postgres::Finding& finding : postgres::check_source(parts->settings, request, session.clock, session.clock.in(kCheckMax)))
+      found.push_back({stream.from, std::move(finding)});
+  }
+}
+
+// A local warehouse that is not there yet is made by run; one that is there, and any other destination, must answer.
+void check_destination(Session& session, std::vector<Found>& found) {
+  const Config& config = session.config;
+  const bool is_local = config.destination.kind == DestinationConfig::Kind::kLocal;
+  if (is_local && !std::filesystem::exists(config.destination.folder + "/warehouse.duckdb")) return;
+  const auto fail = [&](const Error& error, const std::string& fix) {
+    found.push_back({"destination", {postgres::Finding::Severity::kError, "destination", is_local ? config.destination.folder : config.project, error.text(), fix}});
+  };
+  auto open = open_destination_to_ask(session);
+  if (!open) return fail(open.error(), is_local ? "stop the process that holds the folder" : "");
+  for (const StreamConfig& stream : config.streams) {
+    const auto dataset = (*open)->access.client->get_dataset(config.project, stream.dataset);
+    if (!dataset && dataset.error().code() != ErrorCode::kNotFound)
+      fail(dataset.error(), "grant the account roles/bigquery.dataEditor and roles/bigquery.jobUser in project " + config.project);
+  }
+}
+
+std::string findings_json(const std::vector<Found>& found) {
+  std::string out = "{\"findings\":[";
+  for (const Found& entry : found) {
+    if (&entry != &found.front()) out += ",";
+    out += "{\"place\":" + base::json_quote(entry.place) + ",\"severity\":" + base::json_quote(postgres::to_string(entry.finding.severity)) +
+           ",\"rule\":" + base::json_quote(entry.finding.rule) + ",\"object\":" + base::json_quote(entry.finding.object) +
+           ",\"sentence\":" + base::json_quote(entry.finding.sentence) +
+           ",\"fix\":" + (entry.finding.fix.empty() ? "null" : base::json_quote(entry.finding.fix)) + "}";
+  }
+  return out + "]}\n";
+}
+
+std::string findings_text(const std::vector<Found>& found) {
+  if (found.empty()) return "Everything is in order. Next: flytt run\n";
+  std::string out;
+  for (const Found& entry : found) {
+    out += std::string(postgres::to_string(entry.finding.severity)) + "  " + entry.place + ", " + entry.finding.object + "\n  " + entry.finding.sentence + "\n";
+    if (!entry.finding.fix.empty()) out += "  mend: " + entry.finding.fix + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+int run_check(const CommonOptions& common) {
+  base::set_log(base::LogLevel::kError, base::LogFormat::kText);
+  auto session = open_session(common);
+  if (!session) return report(session.error());
+  std::vector<Found> found;
+  check_sources(**session, found);
+  check_destination(**session, found);
+  const std::string text = common.json ? findings_json(found) : findings_text(found);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  for (const Found& entry : found)
+    if (entry.finding.severity != postgres::Finding::Severity::kAdvice) return kExitFindings;
+  return kExitDone;
+}
+
+}  // namespace flytt::app
