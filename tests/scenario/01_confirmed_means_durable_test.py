@@ -54,7 +54,7 @@ class ConfirmedMeansDurable(Scenario):
         for number, direction in ((1, "swallow_requests"), (2, "swallow_answers")):
             setattr(gate, direction, True)
             with self.server.connect("app") as connection:
-                connection.execute("INSERT INTO t SELECT n, 'held' FROM generate_series(%s, %s) AS n", (number * 1000, number * 1000 + 99))
+                connection.execute("INSERT INTO t SELECT n, 'held' FROM generate_series(%s::int, %s::int) AS n", (number * 1000, number * 1000 + 99))
                 held = lsn(connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()[0])
             wait_until(lambda: gate.swallowed > 0, "bytes in the gate")
             self.replies_seen(3)
