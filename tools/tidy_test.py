@@ -94,6 +94,10 @@ class TidyTest(unittest.TestCase):
     def test_an_include_that_does_not_start_at_src(self):
         self.expect({"src/postgres/x.cc": '#include "client.h"\n'}, "by its path from src/")
 
+    def test_tests_share_headers_among_themselves(self):
+        self.expect_none({"tests/a/x.h": "#pragma once\n", "tests/a/x_test.cc": '#include "x.h"\n#include "tests/a/x.h"\n'})
+        self.expect({"src/data/x.cc": '#include "tests/a/x.h"\n'}, "does not know")
+
     def test_a_link_that_the_table_does_not_allow(self):
         self.expect({"src/pipeline/CMakeLists.txt": "flytt_module(pipeline DEPENDS flytt_base flytt_postgres)\n"},
                     "pipeline may not link postgres")
