@@ -135,8 +135,12 @@ class Project:
         request = urllib.request.Request(f"http://127.0.0.1:{self.rest_port}/bigquery/v2/{path}", method=method,
                                          data=None if body is None else json.dumps(body).encode(),
                                          headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=seconds) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            refusal.msg = refusal.read().decode(errors="replace")[:600]
+            raise
 
     def query(self, sql, seconds=120):
         """Rows as lists of REST cells (None, text, list or dict), by jobs.query over a socket, all pages."""
