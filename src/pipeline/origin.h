@@ -4,7 +4,7 @@
 // Owned by `app`, outlives the engine. Every function is thread-safe and may be called while streams and copies of the
 // same origin run; each blocks for at most the connector's own connect and statement timeouts unless it takes a stop.
 // An error's retry directive decides what happens: kAfterBackoff is tried again, kAfterOperator is tried again slowly
-// and shown to people, kNever ends the pipeline. `text`, `number` and `reached` are pure.
+// and shown to people, kNever ends the pipeline. `text`, `number`, `sequence_at` and `reached` are pure.
 
 #include <cstdint>
 #include <memory>
@@ -35,6 +35,9 @@ struct OriginTable {
   std::int64_t bytes_estimated = 0;
   // Not empty: it cannot be carried (no usable key, no right to read it), in a sentence with the next step.
   std::string refusal;
+  // Names this table and its membership in the stream (relation, publication membership): another text means that
+  // changes may have been missed, or that it is another table of the same name, and it is copied again.
+  std::string identity;
 };
 using OriginTables = std::vector<OriginTable>;
 
@@ -106,6 +109,9 @@ class Origin {
 
   virtual std::string text(const flow::Position& position) const = 0;            // for people: "0/16B3748"
   virtual std::uint64_t number(const flow::Position& position) const = 0;        // grows with positions; for metrics
+  // Not less than the sequence of any change that is committed up to `position`, and not greater than the consistent
+  // point of a copy session that is opened after `position` was the end.
+  virtual data::Sequence sequence_at(const flow::Position& position, std::uint16_t epoch) const = 0;
   virtual bool reached(const flow::Position& at, const flow::Position& goal) const = 0;  // `at` is `goal` or later
 };
 

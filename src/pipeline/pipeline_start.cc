@@ -25,6 +25,8 @@ Result<bool> Pipeline::start() {
   TRY_STATUS(settle_requests());
   TRY(tables_, origin_.tables());
   tables_listed_at_ = parts_.clock.steady();
+  TRY(const flow::Position end, origin_.end_position());
+  lifecycle_->set_floor(origin_.sequence_at(end, checkpoint_->epoch));
   TRY(const internal::TableLifecycle::Outcome outcome, lifecycle_->reconcile(tables_));
   if (!outcome.is_ready) return false;
   has_reconciled_ = true;

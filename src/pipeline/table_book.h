@@ -64,7 +64,7 @@ class TableBook {
   };
   Verdict verdict(std::string_view source_table) const;
   void count_streamed(std::string_view source_table, std::int64_t rows);
-  // The greatest sequence that the stream has shown, of any table: a copy begun later is newer than all of it.
+  // The greatest sequence that the stream has shown since the process started: where a table is detached that fails.
   void saw(data::Sequence sequence);
   data::Sequence seen() const;
   // Saves that the table is not written any more. `generation` limits it to that copy; a table that is detached already

@@ -25,7 +25,8 @@ CREATE TABLE checkpoint(
   epoch INTEGER NOT NULL, slot TEXT NOT NULL, saved_micros INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE stream_table(
   stream TEXT NOT NULL, source_table TEXT NOT NULL, project TEXT NOT NULL, dataset TEXT NOT NULL, destination TEXT NOT NULL,
-  created_micros INTEGER NOT NULL, phase TEXT NOT NULL, valid_after TEXT NOT NULL, generation INTEGER NOT NULL,
+  created_micros INTEGER NOT NULL, phase TEXT NOT NULL, source_identity TEXT NOT NULL,
+  valid_after TEXT NOT NULL, generation INTEGER NOT NULL,
   reason TEXT NOT NULL, detached_at TEXT NOT NULL, since_micros INTEGER NOT NULL, copy_point TEXT NOT NULL,
   copy_point_micros INTEGER NOT NULL, copy_plan TEXT NOT NULL, rows_estimated INTEGER NOT NULL,
   PRIMARY KEY(stream, source_table)) WITHOUT ROWID;
@@ -46,7 +47,7 @@ CREATE TABLE stream_facts(
 )";
 
 constexpr const char* kTableColumns =
-    "stream, source_table, project, dataset, destination, created_micros, phase, valid_after, generation, reason, "
+    "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, generation, reason, "
     "detached_at, since_micros, copy_point, copy_point_micros, copy_plan, rows_estimated";
 
 struct PhaseName {
@@ -79,9 +80,9 @@ Status make_private_file(const std::string& path) {
 
 Status write_table(Connection& connection, const TableRecord& table) {
   TRY(Statement statement, connection.prepare("INSERT OR REPLACE INTO stream_table(" + std::string(kTableColumns) +
-                                              ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+                                              ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
   statement.text(table.stream).text(table.source_table).text(table.project).text(table.dataset).text(table.table);
-  statement.number(table.created_micros).text(to_string(table.phase)).text(table.valid_after).number(table.generation);
+  statement.number(table.created_micros).text(to_string(table.phase)).text(table.source_identity).text(table.valid_after).number(table.generation);
   statement.text(table.reason).text(table.detached_at).number(table.since_micros).text(table.copy_point);
   statement.number(table.copy_point_micros).text(table.copy_plan).number(table.rows_estimated);
   return statement.run();
@@ -109,15 +110,16 @@ Result<TableRecord> read_table(const Statement& row) {
   table.table = row.text_at(4);
   table.created_micros = row.number_at(5);
   TRY(table.phase, parse_phase(row.text_at(6)));
-  table.valid_after = row.text_at(7);
-  table.generation = row.number_at(8);
-  table.reason = row.text_at(9);
-  table.detached_at = row.text_at(10);
-  table.since_micros = row.number_at(11);
-  table.copy_point = row.text_at(12);
-  table.copy_point_micros = row.number_at(13);
-  table.copy_plan = row.text_at(14);
-  table.rows_estimated = row.number_at(15);
+  table.source_identity = row.text_at(7);
+  table.valid_after = row.text_at(8);
+  table.generation = row.number_at(9);
+  table.reason = row.text_at(10);
+  table.detached_at = row.text_at(11);
+  table.since_micros = row.number_at(12);
+  table.copy_point = row.text_at(13);
+  table.copy_point_micros = row.number_at(14);
+  table.copy_plan = row.text_at(15);
+  table.rows_estimated = row.number_at(16);
   return table;
 }
 

@@ -51,6 +51,7 @@ struct TableRecord {
   std::string project, dataset, table;  // destination
   std::int64_t created_micros = 0;   // creation time of the destination table; 0 = not made yet
   TablePhase phase = TablePhase::kPlanned;
+  std::string source_identity;       // which table it was at the source, and since when in the stream
   std::string valid_after;           // sequence text: changes up to and including it are not written; empty = none
   std::int64_t generation = 0;       // counts the copies of this table; work of an older one is void
   std::string reason;                // of kDetached, kAbsent: a sentence with the next step

@@ -98,6 +98,7 @@ TEST_F(StoreTest, APositionNeedsItsCheckpoint) {
 TEST_F(StoreTest, ATableIsReadBackWhole) {
   TableRecord saved = table("public.æøå", TablePhase::kDetached);
   saved.created_micros = 1;
+  saved.source_identity = "16385/17001";
   saved.valid_after = "1/16/3";
   saved.reason = "truncated";
   saved.detached_at = "1/17/0";
@@ -114,6 +115,7 @@ TEST_F(StoreTest, ATableIsReadBackWhole) {
   EXPECT_EQ(got.project + got.dataset + got.table, "plandingt");
   EXPECT_EQ(got.phase, TablePhase::kDetached);
   EXPECT_EQ(got.created_micros, 1);
+  EXPECT_EQ(got.source_identity, "16385/17001");
   EXPECT_EQ(got.valid_after, "1/16/3");
   EXPECT_EQ(got.generation, 3);
   EXPECT_EQ(got.reason, "truncated");

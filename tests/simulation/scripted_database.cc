@@ -89,7 +89,18 @@ void ScriptedDatabase::rewrite(const std::string& name) {
 
 void ScriptedDatabase::publish(const std::string& name, bool is_published) {
   std::lock_guard lock(mutex_);
-  tables_.at(name).is_published = is_published;
+  SourceTableState& table = tables_.at(name);
+  if (is_published && !table.is_published) ++table.identity;
+  table.is_published = is_published;
+}
+
+void ScriptedDatabase::make_anew(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  SourceTableState& table = tables_.at(name);
+  table.rows.clear();
+  ++table.storage;
+  ++table.identity;
+  table.next_place = 0;
 }
 
 void ScriptedDatabase::refuse(const std::string& name, std::string refusal) {
@@ -128,6 +139,11 @@ std::uint64_t ScriptedDatabase::end() const {
 std::uint64_t ScriptedDatabase::confirmed() const {
   std::lock_guard lock(mutex_);
   return slot_confirmed_;
+}
+
+std::uint64_t ScriptedDatabase::heartbeats() const {
+  std::lock_guard lock(mutex_);
+  return heartbeats_;
 }
 
 std::vector<Transaction> ScriptedDatabase::transactions(std::uint64_t after, std::uint64_t until) const {
@@ -185,6 +201,7 @@ class ScriptedStream final : public flow::Source {
     std::uint64_t before = 0;
     {
       std::lock_guard lock(database_.mutex_);
+      ++database_.heartbeats_;
       if (position < confirmed_) database_.complain("confirm went back from " + std::to_string(confirmed_) + " to " + durable.bytes);
       confirmed_ = position;
       before = database_.slot_confirmed_;
@@ -300,7 +317,7 @@ class ScriptedCopySession final : public pipeline::CopySession {
     const SourceTableState& now = database_.tables_.at(table.schema->source_table);
     pipeline::CopyPlan plan;
     plan.identity = std::to_string(now.storage);
-    const auto parts = static_cast<std::int64_t>(1 + database_.random_.below(database_.ranges));
+    const auto parts = static_cast<std::int64_t>(database_.ranges_min + database_.random_.below(database_.ranges_max - database_.ranges_min + 1));
     for (std::int64_t i = 0; i < parts; ++i) {
       const std::int64_t from = now.next_place * i / parts;
       const std::string to = i + 1 == parts ? "" : std::to_string(now.next_place * (i + 1) / parts);
@@ -370,7 +387,7 @@ Result<pipeline::OriginTables> ScriptedOrigin::tables() {
   for (const auto& [name, table] : database_.tables_) {
     if (!table.is_published) continue;
     const auto rows = static_cast<std::int64_t>(table.rows.size());
-    listed.push_back({slice_schema(dataset_, name, table.shape, 1), rows, rows * 16, table.refusal});
+    listed.push_back({slice_schema(dataset_, name, table.shape, 1), rows, rows * 16, table.refusal, std::to_string(table.identity)});
   }
   return listed;
 }

@@ -41,6 +41,7 @@ struct SourceTableState {
   std::int64_t storage = 1;
   std::int64_t next_place = 0;
   bool is_published = true;
+  int identity = 1;  // another one after it was made anew, or left and came back
   std::string refusal;
 };
 
@@ -73,6 +74,7 @@ class ScriptedDatabase {
   void alter(const std::string& name, Shape shape);
   void rewrite(const std::string& name);   // moves every row to another place
   void publish(const std::string& name, bool is_published);
+  void make_anew(const std::string& name);  // dropped and created: empty, without a word in the log
   void refuse(const std::string& name, std::string refusal);
   void drop_slot();
   void move_slot(std::uint64_t position);  // somebody else confirms
@@ -80,11 +82,12 @@ class ScriptedDatabase {
   std::map<std::string, SourceTableState> tables() const;
   std::uint64_t end() const;
   std::uint64_t confirmed() const;
+  std::uint64_t heartbeats() const;        // calls of confirm
   std::vector<Transaction> transactions(std::uint64_t after, std::uint64_t until) const;
 
   Trouble trouble;
   std::size_t batch_changes_max = 8;
-  std::size_t ranges = 4;
+  std::size_t ranges_min = 1, ranges_max = 4;  // of one table's plan
   // Called at each confirm with the positions before and now; returns a complaint or nothing.
   std::function<std::string(std::uint64_t from, std::uint64_t to)> on_confirm;
   std::vector<std::string> complaints() const;
@@ -106,7 +109,7 @@ class ScriptedDatabase {
   std::string system_ = "system-1";
   bool has_slot_ = false;
   int streams_open_ = 0;
-  std::uint64_t slot_confirmed_ = 0;
+  std::uint64_t slot_confirmed_ = 0, heartbeats_ = 0;
   std::vector<std::string> complaints_;
 };
 
@@ -125,6 +128,7 @@ class ScriptedOrigin final : public pipeline::Origin {
   Result<std::unique_ptr<pipeline::CopySession>> open_copy(const pipeline::OriginTables& tables, std::uint16_t epoch, std::stop_token stop) override;
   std::string text(const flow::Position& position) const override { return position.bytes; }
   std::uint64_t number(const flow::Position& position) const override;
+  data::Sequence sequence_at(const flow::Position& position, std::uint16_t epoch) const override { return data::Sequence::of(epoch, number(position), 0); }
   bool reached(const flow::Position& at, const flow::Position& goal) const override { return number(at) >= number(goal); }
 
  private:

@@ -125,6 +125,7 @@ void Simulation::heal() {
   if (!pipeline_) start_process();
   for (int round = 0; round < 8; ++round) {
     clock.advance(std::chrono::seconds(40));  // beyond every backoff and the next listing of tables
+    step(300);
     if (!step_until([&] { return is_settled(); })) return;
     bool has_asked = false;
     for (const std::string& name : names_) {
@@ -160,6 +161,9 @@ std::string Simulation::check_durable(std::uint64_t from, std::uint64_t to) {
       const auto record = records.find(change.table);
       if (record == records.end() || change.kind == Change::Kind::kTruncate) continue;
       if (record->second.phase != state::TablePhase::kCopying && record->second.phase != state::TablePhase::kStreaming) continue;
+      // What was committed before the copy's snapshot comes with the copy.
+      const std::string& point = record->second.copy_point;
+      if (record->second.phase == state::TablePhase::kCopying && (point.empty() || transaction.commit < std::stoull(point))) continue;
       const data::Sequence sequence = data::Sequence::of((*checkpoint)->epoch, transaction.commit, 1 + 2 * i);
       if (!(pipeline::parse_sequence(record->second.valid_after) < sequence)) continue;
       const auto table = tables.find(path_of(change.table));

@@ -26,10 +26,7 @@ const OriginTable* find_listed(const OriginTables& listed, const std::string& na
 }  // namespace
 
 TableRecord TableLifecycle::to_replace(TableRecord record) const {
-  data::Sequence after = std::max(parse_sequence(record.valid_after), parse_sequence(record.detached_at));
-  after = std::max(after, book_.seen());
   record.phase = TablePhase::kReplacing;
-  record.valid_after = after == data::Sequence{} ? "" : after.sections();
   record.reason.clear();
   record.detached_at.clear();
   record.copy_point.clear();
@@ -43,7 +40,7 @@ bool TableLifecycle::is_news(const OriginTables& listed) const {
     const auto record = book_.find(table.schema->source_table);
     if (!record || record->phase == TablePhase::kAbsent) return true;
     const bool is_writing = record->phase == TablePhase::kCopying || record->phase == TablePhase::kStreaming;
-    if (!table.refusal.empty() && is_writing) return true;
+    if (is_writing && (!table.refusal.empty() || record->source_identity != table.identity)) return true;
     if (table.refusal.empty() && record->phase == TablePhase::kDetached && is_untouched(*record)) return true;
   }
   for (const TableRecord& record : book_.records())
@@ -87,9 +84,15 @@ Status TableLifecycle::note_table(const OriginTable& table) {
   }
   if (!table.refusal.empty()) return detach(std::move(record), table.refusal);
   const bool waits_untouched = record.phase == TablePhase::kDetached && is_untouched(record);
+  const bool is_other = record.source_identity != table.identity;
+  record.source_identity = table.identity;
   if (!is_new && !is_moved && !waits_untouched) {
-    if (record.phase != TablePhase::kAbsent) return ok();
-    return book_.save(to_replace(std::move(record)));  // it is back, and what happened meanwhile is not known
+    const bool is_writing = record.phase == TablePhase::kCopying || record.phase == TablePhase::kStreaming;
+    if (is_other && is_writing)
+      base::log_warning("table was made anew or left the stream for a while, it is copied again", {{"stream", book_.stream()}, {"table", record.source_table}});
+    // When it was away, what happened meanwhile is not known.
+    if (record.phase == TablePhase::kAbsent || (is_other && is_writing)) return book_.save(to_replace(std::move(record)));
+    return is_other ? book_.save(std::move(record)) : ok();
   }
   if (record.phase == TablePhase::kDetached && !waits_untouched) return book_.save(std::move(record));
   const auto there = destination_.table(path);
@@ -166,7 +169,7 @@ Status TableLifecycle::bring(const OriginTable& table, TableRecord record, Outco
 }
 
 Status TableLifecycle::begin_copy(TableRecord record, const TableFacts& facts, Outcome& outcome) {
-  record.valid_after = to_replace(record).valid_after;
+  record.valid_after = floor_.sections();
   record.created_micros = facts.created_micros;
   record.phase = TablePhase::kCopying;
   record.reason.clear();

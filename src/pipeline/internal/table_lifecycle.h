@@ -21,6 +21,10 @@ class TableLifecycle {
  public:
   TableLifecycle(TableBook& book, Destination& destination) : book_(book), destination_(destination) {}
 
+  // Everything up to `floor` will be in any copy that is begun from now on: earlier changes are not written any more. It
+  // is taken after the tables were listed, so that all history of what a table was before lies below it.
+  void set_floor(data::Sequence floor) { floor_ = floor; }
+
   // The record of a table that is to be emptied and copied again from now on.
   state::TableRecord to_replace(state::TableRecord record) const;
 
@@ -46,6 +50,7 @@ class TableLifecycle {
 
   TableBook& book_;
   Destination& destination_;
+  data::Sequence floor_;
 };
 
 }  // namespace flytt::pipeline::internal
