@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view kFactsSql = R"(
 SELECT current_setting('server_version_num'), current_setting('server_version'), current_database(), current_user,
        (SELECT system_identifier FROM pg_catalog.pg_control_system()),
-       (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()),
+       CASE WHEN pg_catalog.pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())
+            ELSE ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::integer END,
        CASE WHEN pg_catalog.pg_is_in_recovery() THEN coalesce(pg_catalog.pg_last_wal_receive_lsn(), pg_catalog.pg_last_wal_replay_lsn())
             ELSE pg_catalog.pg_current_wal_lsn() END,
        current_setting('wal_level'), pg_catalog.pg_is_in_recovery(), current_setting('server_encoding'), current_setting('block_size'),

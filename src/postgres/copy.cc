@@ -75,7 +75,12 @@ Status SnapshotSession::start(base::Deadline deadline, const std::function<bool(
   TRY(walsender_, Client::connect(settings_, Client::Mode::kReplication, clock_, deadline));
   TRY_STATUS(walsender_->send("CREATE_REPLICATION_SLOT " + quote_identifier(options_.slot_name) + " TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT",
                               "create the temporary replication slot " + options_.slot_name));
-  TRY(const Rows rows, wait_for_slot(deadline, on_wait));
+  auto created = wait_for_slot(deadline, on_wait);
+  if (!created) {
+    end_backend(settings_, walsender_->backend_pid(), clock_);
+    return std::move(created).error();
+  }
+  const Rows& rows = *created;
   if (rows.size() != 1 || rows.columns() < 3) return Error(ErrorCode::kCorrupt, "the server's answer to CREATE_REPLICATION_SLOT has an unknown form").side(base::Side::kSource);
   TRY(consistent_point_, parse_lsn(rows.view(0, 1)));
   snapshot_ = rows.text(0, 2);

@@ -7,6 +7,7 @@
 
 #include "postgres/internal/cell_print.h"
 #include "postgres/internal/scratch_server.h"
+#include "postgres/slot.h"
 
 namespace flytt::postgres {
 namespace {
@@ -159,6 +160,13 @@ TEST(Copy, says_whom_it_waits_for) {
   const auto stopped = CopySession::open(database.settings(), CopyOptions{"flytt_copy_stopped", 1, std::chrono::milliseconds(1)}, test_clock(), patience(), [](const SlotWait&) { return false; });
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code(), ErrorCode::kCancelled);
+  // Given up, neither leaves a slot behind nor somebody who goes on waiting.
+  const auto late = create_slot(database.settings(), "flytt_late", test_clock(), test_clock().in(std::chrono::milliseconds(300)));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code(), ErrorCode::kTimeout);
+  EXPECT_EQ(database.value("SELECT count(*) FROM pg_replication_slots WHERE slot_name IN ('flytt_late', 'flytt_copy_stopped')"), "0");
+  ASSERT_TRUE(client->query("ROLLBACK", patience(), "unblock"));
+  EXPECT_TRUE(create_slot(database.settings(), "flytt_late", test_clock(), patience()));
 }
 
 TEST(CopyRange, text_round_trip) {

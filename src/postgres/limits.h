@@ -20,7 +20,7 @@ inline constexpr int kKeepaliveIdle_s = 30;
 inline constexpr int kKeepaliveInterval_s = 10;
 inline constexpr int kKeepaliveCount = 3;
 inline constexpr int kUnacknowledgedData_ms = 60'000;       // tcp_user_timeout
-inline constexpr std::size_t kIdentifierBytesMax = 63;      // NAMEDATALEN - 1
+inline constexpr auto kEndBackendPatience = 5s;
 inline constexpr std::size_t kErrorTextBytesMax = 1'000;    // of PostgreSQL's own sentence inside ours
 
 // -- Batches of the change stream

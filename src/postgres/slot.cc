@@ -42,7 +42,13 @@ Result<std::optional<SlotFacts>> inspect_slot(const ConnectionSettings& settings
 
 Result<Lsn> create_slot(const ConnectionSettings& settings, const std::string& name, const base::Clock& clock, base::Deadline deadline) {
   TRY(const auto client, Client::connect(settings, Client::Mode::kReplication, clock, deadline));
-  TRY(const Rows rows, client->query("CREATE_REPLICATION_SLOT " + quote_identifier(name) + " LOGICAL pgoutput NOEXPORT_SNAPSHOT", deadline, "create the replication slot " + name));
+  auto created = client->query("CREATE_REPLICATION_SLOT " + quote_identifier(name) + " LOGICAL pgoutput NOEXPORT_SNAPSHOT", deadline, "create the replication slot " + name);
+  if (!created) {
+    // Left alone, the server would go on waiting and in the end make the slot.
+    if (created.error().code() == ErrorCode::kTimeout) end_backend(settings, client->backend_pid(), clock);
+    return std::move(created).error();
+  }
+  const Rows& rows = *created;
   if (rows.size() != 1 || rows.columns() < 2) return Error(ErrorCode::kCorrupt, "the server's answer to CREATE_REPLICATION_SLOT has an unknown form").side(base::Side::kSource);
   return parse_lsn(rows.view(0, 1));
 }

@@ -27,8 +27,8 @@ struct SlotFacts {
 // nullopt when there is no slot of that name in the server.
 Result<std::optional<SlotFacts>> inspect_slot(const ConnectionSettings& settings, const std::string& name, const base::Clock& clock, base::Deadline deadline);
 
-// Makes a permanent slot for pgoutput; returns its consistent point. Waits for running transactions until the deadline.
-// kConflict when the name is taken or all slots are in use.
+// Makes a permanent slot for pgoutput; returns its consistent point. Waits for running transactions until the deadline;
+// after kTimeout there is no slot and it may be tried again. kConflict when the name is taken or all slots are in use.
 Result<Lsn> create_slot(const ConnectionSettings& settings, const std::string& name, const base::Clock& clock, base::Deadline deadline);
 
 // Whether a slot that we did not make may be taken over: it is of pgoutput and of this database, nobody reads from it,

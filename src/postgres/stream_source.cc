@@ -133,7 +133,8 @@ Result<flow::Batch> SlotStream::close_batch() {
       if (!of_table) return filled.error();
       assembler_->stop(table);
       const data::Sequence sequence = making.slice.sequences.empty() ? data::Sequence{} : making.slice.sequences.back();
-      batch.events.push_back({flow::TableEvent::Kind::kUnreadable, table, sequence, filled.error().text() + "; mend it and resync the table"});
+      const std::string mend = filled.error().code() == ErrorCode::kAuth ? "; GRANT SELECT ON " + table + " TO the role of this source" : "";
+      batch.events.push_back({flow::TableEvent::Kind::kUnreadable, table, sequence, filled.error().text() + mend});
       continue;
     }
     if (making.slice.row_count() > 0 || !making.slice.rejections.empty()) batch.tables.push_back(std::move(making.slice));

@@ -82,6 +82,15 @@ std::int64_t Rows::number(int row, int column) const {
   return failure == std::errc() && end == text.data() + text.size() ? value : 0;
 }
 
+void end_backend(const ConnectionSettings& settings, int pid, const base::Clock& clock) {
+  const base::Deadline deadline = clock.in(kEndBackendPatience);
+  auto client = Client::connect(settings, Client::Mode::kNormal, clock, deadline);
+  if (!client) return;
+  const std::string wait = (*client)->server_version() >= 140000 ? ", " + std::to_string(std::chrono::milliseconds(kEndBackendPatience).count()) : "";
+  // Should it fail, the server ends the process by itself once it is done and finds nobody to answer to.
+  static_cast<void>((*client)->query("SELECT pg_catalog.pg_terminate_backend(" + std::to_string(pid) + wait + ")", deadline, "end an abandoned server process"));
+}
+
 Result<std::unique_ptr<Client>> Client::connect(const ConnectionSettings& settings, Mode mode, const base::Clock& clock, base::Deadline deadline) {
   TRY(Endpoint endpoint, parse_endpoint(settings));
   const std::string idle = std::to_string(kKeepaliveIdle_s), interval = std::to_string(kKeepaliveInterval_s), count = std::to_string(kKeepaliveCount);

@@ -111,6 +111,10 @@ class Client {
   std::optional<Error> copy_error_;
 };
 
+// Ends a server process of our own role that still works for a connection we gave up, and waits a few seconds until it
+// is gone. A statement that waits does not notice that nobody listens any more.
+void end_backend(const ConnectionSettings& settings, int pid, const base::Clock& clock);
+
 // SQL text made safe: "name" with doubled quotes, and 'text' with doubled quotes (E'' when it has a backslash).
 std::string quote_identifier(std::string_view name);
 std::string quote_literal(std::string_view text);
