@@ -55,6 +55,17 @@ std::string table_json(const pipeline::TableStatus& table) {
   return out.end();
 }
 
+pipeline::CopyProgress remembered_copy(const std::vector<state::CopyRange>& ranges) {
+  pipeline::CopyProgress copy;
+  copy.ranges = static_cast<std::uint32_t>(ranges.size());
+  for (const state::CopyRange& range : ranges) {
+    copy.rows_estimated += range.rows_estimated;
+    copy.rows_done += range.rows;
+    copy.ranges_done += range.done ? 1 : 0;
+  }
+  return copy;
+}
+
 std::string query_value(const std::string& query, const std::string& name) {
   std::size_t at = 0;
   while (at < query.size()) {
@@ -139,6 +150,10 @@ Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& st
     TRY(auto tables, store.tables(name));
     for (state::TableRecord& record : tables) {
       pipeline::TableStatus table;
+      if (record.phase == state::TablePhase::kCopying) {
+        TRY(const auto ranges, store.ranges(name, record.source_table));
+        table.copy = remembered_copy(ranges);
+      }
       table.record = std::move(record);
       status.tables.push_back(std::move(table));
     }

@@ -98,6 +98,7 @@ Result<pipeline::OriginTables> PostgresOrigin::describe(const postgres::Catalog&
     table.schema = postgres::make_slice_schema(source, {parts_.project, parts_.dataset, names[i]}, data::SchemaVersion(1));
     table.rows_estimated = std::max<std::int64_t>(source.estimated_rows, 0);
     table.bytes_estimated = static_cast<std::int64_t>(source.size_bytes);
+    table.identity = std::to_string(source.oid);
     if (!source.problem.empty()) {
       table.refusal = source.problem + (source.remedy.empty() ? "" : "; " + source.remedy);
     } else if (!source.readable) {
@@ -182,7 +183,7 @@ Result<std::unique_ptr<flow::Source>> PostgresOrigin::open_stream(const flow::Po
     std::lock_guard lock(mutex_);
     for (const pipeline::OriginTable& table : tables) {
       const auto found = known_.find(table.schema->source_table);
-      if (found != known_.end()) wanted.push_back({found->second, table.schema, postgres::Lsn(0)});
+      if (found != known_.end()) wanted.push_back({found->second, table.schema, postgres::Lsn(table.covered_until.position())});
     }
   }
   TRY(auto source, postgres::PostgresStreamSource::open(parts_.settings, options, std::move(wanted), from, parts_.clock, soon()));
@@ -212,6 +213,10 @@ std::string PostgresOrigin::text(const flow::Position& position) const {
 std::uint64_t PostgresOrigin::number(const flow::Position& position) const {
   const auto lsn = postgres::to_lsn(position);
   return lsn ? lsn->value : 0;
+}
+
+data::Sequence PostgresOrigin::sequence_at(const flow::Position& position, std::uint16_t epoch) const {
+  return data::Sequence::of(epoch, number(position), 0);
 }
 
 bool PostgresOrigin::reached(const flow::Position& at, const flow::Position& goal) const { return number(at) >= number(goal); }
