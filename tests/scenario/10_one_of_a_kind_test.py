@@ -33,7 +33,7 @@ class OneOfAKind(Scenario):
             foreign = second.command("run", "--once", check=False, seconds=120)
             self.assertEqual(foreign.returncode, 1, foreign.stderr)
             self.assertIn("flytt_app", foreign.stderr)
-            self.assertIn("--adopt", foreign.stderr)
+            self.assertIn(str(self.server.execute("SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'flytt_app'")[0][0]), foreign.stderr)
 
             self.server.execute("INSERT INTO t VALUES (1)", database="app")
             self.assert_converges(first, "app", ["t"])
