@@ -38,6 +38,9 @@ struct OriginTable {
   // Names this table and its membership in the stream (relation, publication membership): another text means that
   // changes may have been missed, or that it is another table of the same name, and it is copied again.
   std::string identity;
+  // Set by the pipeline for open_stream: changes up to it are in a copy and are not written, so a shape there that does
+  // not fit only leaves them out. Zero: none.
+  data::Sequence covered_until;
 };
 using OriginTables = std::vector<OriginTable>;
 
@@ -100,8 +103,8 @@ class Origin {
 
   // Changes of `tables` committed after `from`, which is a saved position or SlotFacts::confirmed. Rows carry `epoch`.
   // History at `from` may show a table in an older shape than `tables` has it: where that shape can be followed its rows
-  // come under it; where it cannot, the source reports kSchemaRefused, leaves rows out, and goes on with rows as soon as
-  // the shape in the history fits.
+  // come; where it cannot, rows up to the table's covered_until are left out without a word, and the first one after it is
+  // reported as kSchemaRefused.
   virtual Result<std::unique_ptr<flow::Source>> open_stream(const flow::Position& from, std::uint16_t epoch,
                                                             const OriginTables& tables) = 0;
   // May wait long (for older transactions at the source to end); returns kCancelled soon after `stop`.
@@ -111,7 +114,8 @@ class Origin {
   virtual std::uint64_t number(const flow::Position& position) const = 0;        // grows with positions; for metrics
   // Not less than the sequence of any change that is committed up to `position`, and not greater than the consistent
   // point of a copy session that is opened after `position` was the end.
-  virtual data::Sequence sequence_at(const flow::Position& position, std::uint16_t epoch) const = 0;
+  // By default number() is the position part of a sequence, as an LSN is.
+  virtual data::Sequence sequence_at(const flow::Position& position, std::uint16_t epoch) const { return data::Sequence::of(epoch, number(position), 0); }
   virtual bool reached(const flow::Position& at, const flow::Position& goal) const = 0;  // `at` is `goal` or later
 };
 

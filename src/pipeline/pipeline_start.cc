@@ -173,8 +173,13 @@ Status Pipeline::settle_requests() {
 
 Status Pipeline::open_run() {
   OriginTables carried;
-  for (const OriginTable& table : tables_)
-    if (table.refusal.empty()) carried.push_back(table);
+  for (OriginTable table : tables_) {
+    if (!table.refusal.empty()) continue;
+    const auto record = book_.find(table.schema->source_table);
+    if (record) table.covered_until = parse_sequence(record->valid_after);
+    if (table.covered_until.epoch() != checkpoint_->epoch) table.covered_until = {};
+    carried.push_back(std::move(table));
+  }
   run_start_ = flow::Position{checkpoint_->position};
   TRY(std::unique_ptr<TableSink> sink, destination_.open_sink());
   TRY(std::unique_ptr<flow::Source> source, origin_.open_stream(run_start_, checkpoint_->epoch, carried));

@@ -27,7 +27,7 @@ CREATE TABLE stream_table(
   stream TEXT NOT NULL, source_table TEXT NOT NULL, project TEXT NOT NULL, dataset TEXT NOT NULL, destination TEXT NOT NULL,
   created_micros INTEGER NOT NULL, phase TEXT NOT NULL, source_identity TEXT NOT NULL,
   valid_after TEXT NOT NULL, generation INTEGER NOT NULL,
-  reason TEXT NOT NULL, detached_at TEXT NOT NULL, since_micros INTEGER NOT NULL, copy_point TEXT NOT NULL,
+  reason TEXT NOT NULL, is_refused INTEGER NOT NULL, detached_at TEXT NOT NULL, since_micros INTEGER NOT NULL, copy_point TEXT NOT NULL,
   copy_point_micros INTEGER NOT NULL, copy_plan TEXT NOT NULL, rows_estimated INTEGER NOT NULL,
   PRIMARY KEY(stream, source_table)) WITHOUT ROWID;
 CREATE TABLE copy_range(
@@ -48,7 +48,7 @@ CREATE TABLE stream_facts(
 
 constexpr const char* kTableColumns =
     "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, generation, reason, "
-    "detached_at, since_micros, copy_point, copy_point_micros, copy_plan, rows_estimated";
+    "is_refused, detached_at, since_micros, copy_point, copy_point_micros, copy_plan, rows_estimated";
 
 struct PhaseName {
   TablePhase phase;
@@ -80,10 +80,10 @@ Status make_private_file(const std::string& path) {
 
 Status write_table(Connection& connection, const TableRecord& table) {
   TRY(Statement statement, connection.prepare("INSERT OR REPLACE INTO stream_table(" + std::string(kTableColumns) +
-                                              ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+                                              ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
   statement.text(table.stream).text(table.source_table).text(table.project).text(table.dataset).text(table.table);
   statement.number(table.created_micros).text(to_string(table.phase)).text(table.source_identity).text(table.valid_after).number(table.generation);
-  statement.text(table.reason).text(table.detached_at).number(table.since_micros).text(table.copy_point);
+  statement.text(table.reason).number(table.is_refused ? 1 : 0).text(table.detached_at).number(table.since_micros).text(table.copy_point);
   statement.number(table.copy_point_micros).text(table.copy_plan).number(table.rows_estimated);
   return statement.run();
 }
@@ -114,12 +114,13 @@ Result<TableRecord> read_table(const Statement& row) {
   table.valid_after = row.text_at(8);
   table.generation = row.number_at(9);
   table.reason = row.text_at(10);
-  table.detached_at = row.text_at(11);
-  table.since_micros = row.number_at(12);
-  table.copy_point = row.text_at(13);
-  table.copy_point_micros = row.number_at(14);
-  table.copy_plan = row.text_at(15);
-  table.rows_estimated = row.number_at(16);
+  table.is_refused = row.number_at(11) != 0;
+  table.detached_at = row.text_at(12);
+  table.since_micros = row.number_at(13);
+  table.copy_point = row.text_at(14);
+  table.copy_point_micros = row.number_at(15);
+  table.copy_plan = row.text_at(16);
+  table.rows_estimated = row.number_at(17);
   return table;
 }
 

@@ -55,6 +55,7 @@ struct TableRecord {
   std::string valid_after;           // sequence text: changes up to and including it are not written; empty = none
   std::int64_t generation = 0;       // counts the copies of this table; work of an older one is void
   std::string reason;                // of kDetached, kAbsent: a sentence with the next step
+  bool is_refused = false;           // of kDetached: the source's own listing refuses it; copied again once it does not
   std::string detached_at;           // sequence text where it was detached
   std::int64_t since_micros = 0;     // wall time when the phase began
   std::string copy_point;            // the copy's newest consistent point, as text for people

@@ -101,6 +101,7 @@ TEST_F(StoreTest, ATableIsReadBackWhole) {
   saved.source_identity = "16385/17001";
   saved.valid_after = "1/16/3";
   saved.reason = "truncated";
+  saved.is_refused = true;
   saved.detached_at = "1/17/0";
   saved.since_micros = 2;
   saved.copy_point = "0/16";
@@ -119,6 +120,7 @@ TEST_F(StoreTest, ATableIsReadBackWhole) {
   EXPECT_EQ(got.valid_after, "1/16/3");
   EXPECT_EQ(got.generation, 3);
   EXPECT_EQ(got.reason, "truncated");
+  EXPECT_TRUE(got.is_refused);
   EXPECT_EQ(got.detached_at, "1/17/0");
   EXPECT_EQ(got.since_micros, 2);
   EXPECT_EQ(got.copy_point, "0/16");

@@ -165,7 +165,7 @@ class ScriptedStream final : public flow::Source {
  public:
   ScriptedStream(ScriptedDatabase& database, std::string dataset, std::uint64_t from, std::uint16_t epoch, const pipeline::OriginTables& tables)
       : database_(database), dataset_(std::move(dataset)), at_(from), restart_(from), confirmed_(from), epoch_(epoch) {
-    for (const pipeline::OriginTable& table : tables) known_.emplace(table.schema->source_table, Known{table.schema, 1, false});
+    for (const pipeline::OriginTable& table : tables) known_.emplace(table.schema->source_table, Known{table.schema, 1, false, table.covered_until});
   }
   ~ScriptedStream() override {
     std::lock_guard lock(database_.mutex_);
@@ -219,6 +219,7 @@ class ScriptedStream final : public flow::Source {
     std::shared_ptr<const data::SliceSchema> schema;
     std::uint32_t version;
     bool is_refused;
+    data::Sequence covered_until;
   };
 
   const Transaction* find_next() const {
@@ -252,13 +253,13 @@ class ScriptedStream final : public flow::Source {
   // Brings what is known of the table to the shape of the change; false when that cannot be done.
   bool follow(flow::Batch& batch, Known& known, const Change& change, data::Sequence sequence) {
     const Shape shape = shape_of(*known.schema);
+    if (known.is_refused) return false;
     if (shape.value_is_text != change.shape.value_is_text) {
-      if (!known.is_refused)
-        batch.events.push_back({flow::TableEvent::Kind::kSchemaRefused, change.table, sequence, "column value of " + change.table + " changed its type"});
+      if (!(known.covered_until < sequence)) return false;
+      batch.events.push_back({flow::TableEvent::Kind::kSchemaRefused, change.table, sequence, "column value of " + change.table + " changed its type"});
       known.is_refused = true;
       return false;
     }
-    known.is_refused = false;
     if (change.shape.has_extra && !shape.has_extra) known.schema = slice_schema(dataset_, change.table, change.shape, ++known.version);
     return true;
   }

@@ -128,7 +128,6 @@ class ScriptedOrigin final : public pipeline::Origin {
   Result<std::unique_ptr<pipeline::CopySession>> open_copy(const pipeline::OriginTables& tables, std::uint16_t epoch, std::stop_token stop) override;
   std::string text(const flow::Position& position) const override { return position.bytes; }
   std::uint64_t number(const flow::Position& position) const override;
-  data::Sequence sequence_at(const flow::Position& position, std::uint16_t epoch) const override { return data::Sequence::of(epoch, number(position), 0); }
   bool reached(const flow::Position& at, const flow::Position& goal) const override { return number(at) >= number(goal); }
 
  private:

@@ -15,8 +15,8 @@ namespace {
 
 data::TablePath path_of(const TableRecord& record) { return {record.project, record.dataset, record.table}; }
 
-// Never written and never copied: it may start as a new table as soon as it can be carried.
-bool is_untouched(const TableRecord& record) { return record.generation == 0; }
+// Detached only because the source's listing refused it.
+bool was_refused(const TableRecord& record) { return record.phase == TablePhase::kDetached && record.is_refused; }
 
 const OriginTable* find_listed(const OriginTables& listed, const std::string& name) {
   const auto found = std::find_if(listed.begin(), listed.end(), [&](const OriginTable& table) { return table.schema->source_table == name; });
@@ -28,6 +28,7 @@ const OriginTable* find_listed(const OriginTables& listed, const std::string& na
 TableRecord TableLifecycle::to_replace(TableRecord record) const {
   record.phase = TablePhase::kReplacing;
   record.reason.clear();
+  record.is_refused = false;
   record.detached_at.clear();
   record.copy_point.clear();
   record.copy_point_micros = 0;
@@ -41,19 +42,20 @@ bool TableLifecycle::is_news(const OriginTables& listed) const {
     if (!record || record->phase == TablePhase::kAbsent) return true;
     const bool is_writing = record->phase == TablePhase::kCopying || record->phase == TablePhase::kStreaming;
     if (is_writing && (!table.refusal.empty() || record->source_identity != table.identity)) return true;
-    if (table.refusal.empty() && record->phase == TablePhase::kDetached && is_untouched(*record)) return true;
+    if (table.refusal.empty() && was_refused(*record)) return true;
   }
   for (const TableRecord& record : book_.records())
     if (record.phase != TablePhase::kAbsent && find_listed(listed, record.source_table) == nullptr) return true;
   return false;
 }
 
-Status TableLifecycle::detach(TableRecord record, std::string reason) {
-  if (record.phase == TablePhase::kDetached && record.reason == reason) return ok();
+Status TableLifecycle::detach(TableRecord record, std::string reason, bool is_refused) {
+  if (record.phase == TablePhase::kDetached && record.reason == reason && record.is_refused == is_refused) return ok();
   base::log_error("table detached", {{"stream", book_.stream()}, {"table", record.source_table}, {"reason", reason}});
   record.phase = TablePhase::kDetached;
   record.detached_at = std::max(parse_sequence(record.detached_at), book_.seen()).sections();
   record.reason = std::move(reason);
+  record.is_refused = is_refused;
   return book_.save(std::move(record));
 }
 
@@ -82,19 +84,19 @@ Status TableLifecycle::note_table(const OriginTable& table) {
     record.table = path.table;
     record.created_micros = 0;
   }
-  if (!table.refusal.empty()) return detach(std::move(record), table.refusal);
-  const bool waits_untouched = record.phase == TablePhase::kDetached && is_untouched(record);
-  const bool is_other = record.source_identity != table.identity;
+  const bool is_other = !is_new && record.source_identity != table.identity;
   record.source_identity = table.identity;
-  if (!is_new && !is_moved && !waits_untouched) {
-    const bool is_writing = record.phase == TablePhase::kCopying || record.phase == TablePhase::kStreaming;
-    if (is_other && is_writing)
-      base::log_warning("table was made anew or left the stream for a while, it is copied again", {{"stream", book_.stream()}, {"table", record.source_table}});
-    // When it was away, what happened meanwhile is not known.
-    if (record.phase == TablePhase::kAbsent || (is_other && is_writing)) return book_.save(to_replace(std::move(record)));
-    return is_other ? book_.save(std::move(record)) : ok();
-  }
-  if (record.phase == TablePhase::kDetached && !waits_untouched) return book_.save(std::move(record));
+  const bool stays_detached = !is_new && record.phase == TablePhase::kDetached && !record.is_refused;
+  if (stays_detached) return is_moved || is_other ? book_.save(std::move(record)) : ok();
+  if (!table.refusal.empty()) return detach(std::move(record), table.refusal, true);
+  const bool is_back = record.phase == TablePhase::kAbsent || was_refused(record);
+  const bool is_writing = !is_new && (record.phase == TablePhase::kCopying || record.phase == TablePhase::kStreaming);
+  const bool is_ours = record.created_micros != 0;  // its destination table
+  if (is_other && is_writing && is_ours)
+    base::log_warning("table was made anew or left the stream for a while, it is copied again", {{"stream", book_.stream()}, {"table", record.source_table}});
+  // Of what happened while it was away, or another table, nothing is known.
+  if (is_ours && (is_back || (is_other && is_writing))) return book_.save(to_replace(std::move(record)));
+  if (!is_new && !is_moved && !is_back) return is_other ? book_.save(std::move(record)) : ok();
   const auto there = destination_.table(path);
   if (!there && there.error().retry() == base::Retry::kAfterBackoff) return there.error();
   if (!there) return detach(std::move(record), "its destination " + path.text() + " cannot be looked at: " + there.error().text());

@@ -42,7 +42,8 @@ class TableLifecycle {
  private:
   Status note_listing(const OriginTables& listed);
   Status note_table(const OriginTable& table);
-  Status detach(state::TableRecord record, std::string reason);
+  // `is_refused`: by the source's listing; it heals by itself.
+  Status detach(state::TableRecord record, std::string reason, bool is_refused = false);
   // What must be true of the destination table; an error concerns this table only.
   Status bring(const OriginTable& table, state::TableRecord record, Outcome& outcome);
   Status begin_copy(state::TableRecord record, const TableFacts& facts, Outcome& outcome);
