@@ -17,7 +17,8 @@ using nlohmann::json;
 std::string percent_encoded(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '_' || c == '.' || c == '~';
     char hex[4];
     std::snprintf(hex, sizeof hex, "%%%02X", static_cast<unsigned char>(c));
     out += plain ? std::string(1, c) : std::string(hex);
@@ -27,9 +28,15 @@ std::string percent_encoded(std::string_view text) {
 
 std::string project_target(const std::string& project) { return "/bigquery/v2/projects/" + percent_encoded(project); }
 std::string datasets_target(const std::string& project) { return project_target(project) + "/datasets"; }
-std::string dataset_target(const std::string& project, const std::string& dataset) { return datasets_target(project) + "/" + percent_encoded(dataset); }
-std::string tables_target(const data::TablePath& path) { return dataset_target(path.project, path.dataset) + "/tables"; }
-std::string table_target(const data::TablePath& path) { return tables_target(path) + "/" + percent_encoded(path.table); }
+std::string dataset_target(const std::string& project, const std::string& dataset) {
+  return datasets_target(project) + "/" + percent_encoded(dataset);
+}
+std::string tables_target(const data::TablePath& path) {
+  return dataset_target(path.project, path.dataset) + "/tables";
+}
+std::string table_target(const data::TablePath& path) {
+  return tables_target(path) + "/" + percent_encoded(path.table);
+}
 
 // 128 random bits as hexadecimal digits: jobs.query takes at most 36 characters.
 std::string request_id(base::Random& random) {
@@ -45,9 +52,9 @@ std::string request_id(base::Random& random) {
 // One request that may be sent several times.
 struct Client::Call {
   std::string method, target;
-  std::string object;          // what it is about, for messages
+  std::string object;  // what it is about, for messages
   std::string body;
-  std::string etag;            // If-Match
+  std::string etag;  // If-Match
   bool is_repeatable = true;
   // Set when an earlier try may have been carried out although no good answer came.
   bool* may_have_happened = nullptr;
@@ -57,7 +64,8 @@ Status Client::wait(base::Duration span) {
   std::unique_lock lock(mutex_);
   const base::Deadline until = parts_.clock.in(span);
   while (!is_cancelled_ && !parts_.clock.is_past(until)) cancelled_.wait_until(lock, until.at);
-  if (is_cancelled_) return Error(ErrorCode::kCancelled, "the request to BigQuery was cancelled").side(base::Side::kSink);
+  if (is_cancelled_)
+    return Error(ErrorCode::kCancelled, "the request to BigQuery was cancelled").side(base::Side::kSink);
   return ok();
 }
 
@@ -91,7 +99,8 @@ Result<HttpResponse> Client::exchange(const Call& call) {
     auto response = attempt(call, end.earlier(parts_.clock.in(kRequestTimeout)));
     if (response) return response;
     const Error& error = response.error();
-    const bool again = error.retry() == Retry::kAfterBackoff && call.is_repeatable && tries < kTriesMax && !parts_.clock.is_past(end);
+    const bool again =
+        error.retry() == Retry::kAfterBackoff && call.is_repeatable && tries < kTriesMax && !parts_.clock.is_past(end);
     if (!again) return response;
     if (call.may_have_happened != nullptr && error.code() != ErrorCode::kThrottled) *call.may_have_happened = true;
     base::log_failure(base::LogLevel::kWarning, "a request to bigquery is repeated", error, {{"try", tries}});
@@ -103,16 +112,19 @@ Result<HttpResponse> Client::exchange(const Call& call) {
 }
 
 Result<DatasetInfo> Client::get_dataset(const std::string& project, const std::string& dataset) {
-  TRY(const HttpResponse response, exchange({"GET", dataset_target(project, dataset), "dataset " + project + "." + dataset}));
+  TRY(const HttpResponse response,
+      exchange({"GET", dataset_target(project, dataset), "dataset " + project + "." + dataset}));
   return dataset_from_json(response.body);
 }
 
 Result<DatasetInfo> Client::insert_dataset(const DatasetInfo& dataset) {
   bool may_exist = false;
   const std::string object = "dataset " + dataset.project + "." + dataset.dataset;
-  auto response = exchange({"POST", datasets_target(dataset.project), object, dataset_to_json(dataset).dump(), "", true, &may_exist});
+  auto response = exchange(
+      {"POST", datasets_target(dataset.project), object, dataset_to_json(dataset).dump(), "", true, &may_exist});
   if (response) return dataset_from_json(response->body);
-  if (may_exist && response.error().code() == ErrorCode::kConflict) return get_dataset(dataset.project, dataset.dataset);
+  if (may_exist && response.error().code() == ErrorCode::kConflict)
+    return get_dataset(dataset.project, dataset.dataset);
   return std::move(response).error();
 }
 
@@ -120,8 +132,9 @@ Result<DatasetInfo> Client::patch_dataset(const DatasetInfo& dataset) {
   json body = json::object();
   body["description"] = dataset.description;
   if (!dataset.labels.empty()) body["labels"] = dataset.labels;
-  TRY(const HttpResponse response, exchange({"PATCH", dataset_target(dataset.project, dataset.dataset),
-                                             "dataset " + dataset.project + "." + dataset.dataset, body.dump(), dataset.etag}));
+  TRY(const HttpResponse response,
+      exchange({"PATCH", dataset_target(dataset.project, dataset.dataset),
+                "dataset " + dataset.project + "." + dataset.dataset, body.dump(), dataset.etag}));
   return dataset_from_json(response.body);
 }
 
@@ -132,15 +145,16 @@ Result<TableInfo> Client::get_table(const data::TablePath& path) {
 
 Result<TableInfo> Client::insert_table(const TableInfo& table) {
   bool may_exist = false;
-  auto response = exchange({"POST", tables_target(table.path), "table " + table.path.text(), table_to_json(table, false).dump(), "", true, &may_exist});
+  auto response = exchange({"POST", tables_target(table.path), "table " + table.path.text(),
+                            table_to_json(table, false).dump(), "", true, &may_exist});
   if (response) return table_from_json(response->body);
   if (may_exist && response.error().code() == ErrorCode::kConflict) return get_table(table.path);
   return std::move(response).error();
 }
 
 Result<TableInfo> Client::patch_table(const TableInfo& table) {
-  TRY(const HttpResponse response,
-      exchange({"PATCH", table_target(table.path), "table " + table.path.text(), table_to_json(table, true).dump(), table.etag}));
+  TRY(const HttpResponse response, exchange({"PATCH", table_target(table.path), "table " + table.path.text(),
+                                             table_to_json(table, true).dump(), table.etag}));
   return table_from_json(response.body);
 }
 
@@ -152,14 +166,16 @@ Status Client::delete_table(const data::TablePath& path) {
 
 Status Client::fill_result(QueryResult& result, const std::string& body, bool& is_complete) {
   const json answer = json::parse(body, nullptr, false);
-  if (!answer.is_object()) return Error(ErrorCode::kCorrupt, "BigQuery's answer to a query is not JSON").side(base::Side::kSink);
+  if (!answer.is_object())
+    return Error(ErrorCode::kCorrupt, "BigQuery's answer to a query is not JSON").side(base::Side::kSink);
   if (const auto reference = answer.find("jobReference"); reference != answer.end() && reference->is_object()) {
     result.job_id_ = text_member(*reference, "jobId");
     result.location_ = text_member(*reference, "location");
   }
   is_complete = answer.value("jobComplete", json(false)) == json(true);
   if (!is_complete) return ok();
-  if (const auto schema = answer.find("schema"); schema != answer.end() && schema->is_object() && schema->contains("fields")) {
+  if (const auto schema = answer.find("schema");
+      schema != answer.end() && schema->is_object() && schema->contains("fields")) {
     TRY(result.schema_, fields_from_json((*schema)["fields"]));
   }
   result.total_rows_ = int_member(answer, "totalRows").value_or(result.total_rows_);
@@ -192,15 +208,20 @@ Result<QueryResult> Client::query(const QueryRequest& request) {
                {"timeoutMs", kQueryPoll.count()},
                {"maxResults", result.request_.page_rows},
                {"formatOptions", {{"useInt64Timestamp", true}}}};
-  if (request.is_dry_run) body["dryRun"] = true;
-  else body["requestId"] = request_id(parts_.random);
+  if (request.is_dry_run)
+    body["dryRun"] = true;
+  else
+    body["requestId"] = request_id(parts_.random);
   if (!request.location.empty()) body["location"] = request.location;
-  if (!request.default_dataset.empty()) body["defaultDataset"] = {{"projectId", request.project}, {"datasetId", request.default_dataset}};
+  if (!request.default_dataset.empty())
+    body["defaultDataset"] = {{"projectId", request.project}, {"datasetId", request.default_dataset}};
   bool is_complete = false;
-  TRY(const HttpResponse response, exchange({"POST", project_target(request.project) + "/queries", "the query", body.dump()}));
+  TRY(const HttpResponse response,
+      exchange({"POST", project_target(request.project) + "/queries", "the query", body.dump()}));
   TRY_STATUS(fill_result(result, response.body, is_complete));
   while (!is_complete) {
-    if (result.job_id_.empty()) return Error(ErrorCode::kCorrupt, "BigQuery's answer to a query names no job").side(base::Side::kSink);
+    if (result.job_id_.empty())
+      return Error(ErrorCode::kCorrupt, "BigQuery's answer to a query names no job").side(base::Side::kSink);
     TRY_STATUS(fetch_page(result, is_complete));
   }
   return result;
@@ -212,7 +233,9 @@ Result<std::vector<ResultRow>> QueryResult::next_page() {
       if (page_token_.empty()) return std::vector<ResultRow>();
       bool is_complete = false;
       TRY_STATUS(client_->fetch_page(*this, is_complete));
-      if (!is_complete) return Error(ErrorCode::kCorrupt, "BigQuery's job " + job_id_ + " is no longer complete").side(base::Side::kSink);
+      if (!is_complete)
+        return Error(ErrorCode::kCorrupt, "BigQuery's job " + job_id_ + " is no longer complete")
+            .side(base::Side::kSink);
     }
     std::vector<ResultRow> out = std::move(*ready_);
     ready_.reset();

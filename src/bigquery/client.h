@@ -29,18 +29,18 @@ struct DatasetInfo {
   std::string location;
   std::string description;
   std::map<std::string, std::string> labels;
-  std::string etag;               // only from the server
-  std::int64_t created_ms = 0;    // only from the server, since 1970
+  std::string etag;             // only from the server
+  std::int64_t created_ms = 0;  // only from the server, since 1970
 };
 
 struct TableInfo {
   data::TablePath path;
-  data::TableSchema schema;       // with its primary key
+  data::TableSchema schema;  // with its primary key
   std::string description;
   std::map<std::string, std::string> labels;
-  std::string max_staleness;      // an INTERVAL, "0-0 0 0:10:0"; empty = not set
+  std::string max_staleness;  // an INTERVAL, "0-0 0 0:10:0"; empty = not set
   // Only from the server:
-  std::string type;               // "TABLE", "VIEW", …
+  std::string type;  // "TABLE", "VIEW", …
   std::string etag;
   std::int64_t created_ms = 0;
   std::optional<std::int64_t> row_count;
@@ -58,11 +58,11 @@ using ResultRow = std::vector<Cell>;
 
 struct QueryRequest {
   std::string project;
-  std::string sql;                 // GoogleSQL
-  std::string location;            // empty = the service decides
-  std::string default_dataset;     // empty = none
+  std::string sql;              // GoogleSQL
+  std::string location;         // empty = the service decides
+  std::string default_dataset;  // empty = none
   bool is_dry_run = false;
-  std::int64_t page_rows = 0;      // 0 = as the service likes, at most kPageRowsMax
+  std::int64_t page_rows = 0;  // 0 = as the service likes, at most kPageRowsMax
 };
 
 class Client;
@@ -70,7 +70,7 @@ class Client;
 // A query that is done, and its rows page by page. Owned by one thread; the client outlives it.
 class QueryResult {
  public:
-  const data::TableSchema& schema() const { return schema_; }   // without fields for a statement without rows
+  const data::TableSchema& schema() const { return schema_; }  // without fields for a statement without rows
   std::int64_t total_rows() const { return total_rows_; }
   std::optional<std::int64_t> affected_rows() const { return affected_rows_; }  // of a DML statement
   std::int64_t total_bytes_processed() const { return total_bytes_processed_; }

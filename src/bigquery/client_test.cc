@@ -28,7 +28,8 @@ class ScriptedTransport final : public HttpTransport {
   bool is_secure() const override { return secure; }
   void say(int status, const json& body) { answers.emplace_back(HttpResponse{status, {}, body.dump()}); }
   void refuse(int status, const std::string& reason) {
-    say(status, {{"error", {{"code", status}, {"message", "no"}, {"errors", {{{"reason", reason}, {"message", "no"}}}}}}});
+    say(status,
+        {{"error", {{"code", status}, {"message", "no"}, {"errors", {{{"reason", reason}, {"message", "no"}}}}}}});
   }
   void break_off() { answers.emplace_back(Error(ErrorCode::kUnavailable, "connection reset")); }
 
@@ -85,11 +86,14 @@ data::TableSchema person_schema() {
   price.scale = 2;
   Type tag(TypeKind::kString);
   tag.max_length = 20;
-  schema.fields = {{"id", Type(TypeKind::kInt64), true, "number"},
-                   {"price", price, false, ""},
-                   {"tags", Type::array(tag), false, ""},
-                   {"span", Type::range(Type(TypeKind::kDate)), false, ""},
-                   {"home", Type::structure({{"street", Type(TypeKind::kString)}, {"points", Type::array(Type(TypeKind::kFloat64))}}), false, ""}};
+  schema.fields = {
+      {"id", Type(TypeKind::kInt64), true, "number"},
+      {"price", price, false, ""},
+      {"tags", Type::array(tag), false, ""},
+      {"span", Type::range(Type(TypeKind::kDate)), false, ""},
+      {"home",
+       Type::structure({{"street", Type(TypeKind::kString)}, {"points", Type::array(Type(TypeKind::kFloat64))}}), false,
+       ""}};
   schema.key = {0};
   return schema;
 }
@@ -98,7 +102,8 @@ TEST_F(ClientTest, TablesAreRead) {
   transport.say(200, kTable);
   auto table = client.get_table({"p", "d", "person"});
   ASSERT_TRUE(table) << table.error().text();
-  EXPECT_EQ(transport.requests[0].method + " " + transport.requests[0].target, "GET /bigquery/v2/projects/p/datasets/d/tables/person");
+  EXPECT_EQ(transport.requests[0].method + " " + transport.requests[0].target,
+            "GET /bigquery/v2/projects/p/datasets/d/tables/person");
   EXPECT_EQ(table->schema, person_schema());
   EXPECT_EQ(table->created_ms, 1'700'000'000'123);
   EXPECT_EQ(table->etag, "abc==");
@@ -115,12 +120,15 @@ TEST_F(ClientTest, TablesAreWritten) {
   table.schema = person_schema();
   table.max_staleness = "0-0 0 0:10:0";
   ASSERT_TRUE(client.insert_table(table));
-  EXPECT_EQ(transport.requests[0].method + " " + transport.requests[0].target, "POST /bigquery/v2/projects/p/datasets/d/tables");
+  EXPECT_EQ(transport.requests[0].method + " " + transport.requests[0].target,
+            "POST /bigquery/v2/projects/p/datasets/d/tables");
   const json body = json::parse(transport.requests[0].body);
   EXPECT_EQ(body["tableReference"]["tableId"], "person");
   EXPECT_EQ(body["tableConstraints"]["primaryKey"]["columns"], json::array({"id"}));
-  EXPECT_EQ(body["schema"]["fields"][0], json::parse(R"({"name":"id","type":"INTEGER","mode":"REQUIRED","description":"number"})"));
-  EXPECT_EQ(body["schema"]["fields"][2], json::parse(R"({"name":"tags","type":"STRING","mode":"REPEATED","maxLength":"20"})"));
+  EXPECT_EQ(body["schema"]["fields"][0],
+            json::parse(R"({"name":"id","type":"INTEGER","mode":"REQUIRED","description":"number"})"));
+  EXPECT_EQ(body["schema"]["fields"][2],
+            json::parse(R"({"name":"tags","type":"STRING","mode":"REPEATED","maxLength":"20"})"));
   EXPECT_EQ(body["schema"]["fields"][4]["fields"][1]["mode"], "REPEATED");
 }
 
@@ -139,7 +147,8 @@ TEST_F(ClientTest, PatchesHoldOnlyForTheTableThatWasSeen) {
 }
 
 TEST_F(ClientTest, Datasets) {
-  const json dataset = json::parse(R"({"datasetReference":{"projectId":"p","datasetId":"d"},"location":"EU","etag":"e","creationTime":"5"})");
+  const json dataset = json::parse(
+      R"({"datasetReference":{"projectId":"p","datasetId":"d"},"location":"EU","etag":"e","creationTime":"5"})");
   transport.say(200, dataset);
   transport.say(200, dataset);
   transport.say(200, dataset);
@@ -148,7 +157,8 @@ TEST_F(ClientTest, Datasets) {
   EXPECT_EQ(client.insert_dataset(info)->created_ms, 5);
   EXPECT_EQ(json::parse(transport.requests[1].body)["location"], "EU");
   EXPECT_TRUE(client.patch_dataset(info));
-  EXPECT_EQ(transport.requests[2].method + " " + transport.requests[2].target, "PATCH /bigquery/v2/projects/p/datasets/d");
+  EXPECT_EQ(transport.requests[2].method + " " + transport.requests[2].target,
+            "PATCH /bigquery/v2/projects/p/datasets/d");
 }
 
 TEST_F(ClientTest, PassingFailuresAreRepeated) {
@@ -161,7 +171,8 @@ TEST_F(ClientTest, PassingFailuresAreRepeated) {
 }
 
 TEST_F(ClientTest, LastingFailuresAreNot) {
-  for (const auto& [status, reason] : {std::pair(404, "notFound"), std::pair(403, "accessDenied"), std::pair(403, "quotaExceeded"), std::pair(400, "invalid")}) {
+  for (const auto& [status, reason] : {std::pair(404, "notFound"), std::pair(403, "accessDenied"),
+                                       std::pair(403, "quotaExceeded"), std::pair(400, "invalid")}) {
     transport.requests.clear();
     transport.refuse(status, reason);
     EXPECT_FALSE(client.get_table({"p", "d", "person"}));
@@ -207,12 +218,24 @@ TEST_F(ClientTest, TokensGoOnlyOverSecureTransports) {
 
 TEST_F(ClientTest, QueriesArePolledAndPaged) {
   const json reference = {{"projectId", "p"}, {"jobId", "job 1"}, {"location", "EU"}};
-  const json schema = json::parse(R"({"fields":[{"name":"n","type":"INTEGER"},{"name":"s","type":"RECORD","fields":[{"name":"a","type":"STRING","mode":"REPEATED"}]}]})");
+  const json schema = json::parse(
+      R"({"fields":[{"name":"n","type":"INTEGER"},{"name":"s","type":"RECORD","fields":[{"name":"a","type":"STRING","mode":"REPEATED"}]}]})");
   transport.say(200, {{"jobReference", reference}, {"jobComplete", false}});
   transport.say(200, {{"jobReference", reference}, {"jobComplete", false}});
-  transport.say(200, {{"jobReference", reference}, {"jobComplete", true}, {"schema", schema}, {"totalRows", "3"}, {"pageToken", "next"},
-                      {"rows", json::parse(R"([{"f":[{"v":"1"},{"v":{"f":[{"v":[{"v":"x"},{"v":null}]}]}}]},{"f":[{"v":null},{"v":null}]}])")}});
-  transport.say(200, {{"jobReference", reference}, {"jobComplete", true}, {"schema", schema}, {"totalRows", "3"}, {"rows", json::parse(R"([{"f":[{"v":"3"},{"v":null}]}])")}});
+  transport.say(
+      200, {{"jobReference", reference},
+            {"jobComplete", true},
+            {"schema", schema},
+            {"totalRows", "3"},
+            {"pageToken", "next"},
+            {"rows",
+             json::parse(
+                 R"([{"f":[{"v":"1"},{"v":{"f":[{"v":[{"v":"x"},{"v":null}]}]}}]},{"f":[{"v":null},{"v":null}]}])")}});
+  transport.say(200, {{"jobReference", reference},
+                      {"jobComplete", true},
+                      {"schema", schema},
+                      {"totalRows", "3"},
+                      {"rows", json::parse(R"([{"f":[{"v":"3"},{"v":null}]}])")}});
   auto result = client.query({"p", "SELECT 1", "", "d", false, 2});
   ASSERT_TRUE(result) << result.error().text();
   const json body = json::parse(transport.requests[0].body);
@@ -220,7 +243,8 @@ TEST_F(ClientTest, QueriesArePolledAndPaged) {
   EXPECT_EQ(body["requestId"].get<std::string>().size(), 32U);
   EXPECT_EQ(body["defaultDataset"]["datasetId"], "d");
   EXPECT_EQ(transport.requests[1].target,
-            "/bigquery/v2/projects/p/queries/job%201?formatOptions.useInt64Timestamp=true&timeoutMs=10000&location=EU&maxResults=2");
+            "/bigquery/v2/projects/p/queries/"
+            "job%201?formatOptions.useInt64Timestamp=true&timeoutMs=10000&location=EU&maxResults=2");
   EXPECT_EQ(result->total_rows(), 3);
   EXPECT_EQ(result->schema().fields[1].type.sql_name(), "STRUCT<a ARRAY<STRING>>");
   auto page = result->next_page();
@@ -246,12 +270,14 @@ TEST_F(ClientTest, ARepeatedQueryKeepsItsRequestId) {
 }
 
 TEST_F(ClientTest, MalformedAnswersAreErrors) {
-  for (const char* body : {"", "[]", "null", R"({"jobComplete":true,"rows":[{"f":3}]})", R"({"jobComplete":true,"rows":{}})",
-                           R"({"jobComplete":true,"schema":{"fields":[{"name":"a","type":"NOPE"}]}})", R"({"jobComplete":false})"}) {
+  for (const char* body :
+       {"", "[]", "null", R"({"jobComplete":true,"rows":[{"f":3}]})", R"({"jobComplete":true,"rows":{}})",
+        R"({"jobComplete":true,"schema":{"fields":[{"name":"a","type":"NOPE"}]}})", R"({"jobComplete":false})"}) {
     transport.answers.emplace_back(HttpResponse{200, {}, body});
     EXPECT_FALSE(client.query({"p", "SELECT 1", "", "", false, 0})) << body;
   }
-  for (const char* body : {"", "7", "{}", R"({"tableReference":{},"tableConstraints":{"primaryKey":{"columns":["ghost"]}}})"}) {
+  for (const char* body :
+       {"", "7", "{}", R"({"tableReference":{},"tableConstraints":{"primaryKey":{"columns":["ghost"]}}})"}) {
     transport.answers.emplace_back(HttpResponse{200, {}, body});
     EXPECT_FALSE(client.get_table({"p", "d", "t"})) << body;
   }

@@ -63,7 +63,8 @@ class ServiceAccount final : public Credentials {
   Result<Secret> sign(std::int64_t now) const {
     nlohmann::json header = {{"alg", "RS256"}, {"typ", "JWT"}};
     if (!key_id_.empty()) header["kid"] = key_id_;
-    const nlohmann::json claims = {{"iss", email_}, {"sub", email_}, {"scope", kScope}, {"iat", now}, {"exp", now + kTokenLife.count()}};
+    const nlohmann::json claims = {
+        {"iss", email_}, {"sub", email_}, {"scope", kScope}, {"iat", now}, {"exp", now + kTokenLife.count()}};
     std::string signed_part = base64url(header.dump()) + "." + base64url(claims.dump());
     const DigestHandle digest(EVP_MD_CTX_new());
     std::size_t size = 0;
@@ -73,7 +74,8 @@ class ServiceAccount final : public Credentials {
       return Error(ErrorCode::kAuth, "the private key of " + email_ + " cannot sign: make a new key file");
     }
     std::string signature(size, '\0');
-    if (EVP_DigestSign(digest.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, bytes, signed_part.size()) != 1) {
+    if (EVP_DigestSign(digest.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, bytes,
+                       signed_part.size()) != 1) {
       return Error(ErrorCode::kAuth, "the private key of " + email_ + " cannot sign: make a new key file");
     }
     signature.resize(size);
@@ -99,21 +101,27 @@ std::unique_ptr<Credentials> no_credentials() { return std::make_unique<NoCreden
 
 Result<std::unique_ptr<Credentials>> service_account(const Secret& json, const base::Clock& clock) {
   const auto parsed = nlohmann::json::parse(json.reveal(), nullptr, false);
-  if (!parsed.is_object()) return Error(ErrorCode::kConfig, "the credentials are not a JSON object: a service account key file is needed");
+  if (!parsed.is_object())
+    return Error(ErrorCode::kConfig, "the credentials are not a JSON object: a service account key file is needed");
   const std::string type = text_of(parsed, "type");
   if (type != "service_account") {
-    if (type.empty()) return Error(ErrorCode::kConfig, "the credentials have no type: a service account key file is needed");
-    return Error(ErrorCode::kUnsupported, "credentials of type '" + type + "' are not in this version: use a service account key file");
+    if (type.empty())
+      return Error(ErrorCode::kConfig, "the credentials have no type: a service account key file is needed");
+    return Error(ErrorCode::kUnsupported,
+                 "credentials of type '" + type + "' are not in this version: use a service account key file");
   }
   std::string email = text_of(parsed, "client_email");
   const Secret pem(text_of(parsed, "private_key"));
-  if (email.empty() || pem.empty()) return Error(ErrorCode::kConfig, "the service account key file lacks client_email or private_key");
+  if (email.empty() || pem.empty())
+    return Error(ErrorCode::kConfig, "the service account key file lacks client_email or private_key");
   const BioHandle bio(BIO_new_mem_buf(pem.reveal().data(), static_cast<int>(pem.reveal().size())));
   KeyHandle key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr) : nullptr);
   if (!key || EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA) {
-    return Error(ErrorCode::kConfig, "the private key of " + email + " cannot be read: it must be an RSA key in PEM form");
+    return Error(ErrorCode::kConfig,
+                 "the private key of " + email + " cannot be read: it must be an RSA key in PEM form");
   }
-  return std::unique_ptr<Credentials>(std::make_unique<ServiceAccount>(std::move(email), text_of(parsed, "private_key_id"), std::move(key), clock));
+  return std::unique_ptr<Credentials>(
+      std::make_unique<ServiceAccount>(std::move(email), text_of(parsed, "private_key_id"), std::move(key), clock));
 }
 
 Result<std::unique_ptr<Credentials>> service_account_file(const std::string& path, const base::Clock& clock) {
@@ -122,7 +130,8 @@ Result<std::unique_ptr<Credentials>> service_account_file(const std::string& pat
   std::string bytes(kKeyFileBytesMax + 1, '\0');
   file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<std::size_t>(file.gcount()));
-  if (bytes.size() > kKeyFileBytesMax) return Error(ErrorCode::kConfig, "the key file " + path + " is too large to be a key");
+  if (bytes.size() > kKeyFileBytesMax)
+    return Error(ErrorCode::kConfig, "the key file " + path + " is too large to be a key");
   auto made = service_account(Secret(std::move(bytes)), clock);
   if (!made) return std::move(made).error().within("while reading " + path);
   return made;

@@ -38,14 +38,18 @@ std::string unbase64url(std::string_view text) {
   const std::size_t missing = (4 - padded.size() % 4) % 4;
   padded.append(missing, '=');
   std::string out(padded.size() / 4 * 3, '\0');
-  EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(padded.data()), static_cast<int>(padded.size()));
+  EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), reinterpret_cast<const unsigned char*>(padded.data()),
+                  static_cast<int>(padded.size()));
   out.resize(out.size() - missing);
   return out;
 }
 
 struct Account {
   Account() : key(EVP_RSA_gen(2048)) {
-    file = {{"type", "service_account"}, {"client_email", "flytt@p.iam.gserviceaccount.com"}, {"private_key_id", "key-1"}, {"private_key", pem_of(key.get())}};
+    file = {{"type", "service_account"},
+            {"client_email", "flytt@p.iam.gserviceaccount.com"},
+            {"private_key_id", "key-1"},
+            {"private_key", pem_of(key.get())}};
   }
   base::Secret json() const { return base::Secret(file.dump()); }
   KeyHandle key;

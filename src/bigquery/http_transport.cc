@@ -45,7 +45,8 @@ std::size_t take_header(char* bytes, std::size_t, std::size_t count, void* user)
   const auto colon = line.find(':');
   if (colon == line.npos) return count;
   std::string name(line.substr(0, colon));
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   std::string_view value = line.substr(colon + 1);
   while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
   response.headers.emplace_back(std::move(name), value);
@@ -76,7 +77,8 @@ bool is_loopback_host(std::string_view host) {
   while (!rest.empty()) {
     const auto dot = rest.find('.');
     const std::string_view part = rest.substr(0, dot);
-    const bool is_number = !part.empty() && part.size() <= 3 && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool is_number = !part.empty() && part.size() <= 3 &&
+                           std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (!is_number || (parts == 0 && part != "127")) return false;
     ++parts;
     rest = dot == rest.npos ? std::string_view() : rest.substr(dot + 1);
@@ -86,12 +88,14 @@ bool is_loopback_host(std::string_view host) {
 
 class CurlTransport::Impl {
  public:
-  Impl(std::string base_url, bool is_secure, const base::Clock& clock) : base_url_(std::move(base_url)), is_secure_(is_secure), clock_(clock) {}
+  Impl(std::string base_url, bool is_secure, const base::Clock& clock)
+      : base_url_(std::move(base_url)), is_secure_(is_secure), clock_(clock) {}
 
   bool is_secure() const { return is_secure_; }
 
   Result<HttpResponse> send(const HttpRequest& request, base::Deadline deadline) {
-    if (clock_.is_past(deadline)) return Error(ErrorCode::kTimeout, "no time was left for a request to " + base_url_).side(Side::kSink);
+    if (clock_.is_past(deadline))
+      return Error(ErrorCode::kTimeout, "no time was left for a request to " + base_url_).side(Side::kSink);
     CurlHandle curl = take();
     if (!curl) return Error(ErrorCode::kBug, "libcurl could not be started");
     curl_easy_reset(curl.get());  // options only; the connection stays
@@ -109,7 +113,8 @@ class CurlTransport::Impl {
   }
 
  private:
-  void prepare(CURL* curl, const HttpRequest& request, Receiver& receiver, CurlList& headers, base::Deadline deadline) const {
+  void prepare(CURL* curl, const HttpRequest& request, Receiver& receiver, CurlList& headers,
+               base::Deadline deadline) const {
     for (const auto& [name, value] : request.headers) {
       headers.reset(curl_slist_append(headers.release(), (name + ": " + value).c_str()));
     }
@@ -124,7 +129,8 @@ class CurlTransport::Impl {
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, left);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, std::min(left, static_cast<long>(std::chrono::milliseconds(kConnectTimeout).count())));
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+                     std::min(left, static_cast<long>(std::chrono::milliseconds(kConnectTimeout).count())));
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &receiver);
@@ -140,10 +146,16 @@ class CurlTransport::Impl {
 
   Error failure(CURLcode code, const Receiver& receiver) const {
     const std::string cause = curl_easy_strerror(code);
-    if (receiver.is_too_large) return Error(ErrorCode::kConfig, "the answer of " + base_url_ + " is too large; ask for fewer rows").side(Side::kSink);
-    if (code == CURLE_OPERATION_TIMEDOUT) return Error(ErrorCode::kTimeout, base_url_ + " did not answer in time").side(Side::kSink).cause(cause);
+    if (receiver.is_too_large)
+      return Error(ErrorCode::kConfig, "the answer of " + base_url_ + " is too large; ask for fewer rows")
+          .side(Side::kSink);
+    if (code == CURLE_OPERATION_TIMEDOUT)
+      return Error(ErrorCode::kTimeout, base_url_ + " did not answer in time").side(Side::kSink).cause(cause);
     if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
-      return Error(ErrorCode::kAuth, "the certificate of " + base_url_ + " cannot be verified: check the system's certificates").side(Side::kSink).cause(cause);
+      return Error(ErrorCode::kAuth,
+                   "the certificate of " + base_url_ + " cannot be verified: check the system's certificates")
+          .side(Side::kSink)
+          .cause(cause);
     }
     return Error(ErrorCode::kUnavailable, base_url_ + " cannot be reached").side(Side::kSink).cause(cause);
   }
@@ -176,7 +188,8 @@ Result<std::unique_ptr<CurlTransport>> CurlTransport::make(const std::string& ba
     return Error(ErrorCode::kConfig, "'" + base_url + "' is not a URL: write https://host or http://127.0.0.1:port");
   }
   const std::string scheme = url_part(url.get(), CURLUPART_SCHEME);
-  if (scheme != "https" && scheme != "http") return Error(ErrorCode::kConfig, "'" + base_url + "' must begin with https:// or http://");
+  if (scheme != "https" && scheme != "http")
+    return Error(ErrorCode::kConfig, "'" + base_url + "' must begin with https:// or http://");
   if (!url_part(url.get(), CURLUPART_QUERY).empty() || !url_part(url.get(), CURLUPART_USER).empty()) {
     return Error(ErrorCode::kConfig, "'" + base_url + "' must hold nothing but scheme, host, port and path");
   }
@@ -193,7 +206,8 @@ Result<HttpResponse> CurlTransport::send(const HttpRequest& request, base::Deadl
   if (!impl_->is_secure()) {
     for (const auto& header : request.headers) {
       std::string name = header.first;
-      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      std::transform(name.begin(), name.end(), name.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       if (name == "authorization") return Error(ErrorCode::kBug, "a token must not be sent over plain http");
     }
   }

@@ -18,15 +18,15 @@ namespace flytt::bigquery {
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
-  std::string method;    // "GET"
-  std::string target;    // path and query, percent-encoded: "/bigquery/v2/projects/p/datasets?maxResults=1"
+  std::string method;  // "GET"
+  std::string target;  // path and query, percent-encoded: "/bigquery/v2/projects/p/datasets?maxResults=1"
   HttpHeaders headers;
   std::string body;
 };
 
 struct HttpResponse {
   int status = 0;
-  HttpHeaders headers;   // names in lower case
+  HttpHeaders headers;  // names in lower case
   std::string body;
 };
 

@@ -86,7 +86,9 @@ class OneShotServer {
 };
 
 std::string answer(const std::string& body, const std::string& status = "200 OK") {
-  return "HTTP/1.1 " + status + "\r\nContent-Type: application/json\r\nX-Odd: a: b\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  return "HTTP/1.1 " + status +
+         "\r\nContent-Type: application/json\r\nX-Odd: a: b\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 class TransportTest : public ::testing::Test {
@@ -124,7 +126,7 @@ TEST_F(TransportTest, NoAnswerIsAnError) {
 }
 
 TEST_F(TransportTest, ADeadlineIsKept) {
-  OneShotServer server({{"", ""}});  // reads, says nothing, and waits for more
+  OneShotServer server({std::vector<std::string>(2)});  // reads, says nothing, and waits for more
   auto transport = CurlTransport::make(server.url(), clock);
   const auto late = (*transport)->send({"GET", "/", {}, ""}, clock.in(milliseconds(50)));
   ASSERT_FALSE(late);
@@ -146,8 +148,12 @@ TEST_F(TransportTest, PlainHttpOnlyToThisMachineAndWithoutTokens) {
 }
 
 TEST(LoopbackHost, WhatCounts) {
-  for (const char* yes : {"localhost", "localhost:9050", "127.0.0.1", "127.0.0.1:80", "127.1.2.3", "[::1]", "[::1]:9060", "::1"}) EXPECT_TRUE(is_loopback_host(yes)) << yes;
-  for (const char* no : {"", "127.0.0", "127.0.0.1.example.org", "128.0.0.1", "localhost.example.org", "[::2]:1", "1127.0.0.1", "127.0.0.x"}) EXPECT_FALSE(is_loopback_host(no)) << no;
+  for (const char* yes :
+       {"localhost", "localhost:9050", "127.0.0.1", "127.0.0.1:80", "127.1.2.3", "[::1]", "[::1]:9060", "::1"})
+    EXPECT_TRUE(is_loopback_host(yes)) << yes;
+  for (const char* no : {"", "127.0.0", "127.0.0.1.example.org", "128.0.0.1", "localhost.example.org", "[::2]:1",
+                         "1127.0.0.1", "127.0.0.x"})
+    EXPECT_FALSE(is_loopback_host(no)) << no;
 }
 
 }  // namespace

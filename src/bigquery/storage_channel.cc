@@ -13,7 +13,8 @@ namespace flytt::bigquery {
 
 Result<wire::GrpcChannel> make_storage_channel(const std::string& address) {
   const auto colon = address.rfind(':');
-  const bool has_port = colon != address.npos && colon + 1 < address.size() && address.find_first_not_of("0123456789", colon + 1) == address.npos;
+  const bool has_port = colon != address.npos && colon + 1 < address.size() &&
+                        address.find_first_not_of("0123456789", colon + 1) == address.npos;
   if (!has_port || colon == 0 || address.find('/') != address.npos) {
     return Error(ErrorCode::kConfig, "'" + address + "' is not an address: write host:port");
   }
@@ -30,7 +31,8 @@ Result<wire::GrpcChannel> make_storage_channel(const std::string& address) {
   // Every sink has connections of its own, so that a broken one is not shared.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   if (is_local) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  const auto credentials = is_local ? grpc::InsecureChannelCredentials() : grpc::SslCredentials(grpc::SslCredentialsOptions());
+  const auto credentials =
+      is_local ? grpc::InsecureChannelCredentials() : grpc::SslCredentials(grpc::SslCredentialsOptions());
   return wire::make_grpc_channel(grpc::CreateCustomChannel(address, credentials, arguments), false, !is_local);
 }
 

@@ -63,7 +63,9 @@ class StorageWriteSink::Impl final : public LaneHost {
 
   Lane& lane(const data::TablePath& table);
   bool has_room() const { return bytes_in_flight_ < options_.window_bytes && requests_in_flight_ < kWindowRequests; }
-  bool has_news() const { return failure_ || flights_.has_receipts() || flights_.has_refused() || !table_failures_.empty(); }
+  bool has_news() const {
+    return failure_ || flights_.has_receipts() || flights_.has_refused() || !table_failures_.empty();
+  }
 
   const Parts parts_;
   const StorageWriteOptions options_;
@@ -134,7 +136,8 @@ void StorageWriteSink::Impl::run() {
     if (!is_closing_) {
       const SteadyTime now = parts_.clock.steady();
       for (const auto& [path, one] : lanes_) one->tick(now);
-    } else if (std::none_of(lanes_.begin(), lanes_.end(), [](const auto& entry) { return entry.second->has_calls(); })) {
+    } else if (std::none_of(lanes_.begin(), lanes_.end(),
+                            [](const auto& entry) { return entry.second->has_calls(); })) {
       if (status == grpc::CompletionQueue::GOT_EVENT) queue_.Shutdown();
     }
   }
@@ -149,7 +152,8 @@ Lane& StorageWriteSink::Impl::lane(const data::TablePath& table) {
 Result<std::shared_ptr<const TableEncoder>> StorageWriteSink::Impl::encoder_of(const data::TableSlice& slice) {
   std::shared_ptr<const TableEncoder>& known = encoders_[slice.schema->destination];
   if (known && (known->schema == slice.schema || known->schema->table == slice.schema->table)) return known;
-  const auto changes = slice.schema->table.key.empty() ? wire::ChangeColumns::kNone : wire::ChangeColumns::kTypeAndSequence;
+  const auto changes =
+      slice.schema->table.key.empty() ? wire::ChangeColumns::kNone : wire::ChangeColumns::kTypeAndSequence;
   TRY(wire::RowEncoder encoder, wire::RowEncoder::make(slice.schema->table, changes));
   known = std::make_shared<const TableEncoder>(TableEncoder{slice.schema, std::move(encoder)});
   return known;
@@ -159,8 +163,10 @@ Status StorageWriteSink::Impl::submit(flow::Batch& batch, Deadline deadline) {
   {
     std::unique_lock lock(mutex_);
     const auto ready = [&] { return failure_ || has_room(); };
-    if (deadline.is_never()) room_.wait(lock, ready);
-    else room_.wait_until(lock, deadline.at, ready);
+    if (deadline.is_never())
+      room_.wait(lock, ready);
+    else
+      room_.wait_until(lock, deadline.at, ready);
     if (failure_) return *failure_;
     if (!has_room()) return Error(ErrorCode::kTimeout, "the window of rows in flight is full").side(base::Side::kSink);
     flights_.open(batch.sequence);
@@ -202,7 +208,8 @@ Status StorageWriteSink::Impl::send_slice(const data::TableSlice& slice, flow::B
 
 // A request must stay below 10 MB, and this row alone does not fit.
 void StorageWriteSink::Impl::refuse_huge_row(const AppendRequest& request) {
-  auto split = split_rows(request, {{0, "it has " + std::to_string(request.rows.bytes.size()) + " bytes, and BigQuery takes at most 10 MB"}});
+  auto split = split_rows(request, {{0, "it has " + std::to_string(request.rows.bytes.size()) +
+                                            " bytes, and BigQuery takes at most 10 MB"}});
   RefusedRow row{request.batch, request.schema, {"", "", "the row is too large for BigQuery", "", {}}};
   if (split && !split->refused.empty()) row = std::move(split->refused.front());
   std::lock_guard lock(mutex_);
@@ -212,8 +219,10 @@ void StorageWriteSink::Impl::refuse_huge_row(const AppendRequest& request) {
 Result<std::vector<flow::Receipt>> StorageWriteSink::Impl::collect(Deadline deadline) {
   std::unique_lock lock(mutex_);
   const auto ready = [&] { return has_news(); };
-  if (deadline.is_never()) news_.wait(lock, ready);
-  else news_.wait_until(lock, deadline.at, ready);
+  if (deadline.is_never())
+    news_.wait(lock, ready);
+  else
+    news_.wait_until(lock, deadline.at, ready);
   if (!flights_.has_receipts() && failure_) return *failure_;
   return flights_.take_receipts();
 }
@@ -281,7 +290,8 @@ StorageWriteSink::StorageWriteSink(std::unique_ptr<Impl> impl) : impl_(std::move
 StorageWriteSink::~StorageWriteSink() = default;
 
 std::unique_ptr<StorageWriteSink> StorageWriteSink::make(Parts parts, StorageWriteOptions options) {
-  return std::unique_ptr<StorageWriteSink>(new StorageWriteSink(std::make_unique<Impl>(std::move(parts), std::move(options))));
+  return std::unique_ptr<StorageWriteSink>(
+      new StorageWriteSink(std::make_unique<Impl>(std::move(parts), std::move(options))));
 }
 
 Status StorageWriteSink::submit(flow::Batch& batch, Deadline deadline) { return impl_->submit(batch, deadline); }

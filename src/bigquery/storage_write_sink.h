@@ -49,7 +49,7 @@ struct StorageWriteOptions {
 struct RefusedRow {
   flow::BatchSequence batch;
   std::shared_ptr<const data::SliceSchema> schema;
-  data::Rejection rejection;   // `raw` is a JSON object of the row's columns
+  data::Rejection rejection;  // `raw` is a JSON object of the row's columns
 };
 
 struct TableFailure {
@@ -61,8 +61,8 @@ class StorageWriteSink final : public flow::Sink {
  public:
   struct Parts {
     wire::GrpcChannel channel;
-    Credentials& credentials;      // its tokens go only over TLS
-    const base::Clock& clock;      // real time: gRPC's own waits follow it
+    Credentials& credentials;  // its tokens go only over TLS
+    const base::Clock& clock;  // real time: gRPC's own waits follow it
     base::Random& random;
     base::Metrics& metrics;
   };

@@ -28,7 +28,8 @@ std::shared_ptr<const data::SliceSchema> person(const std::string& table = "t", 
   return schema;
 }
 
-data::TableSlice slice(const std::shared_ptr<const data::SliceSchema>& schema, std::int64_t from, std::int64_t count, std::size_t name_size = 5) {
+data::TableSlice slice(const std::shared_ptr<const data::SliceSchema>& schema, std::int64_t from, std::int64_t count,
+                       std::size_t name_size = 5) {
   data::TableSlice out(schema);
   for (std::int64_t id = from; id < from + count; ++id) {
     out.columns[0].append_int64(id);
@@ -127,12 +128,14 @@ TEST_F(SinkTest, AReceiptForEachBatchAndTheSchemaOnlyOnce) {
   EXPECT_EQ(seen[0].trace_id, "flytt");
   EXPECT_FALSE(seen[1].has_stream || seen[1].has_descriptor);
   EXPECT_EQ(seen[0].rows.size() + seen[1].rows.size(), 15U);
-  EXPECT_EQ(peer.routing_headers(), (std::vector<std::string>{"write_stream=projects%2Fp%2Fdatasets%2Fd%2Ftables%2Ft%2Fstreams%2F_default"}));
+  EXPECT_EQ(peer.routing_headers(),
+            (std::vector<std::string>{"write_stream=projects%2Fp%2Fdatasets%2Fd%2Ftables%2Ft%2Fstreams%2F_default"}));
   EXPECT_FALSE(peer.saw_authorization()) << "a token went over plain text";
 }
 
 TEST_F(SinkTest, WorksInsideTheProcess) {
-  sink = StorageWriteSink::make({wire::make_grpc_channel(peer.in_process(), true), credentials, clock, random, metrics}, quick());
+  sink = StorageWriteSink::make({wire::make_grpc_channel(peer.in_process(), true), credentials, clock, random, metrics},
+                                quick());
   submit(0, {slice(person(), 0, 1000)});
   EXPECT_EQ(receipts(1), (std::vector<std::uint64_t>{0}));
   EXPECT_FALSE(peer.saw_authorization());
@@ -193,9 +196,11 @@ TEST_F(SinkTest, UnansweredRequestsGoAgainInTheirOrder) {
   EXPECT_EQ(receipts(1), (std::vector<std::uint64_t>{0}));
   std::vector<std::string> last_connection;
   for (const SeenRequest& request : peer.seen()) {
-    if (request.connection == peer.seen().back().connection) last_connection.insert(last_connection.end(), request.rows.begin(), request.rows.end());
+    if (request.connection == peer.seen().back().connection)
+      last_connection.insert(last_connection.end(), request.rows.begin(), request.rows.end());
   }
-  EXPECT_TRUE(std::is_sorted(last_connection.begin(), last_connection.end(), [](const auto& a, const auto& b) { return a[1] < b[1]; }));
+  EXPECT_TRUE(std::is_sorted(last_connection.begin(), last_connection.end(),
+                             [](const auto& a, const auto& b) { return a[1] < b[1]; }));
 }
 
 TEST_F(SinkTest, ASilentPeerIsLeft) {
@@ -210,7 +215,8 @@ TEST_F(SinkTest, ASilentPeerIsLeft) {
 
 TEST_F(SinkTest, RefusedRowsAreTakenOutAndTheRestGoesOn) {
   open(quick());
-  peer.script("t", {{Kind::kRefuseRows, {}, {{1, "Field name: 'secret' is wrong"}, {3, "Field id: wrong"}}}, {Kind::kRefuseRows, {}, {{0, "Field x"}}}});
+  peer.script("t", {{Kind::kRefuseRows, {}, {{1, "Field name: 'secret' is wrong"}, {3, "Field id: wrong"}}},
+                    {Kind::kRefuseRows, {}, {{0, "Field x"}}}});
   auto rows = slice(person(), 40, 5);
   submit(6, {std::move(rows)});
   std::vector<RefusedRow> bad;
@@ -256,7 +262,8 @@ TEST_F(SinkTest, AFailedTableStopsNobodyElse) {
   StorageWriteOptions options = quick();
   options.missing_table_patience = milliseconds(0);
   open(options);
-  const wire::AppendFailure missing{5, "Requested entity was not found.", wire::StorageCode::kTableNotFound, "p.d.gone"};
+  const wire::AppendFailure missing{5, "Requested entity was not found.", wire::StorageCode::kTableNotFound,
+                                    "p.d.gone"};
   const wire::AppendFailure denied{7, "Permission denied", wire::StorageCode::kNone, ""};
   peer.script("gone", {{Kind::kFail, missing, {}}});
   peer.script("closed", {{Kind::kClose, denied, {}}});
@@ -297,7 +304,8 @@ TEST_F(SinkTest, AColumnThatIsNotSeenYetIsWaitedFor) {
 
 TEST_F(SinkTest, ARefusedSchemaFailsTheTable) {
   open(quick());
-  peer.script("t", {{Kind::kFail, {3, "The proto field mismatched with BigQuery field", wire::StorageCode::kNone, ""}, {}}});
+  peer.script("t",
+              {{Kind::kFail, {3, "The proto field mismatched with BigQuery field", wire::StorageCode::kNone, ""}, {}}});
   submit(0, {slice(person(), 0, 3)});
   const auto failed = failures();
   ASSERT_EQ(failed.size(), 1U);

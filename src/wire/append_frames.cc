@@ -26,7 +26,8 @@ Error malformed() { return Error(ErrorCode::kCorrupt, "the bytes are not an Appe
 
 // Field numbers of AppendRowsRequest and the messages inside it.
 namespace request_field {
-constexpr std::uint32_t kWriteStream = 1, kOffset = 2, kProtoRows = 4, kArrowRows = 5, kTraceId = 6, kMissingValues = 7, kDefaultMissingValue = 8;
+constexpr std::uint32_t kWriteStream = 1, kOffset = 2, kProtoRows = 4, kArrowRows = 5, kTraceId = 6, kMissingValues = 7,
+                        kDefaultMissingValue = 8;
 }
 namespace proto_data_field {
 constexpr std::uint32_t kWriterSchema = 1, kRows = 2;
@@ -82,13 +83,16 @@ class RequestReader {
     out.assign(bytes);
     return true;
   }
-  static MissingValue missing_value(std::uint64_t number) { return number == 1 ? MissingValue::kNull : number == 2 ? MissingValue::kDefault : MissingValue::kUnspecified; }
+  static MissingValue missing_value(std::uint64_t number) {
+    return number == 1 ? MissingValue::kNull : number == 2 ? MissingValue::kDefault : MissingValue::kUnspecified;
+  }
 
   bool read_offset(std::string_view bytes) {
     std::uint64_t value = 0;
     for (ProtoCursor cursor(bytes); !cursor.done();) {
       std::uint32_t tag;
-      if (!cursor.tag(tag) || !(tag == tag_of(1, WireType::kVarint) ? cursor.varint(value) : cursor.skip(tag))) return false;
+      if (!cursor.tag(tag) || !(tag == tag_of(1, WireType::kVarint) ? cursor.varint(value) : cursor.skip(tag)))
+        return false;
     }
     out_.head.offset = static_cast<std::int64_t>(value);
     return true;
@@ -100,7 +104,9 @@ class RequestReader {
     for (ProtoCursor cursor(bytes); !cursor.done();) {
       std::uint32_t tag;
       if (!cursor.tag(tag)) return false;
-      const bool good = tag == tag_of(1, WireType::kBytes) ? cursor.bytes(column) : tag == tag_of(2, WireType::kVarint) ? cursor.varint(value) : cursor.skip(tag);
+      const bool good = tag == tag_of(1, WireType::kBytes)    ? cursor.bytes(column)
+                        : tag == tag_of(2, WireType::kVarint) ? cursor.varint(value)
+                                                              : cursor.skip(tag);
       if (!good) return false;
     }
     out_.head.missing_values.emplace_back(column, missing_value(value));
@@ -166,7 +172,8 @@ AppendFailure failure_of(const google::rpc::Status& status) {
   for (const auto& detail : status.details()) {
     storage::StorageError error;
     if (!detail.Is<storage::StorageError>() || !detail.UnpackTo(&error)) continue;
-    if (error.code() >= 0 && error.code() <= static_cast<int>(StorageCode::kKmsPermissionDenied)) out.storage_code = static_cast<StorageCode>(error.code());
+    if (error.code() >= 0 && error.code() <= static_cast<int>(StorageCode::kKmsPermissionDenied))
+      out.storage_code = static_cast<StorageCode>(error.code());
     out.entity = error.entity();
   }
   return out;
@@ -182,7 +189,8 @@ grpc::ByteBuffer buffer_of(std::string bytes) {
 
 SharedBytes share(RowBuffer buffer) {
   const std::size_t size = buffer.size();
-  const std::shared_ptr<const char> memory(buffer.release(), [](const char* bytes) { std::free(const_cast<char*>(bytes)); });
+  const std::shared_ptr<const char> memory(buffer.release(),
+                                           [](const char* bytes) { std::free(const_cast<char*>(bytes)); });
   return {{memory.get(), size}, memory};
 }
 
@@ -221,8 +229,9 @@ grpc::ByteBuffer frame_append_request(const AppendRequestHead& head, const Share
   front += data;
   auto* const owner = new std::shared_ptr<const void>(rows.owner);
   const std::array<grpc::Slice, 2> slices = {
-      grpc::Slice(front), grpc::Slice(const_cast<char*>(rows.bytes.data()), rows.bytes.size(),
-                                      [](void* held) { delete static_cast<std::shared_ptr<const void>*>(held); }, owner)};
+      grpc::Slice(front), grpc::Slice(
+                              const_cast<char*>(rows.bytes.data()), rows.bytes.size(),
+                              [](void* held) { delete static_cast<std::shared_ptr<const void>*>(held); }, owner)};
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
@@ -231,7 +240,8 @@ Result<AppendRequest> parse_append_request(const grpc::ByteBuffer& message) {
   const auto memory = std::make_shared<RequestMemory>();
   if (!message.Dump(&memory->slices).ok()) return malformed();
   std::vector<std::string_view> pieces;
-  for (const grpc::Slice& slice : memory->slices) pieces.emplace_back(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  for (const grpc::Slice& slice : memory->slices)
+    pieces.emplace_back(reinterpret_cast<const char*>(slice.begin()), slice.size());
   SliceChain chain(std::move(pieces), memory->copies);
   AppendRequest out;
   RequestReader reader(chain, out);
@@ -248,10 +258,21 @@ Result<AppendRequest> parse_append_request(const grpc::ByteBuffer& message) {
 }
 
 std::string_view to_string(StorageCode code) {
-  static constexpr std::string_view kNames[] = {
-      "", "TABLE_NOT_FOUND", "STREAM_ALREADY_COMMITTED", "STREAM_NOT_FOUND", "INVALID_STREAM_TYPE", "INVALID_STREAM_STATE", "STREAM_FINALIZED",
-      "SCHEMA_MISMATCH_EXTRA_FIELDS", "OFFSET_ALREADY_EXISTS", "OFFSET_OUT_OF_RANGE", "CMEK_NOT_PROVIDED", "INVALID_CMEK_PROVIDED",
-      "CMEK_ENCRYPTION_ERROR", "KMS_SERVICE_ERROR", "KMS_PERMISSION_DENIED"};
+  static constexpr std::string_view kNames[] = {"",
+                                                "TABLE_NOT_FOUND",
+                                                "STREAM_ALREADY_COMMITTED",
+                                                "STREAM_NOT_FOUND",
+                                                "INVALID_STREAM_TYPE",
+                                                "INVALID_STREAM_STATE",
+                                                "STREAM_FINALIZED",
+                                                "SCHEMA_MISMATCH_EXTRA_FIELDS",
+                                                "OFFSET_ALREADY_EXISTS",
+                                                "OFFSET_OUT_OF_RANGE",
+                                                "CMEK_NOT_PROVIDED",
+                                                "INVALID_CMEK_PROVIDED",
+                                                "CMEK_ENCRYPTION_ERROR",
+                                                "KMS_SERVICE_ERROR",
+                                                "KMS_PERMISSION_DENIED"};
   return kNames[static_cast<std::size_t>(code)];
 }
 
@@ -301,7 +322,8 @@ std::string frame_failure_details(const AppendFailure& failure) {
 AppendFailure parse_failure_details(int grpc_code, std::string message, std::string_view details) {
   google::rpc::Status status;
   AppendFailure out;
-  if (!details.empty() && status.ParseFromArray(details.data(), static_cast<int>(details.size()))) out = failure_of(status);
+  if (!details.empty() && status.ParseFromArray(details.data(), static_cast<int>(details.size())))
+    out = failure_of(status);
   out.grpc_code = grpc_code;
   out.message = std::move(message);
   return out;

@@ -24,10 +24,10 @@ enum class MissingValue : std::uint8_t { kUnspecified = 0, kNull = 1, kDefault =
 
 // Everything of a request but its rows.
 struct AppendRequestHead {
-  std::string write_stream;                 // may be empty after the first request of a connection
-  std::optional<std::int64_t> offset;       // never set on a default stream
+  std::string write_stream;            // may be empty after the first request of a connection
+  std::optional<std::int64_t> offset;  // never set on a default stream
   std::string trace_id;
-  std::optional<std::string> descriptor;    // ProtoSchema.proto_descriptor, serialised
+  std::optional<std::string> descriptor;                             // ProtoSchema.proto_descriptor, serialised
   std::vector<std::pair<std::string, MissingValue>> missing_values;  // by top-level column
   MissingValue default_missing_value = MissingValue::kUnspecified;
 };
@@ -44,18 +44,30 @@ grpc::ByteBuffer frame_append_request(const AppendRequestHead& head, const Share
 
 struct AppendRequest {
   AppendRequestHead head;
-  bool has_proto_rows = false;   // the oneof: proto_rows, arrow_rows, or neither
+  bool has_proto_rows = false;  // the oneof: proto_rows, arrow_rows, or neither
   bool has_arrow_rows = false;
-  SharedBytes rows;              // content of ProtoRows; outlives the byte buffer
+  SharedBytes rows;  // content of ProtoRows; outlives the byte buffer
 };
 // kCorrupt when the bytes are not a message. Unknown fields are skipped. Rows that lie in one slice are not copied.
 Result<AppendRequest> parse_append_request(const grpc::ByteBuffer& message);
 
 // StorageError.StorageErrorCode
 enum class StorageCode : std::uint8_t {
-  kNone = 0, kTableNotFound = 1, kStreamAlreadyCommitted = 2, kStreamNotFound = 3, kInvalidStreamType = 4, kInvalidStreamState = 5,
-  kStreamFinalized = 6, kSchemaMismatchExtraFields = 7, kOffsetAlreadyExists = 8, kOffsetOutOfRange = 9, kCmekNotProvided = 10,
-  kInvalidCmekProvided = 11, kCmekEncryptionError = 12, kKmsServiceError = 13, kKmsPermissionDenied = 14,
+  kNone = 0,
+  kTableNotFound = 1,
+  kStreamAlreadyCommitted = 2,
+  kStreamNotFound = 3,
+  kInvalidStreamType = 4,
+  kInvalidStreamState = 5,
+  kStreamFinalized = 6,
+  kSchemaMismatchExtraFields = 7,
+  kOffsetAlreadyExists = 8,
+  kOffsetOutOfRange = 9,
+  kCmekNotProvided = 10,
+  kInvalidCmekProvided = 11,
+  kCmekEncryptionError = 12,
+  kKmsServiceError = 13,
+  kKmsPermissionDenied = 14,
 };
 std::string_view to_string(StorageCode code);  // "TABLE_NOT_FOUND"
 
@@ -66,15 +78,15 @@ struct RowFault {
 
 // google.rpc.Status with the StorageError among its details.
 struct AppendFailure {
-  int grpc_code = 0;             // 0 = no failure
+  int grpc_code = 0;  // 0 = no failure
   std::string message;
   StorageCode storage_code = StorageCode::kNone;
   std::string entity;
 };
 
 struct AppendResponse {
-  std::optional<std::int64_t> offset;      // of the first row, when offsets are used
-  AppendFailure failure;                   // grpc_code 0: the rows are durable
+  std::optional<std::int64_t> offset;  // of the first row, when offsets are used
+  AppendFailure failure;               // grpc_code 0: the rows are durable
   std::vector<RowFault> row_faults;
   std::optional<data::TableSchema> updated_schema;  // the table's columns changed; no key inside
   std::string write_stream;

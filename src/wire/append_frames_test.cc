@@ -104,7 +104,8 @@ TEST(AppendFrames, RowsPassThroughOneProcessWithoutACopy) {
   SharedBytes rows = share(std::move(buffer));
   std::optional<AppendRequest> parsed;
   {
-    const grpc::ByteBuffer message = frame_append_request(AppendRequestHead{"s", {}, "", {}, {}, MissingValue::kUnspecified}, rows);
+    const grpc::ByteBuffer message =
+        frame_append_request(AppendRequestHead{"s", {}, "", {}, {}, MissingValue::kUnspecified}, rows);
     rows = {};
     parsed = parse_append_request(message).value();
   }
@@ -165,7 +166,8 @@ TEST(AppendFrames, ResponsesBothWays) {
 }
 
 TEST(AppendFrames, StorageErrorsTravelInStatusDetails) {
-  const AppendFailure failure{5, "Requested entity was not found.", StorageCode::kTableNotFound, "projects/p/datasets/d/tables/t"};
+  const AppendFailure failure{5, "Requested entity was not found.", StorageCode::kTableNotFound,
+                              "projects/p/datasets/d/tables/t"};
   const std::string details = frame_failure_details(failure);
   google::rpc::Status status;
   ASSERT_TRUE(status.ParseFromString(details));

@@ -57,12 +57,13 @@ class ColumnTarget {
  public:
   virtual ~ColumnTarget() = default;
 
-  void* cells = nullptr;                 // null for STRUCT and RANGE
-  std::uint64_t* validity = nullptr;     // bit (i mod 64) of word i/64: 1 = not NULL. Both values are written for every row.
-  std::vector<ColumnTarget*> children;   // ARRAY: one; STRUCT: one per field; RANGE: two; not owned
-  std::size_t size = 0;                  // ARRAY: elements written to children[0] so far, kept by the decoder
-  std::size_t capacity = 0;              // ARRAY: elements that children[0] has room for, kept by the decoder. Whoever empties
-                                         // or replaces the memory sets both anew.
+  void* cells = nullptr;  // null for STRUCT and RANGE
+  std::uint64_t* validity =
+      nullptr;  // bit (i mod 64) of word i/64: 1 = not NULL. Both values are written for every row.
+  std::vector<ColumnTarget*> children;  // ARRAY: one; STRUCT: one per field; RANGE: two; not owned
+  std::size_t size = 0;                 // ARRAY: elements written to children[0] so far, kept by the decoder
+  std::size_t capacity = 0;  // ARRAY: elements that children[0] has room for, kept by the decoder. Whoever empties
+                             // or replaces the memory sets both anew.
 
   // ARRAY only: makes room for `capacity` elements in children[0] and everything below it, keeps what is there, and
   // renews their `cells` and `validity`.

@@ -21,6 +21,8 @@ inline GrpcChannel make_grpc_channel(std::shared_ptr<grpc::Channel> channel, boo
   native->has_tls = has_tls;
   return GrpcChannel(std::move(native));
 }
-inline const std::shared_ptr<grpc::Channel>& native_channel(const GrpcChannel& channel) { return channel.native()->channel; }
+inline const std::shared_ptr<grpc::Channel>& native_channel(const GrpcChannel& channel) {
+  return channel.native()->channel;
+}
 
 }  // namespace flytt::wire

@@ -11,7 +11,9 @@
 namespace flytt::wire {
 
 RowBuffer::RowBuffer(RowBuffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), capacity_(std::exchange(other.capacity_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      capacity_(std::exchange(other.capacity_, 0)) {}
 
 RowBuffer& RowBuffer::operator=(RowBuffer&& other) noexcept {
   std::swap(data_, other.data_);

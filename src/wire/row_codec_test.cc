@@ -19,7 +19,9 @@ using data::TypeKind;
 
 data::TableSchema people() {
   data::TableSchema table;
-  table.fields = {{"id", Type(TypeKind::kInt64), true, ""}, {"navn", Type(TypeKind::kString), false, ""}, {"født", Type(TypeKind::kDate), false, ""}};
+  table.fields = {{"id", Type(TypeKind::kInt64), true, ""},
+                  {"navn", Type(TypeKind::kString), false, ""},
+                  {"født", Type(TypeKind::kDate), false, ""}};
   table.key = {0};
   return table;
 }
@@ -56,8 +58,13 @@ TEST(RowEncoder, BytesOfOneUpsertAndOneDelete) {
   ASSERT_EQ(encoder->encode(slice, 0, 2, 1'000'000, out).value(), 2U);
   const auto rows = rows_in(out.view());
   ASSERT_EQ(rows.size(), 2U);
-  EXPECT_EQ(rows[0], std::string("\x08\x07\x12\x04Kari\x18\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x22\x06UPSERT\x2A\x0B", 29) + "1/16B3748/3");
-  EXPECT_EQ(rows[1], std::string("\x08\xAC\x02\x22\x06" "DELETE\x2A\x0B", 13) + "1/16B3748/3");
+  EXPECT_EQ(rows[0],
+            std::string("\x08\x07\x12\x04Kari\x18\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x22\x06UPSERT\x2A\x0B", 29) +
+                "1/16B3748/3");
+  EXPECT_EQ(rows[1], std::string("\x08\xAC\x02\x22\x06"
+                                 "DELETE\x2A\x0B",
+                                 13) +
+                         "1/16B3748/3");
 }
 
 TEST(RowEncoder, StopsAtTheByteLimitAndSendsOneHugeRowAlone) {
@@ -85,7 +92,8 @@ TEST(RowEncoder, RefusesNullElementsAndShapesThatCannotBeSent) {
   slice.columns[0].children()[0].append_null();
   slice.columns[0].close_list();
   RowBuffer out;
-  EXPECT_EQ(RowEncoder::make(table, ChangeColumns::kNone)->encode(slice, 0, 1, 1000, out).error().code(), ErrorCode::kBug);
+  EXPECT_EQ(RowEncoder::make(table, ChangeColumns::kNone)->encode(slice, 0, 1, 1000, out).error().code(),
+            ErrorCode::kBug);
   table.fields[0].type = Type::array(Type::array(Type(TypeKind::kInt64)));
   EXPECT_EQ(RowEncoder::make(table, ChangeColumns::kNone).error().code(), ErrorCode::kSchema);
   table.fields[0].type = Type::structure({});
@@ -114,25 +122,36 @@ struct Library {
 };
 
 // Compares what the library reads with the cell that was encoded.
-void expect_same(const pb::Message& message, const pb::FieldDescriptor* field, int index, const Type& type, const data::Column& column, std::size_t row) {
+void expect_same(const pb::Message& message, const pb::FieldDescriptor* field, int index, const Type& type,
+                 const data::Column& column, std::size_t row) {
   const pb::Reflection& r = *message.GetReflection();
   const auto int64 = [&] { return index < 0 ? r.GetInt64(message, field) : r.GetRepeatedInt64(message, field, index); };
-  const auto text = [&] { return index < 0 ? r.GetString(message, field) : r.GetRepeatedString(message, field, index); };
+  const auto text = [&] {
+    return index < 0 ? r.GetString(message, field) : r.GetRepeatedString(message, field, index);
+  };
   switch (type.kind) {
     case TypeKind::kInt64:
     case TypeKind::kTimestamp: EXPECT_EQ(int64(), column.int64(row)); break;
     case TypeKind::kTime: EXPECT_EQ(int64(), data::pack_time(column.int64(row))); break;
     case TypeKind::kDatetime: EXPECT_EQ(int64(), data::pack_datetime(column.int64(row))); break;
-    case TypeKind::kDate: EXPECT_EQ(index < 0 ? r.GetInt32(message, field) : r.GetRepeatedInt32(message, field, index), column.int64(row)); break;
-    case TypeKind::kFloat64: EXPECT_EQ(index < 0 ? r.GetDouble(message, field) : r.GetRepeatedDouble(message, field, index), column.float64(row)); break;
-    case TypeKind::kBool: EXPECT_EQ(index < 0 ? r.GetBool(message, field) : r.GetRepeatedBool(message, field, index), column.boolean(row)); break;
+    case TypeKind::kDate:
+      EXPECT_EQ(index < 0 ? r.GetInt32(message, field) : r.GetRepeatedInt32(message, field, index), column.int64(row));
+      break;
+    case TypeKind::kFloat64:
+      EXPECT_EQ(index < 0 ? r.GetDouble(message, field) : r.GetRepeatedDouble(message, field, index),
+                column.float64(row));
+      break;
+    case TypeKind::kBool:
+      EXPECT_EQ(index < 0 ? r.GetBool(message, field) : r.GetRepeatedBool(message, field, index), column.boolean(row));
+      break;
     case TypeKind::kNumeric: EXPECT_EQ(data::to_int128(*data::from_shortest_bytes(text())), column.int128(row)); break;
     case TypeKind::kBigNumeric: EXPECT_EQ(*data::from_shortest_bytes(text()), column.int256(row)); break;
     case TypeKind::kInterval: EXPECT_EQ(text(), data::format_interval(column.interval(row))); break;
     case TypeKind::kArray: {
       const std::size_t begin = column.list_begin(row), end = column.list_end(row);
       ASSERT_EQ(static_cast<std::size_t>(r.FieldSize(message, field)), end - begin);
-      for (std::size_t i = begin; i < end; ++i) expect_same(message, field, static_cast<int>(i - begin), type.element.front(), column.children()[0], i);
+      for (std::size_t i = begin; i < end; ++i)
+        expect_same(message, field, static_cast<int>(i - begin), type.element.front(), column.children()[0], i);
       break;
     }
     case TypeKind::kStruct:
@@ -144,7 +163,8 @@ void expect_same(const pb::Message& message, const pb::FieldDescriptor* field, i
         if (!inner_field->is_repeated()) {
           ASSERT_EQ(inner.GetReflection()->HasField(inner, inner_field), !column.children()[i].is_null(row));
         }
-        if (!column.children()[i].is_null(row)) expect_same(inner, inner_field, -1, inner_type, column.children()[i], row);
+        if (!column.children()[i].is_null(row))
+          expect_same(inner, inner_field, -1, inner_type, column.children()[i], row);
       }
       break;
     }
@@ -183,13 +203,16 @@ TEST(RowEncoder, TheLibraryReadsWhatWasEncoded) {
         if (expected) expect_same(*message, field, -1, table.fields[i].type, slice.columns[i], row);
       }
       const int columns = static_cast<int>(table.fields.size());
-      EXPECT_EQ(message->GetReflection()->GetString(*message, library.row->field(columns)), deletes ? "DELETE" : "UPSERT");
-      EXPECT_EQ(message->GetReflection()->GetString(*message, library.row->field(columns + 1)), slice.sequence(row).sections());
+      EXPECT_EQ(message->GetReflection()->GetString(*message, library.row->field(columns)),
+                deletes ? "DELETE" : "UPSERT");
+      EXPECT_EQ(message->GetReflection()->GetString(*message, library.row->field(columns + 1)),
+                slice.sequence(row).sections());
     }
   }
 }
 
-void expect_equal(const Type& type, const data::Column& a, const data::Column& b, std::size_t row_a, std::size_t row_b) {
+void expect_equal(const Type& type, const data::Column& a, const data::Column& b, std::size_t row_a,
+                  std::size_t row_b) {
   ASSERT_EQ(a.is_null(row_a), b.is_null(row_b)) << type.sql_name();
   if (a.is_null(row_a)) return;
   switch (a.layout()) {
@@ -204,12 +227,14 @@ void expect_equal(const Type& type, const data::Column& a, const data::Column& b
       const std::size_t count = a.list_end(row_a) - a.list_begin(row_a);
       ASSERT_EQ(count, b.list_end(row_b) - b.list_begin(row_b));
       for (std::size_t i = 0; i < count; ++i)
-        expect_equal(type.element.front(), a.children()[0], b.children()[0], a.list_begin(row_a) + i, b.list_begin(row_b) + i);
+        expect_equal(type.element.front(), a.children()[0], b.children()[0], a.list_begin(row_a) + i,
+                     b.list_begin(row_b) + i);
       break;
     }
     case data::Layout::kStruct:
       for (std::size_t i = 0; i < a.children().size(); ++i)
-        expect_equal(type.is(TypeKind::kRange) ? type.element.front() : type.fields[i].type, a.children()[i], b.children()[i], row_a, row_b);
+        expect_equal(type.is(TypeKind::kRange) ? type.element.front() : type.fields[i].type, a.children()[i],
+                     b.children()[i], row_a, row_b);
       break;
   }
 }
@@ -234,7 +259,8 @@ TEST(RowCodec, WhatIsEncodedIsDecoded) {
     std::vector<RowError> errors;
     // In uneven runs, so that cells of one vector come from several calls.
     std::size_t at = 0;
-    while (at < count) at += decoder->decode(*rows, 1 + random.below(70), columns.targets(), at, changes, arena, errors);
+    while (at < count)
+      at += decoder->decode(*rows, 1 + random.below(70), columns.targets(), at, changes, arena, errors);
     for (const RowError& error : errors) ADD_FAILURE() << error.index << ": " << error.message;
     for (std::size_t i = 0; i < table.fields.size(); ++i) {
       data::Column back(table.fields[i].type);
@@ -242,15 +268,18 @@ TEST(RowCodec, WhatIsEncodedIsDecoded) {
       for (std::size_t row = 0; row < count; ++row) {
         SCOPED_TRACE(table.fields[i].name);
         if (slice.kind(row) == data::ChangeKind::kUpsert || i == 0) {
-          if (!slice.columns[i].is_null(row)) expect_equal(table.fields[i].type, slice.columns[i], back, row, row);
-          else EXPECT_TRUE(back.is_null(row));
+          if (!slice.columns[i].is_null(row))
+            expect_equal(table.fields[i].type, slice.columns[i], back, row, row);
+          else
+            EXPECT_TRUE(back.is_null(row));
         } else if (!table.fields[i].type.is(TypeKind::kArray)) {
           EXPECT_TRUE(back.is_null(row));
         }
       }
     }
     for (std::size_t row = 0; row < count; ++row) {
-      EXPECT_EQ(changes.types[row], slice.kind(row) == data::ChangeKind::kDelete ? ChangeType::kDelete : ChangeType::kUpsert);
+      EXPECT_EQ(changes.types[row],
+                slice.kind(row) == data::ChangeKind::kDelete ? ChangeType::kDelete : ChangeType::kUpsert);
       EXPECT_EQ(changes.sequences[row], slice.sequence(row));
     }
   }

@@ -21,7 +21,9 @@ using data::TypeKind;
 constexpr const char* kMalformedRow = "Cannot parse the row: it is not a message of the given schema";
 
 void set_valid(ColumnTarget& target, std::size_t at) { target.validity[at >> 6] |= std::uint64_t{1} << (at & 63); }
-void set_null_bit(ColumnTarget& target, std::size_t at) { target.validity[at >> 6] &= ~(std::uint64_t{1} << (at & 63)); }
+void set_null_bit(ColumnTarget& target, std::size_t at) {
+  target.validity[at >> 6] &= ~(std::uint64_t{1} << (at & 63));
+}
 
 void set_valid_run(ColumnTarget& target, const ColumnShape& shape, std::size_t from, std::size_t count) {
   for (std::size_t at = from; at < from + count;) {
@@ -29,7 +31,8 @@ void set_valid_run(ColumnTarget& target, const ColumnShape& shape, std::size_t f
     target.validity[at >> 6] |= (run == 64 ? ~std::uint64_t{0} : ((std::uint64_t{1} << run) - 1)) << (at & 63);
     at += run;
   }
-  for (std::size_t i = 0; i < shape.children.size(); ++i) set_valid_run(*target.children[i], shape.children[i], from, count);
+  for (std::size_t i = 0; i < shape.children.size(); ++i)
+    set_valid_run(*target.children[i], shape.children[i], from, count);
 }
 
 template <typename T>
@@ -71,7 +74,8 @@ bool is_range_ordered(TypeKind element, const ColumnTarget& range, std::size_t a
   const ColumnTarget& start = *range.children[0];
   const ColumnTarget& end = *range.children[1];
   if (!is_valid(start, at) || !is_valid(end, at)) return true;
-  if (element == TypeKind::kDate) return static_cast<std::int32_t*>(start.cells)[at] < static_cast<std::int32_t*>(end.cells)[at];
+  if (element == TypeKind::kDate)
+    return static_cast<std::int32_t*>(start.cells)[at] < static_cast<std::int32_t*>(end.cells)[at];
   return static_cast<std::int64_t*>(start.cells)[at] < static_cast<std::int64_t*>(end.cells)[at];
 }
 
@@ -125,7 +129,8 @@ struct RowDecoder::Plan {
   }
 
   bool read_message(MessagePlan& plan, std::string_view bytes, ColumnTarget* const* targets, std::size_t at);
-  bool read_field(FieldPlan& field, WireType wire, ProtoCursor& cursor, ColumnTarget* const* targets, std::size_t at, bool again);
+  bool read_field(FieldPlan& field, WireType wire, ProtoCursor& cursor, ColumnTarget* const* targets, std::size_t at,
+                  bool again);
   bool read_cell(FieldPlan& field, ProtoCursor& cursor, ColumnTarget& target, std::size_t at, bool again);
   bool read_struct(FieldPlan& field, std::string_view bytes, ColumnTarget& target, std::size_t at, bool again);
   bool read_wrapped(FieldPlan& field, std::string_view bytes, ColumnTarget& target, std::size_t at);
@@ -147,14 +152,19 @@ bool RowDecoder::Plan::read_change(const FieldPlan& field, ProtoCursor& cursor) 
     carries_sequence = true;
     return true;
   }
-  if (text == "UPSERT") change_type = ChangeType::kUpsert;
-  else if (text == "DELETE") change_type = ChangeType::kDelete;
-  else if (text == "INSERT") change_type = ChangeType::kInsert;
-  else return fail(&field, "The given value is not a valid CHANGE_TYPE");
+  if (text == "UPSERT")
+    change_type = ChangeType::kUpsert;
+  else if (text == "DELETE")
+    change_type = ChangeType::kDelete;
+  else if (text == "INSERT")
+    change_type = ChangeType::kInsert;
+  else
+    return fail(&field, "The given value is not a valid CHANGE_TYPE");
   return true;
 }
 
-bool RowDecoder::Plan::read_cell(FieldPlan& field, ProtoCursor& cursor, ColumnTarget& target, std::size_t at, bool again) {
+bool RowDecoder::Plan::read_cell(FieldPlan& field, ProtoCursor& cursor, ColumnTarget& target, std::size_t at,
+                                 bool again) {
   std::uint64_t wide;
   std::string_view bytes;
   switch (field.op) {
@@ -165,7 +175,8 @@ bool RowDecoder::Plan::read_cell(FieldPlan& field, ProtoCursor& cursor, ColumnTa
     case CellOp::kTimestamp: {
       if (!cursor.varint(wide)) return fail(nullptr, kMalformedRow);
       const auto micros = static_cast<std::int64_t>(wide);
-      if (micros < data::kTimestampMin || micros > data::kTimestampMax) return fail(&field, "the value is out of range of its type");
+      if (micros < data::kTimestampMin || micros > data::kTimestampMax)
+        return fail(&field, "the value is out of range of its type");
       store(target, at, micros);
       return true;
     }
@@ -202,10 +213,12 @@ bool RowDecoder::Plan::read_cell(FieldPlan& field, ProtoCursor& cursor, ColumnTa
       if (!cursor.bytes(bytes)) return fail(nullptr, kMalformedRow);
       store(target, at, StringCell::of(bytes));
       return true;
-    case CellOp::kStruct: return cursor.bytes(bytes) ? read_struct(field, bytes, target, at, again) : fail(nullptr, kMalformedRow);
+    case CellOp::kStruct:
+      return cursor.bytes(bytes) ? read_struct(field, bytes, target, at, again) : fail(nullptr, kMalformedRow);
     case CellOp::kWrapper:
     case CellOp::kTimestampMessage:
-    case CellOp::kDurationMessage: return cursor.bytes(bytes) ? read_wrapped(field, bytes, target, at) : fail(nullptr, kMalformedRow);
+    case CellOp::kDurationMessage:
+      return cursor.bytes(bytes) ? read_wrapped(field, bytes, target, at) : fail(nullptr, kMalformedRow);
     case CellOp::kChangeType:
     case CellOp::kChangeSequence: return read_change(field, cursor);
     case CellOp::kNumericBytes:
@@ -222,14 +235,16 @@ bool RowDecoder::Plan::read_cell(FieldPlan& field, ProtoCursor& cursor, ColumnTa
 }
 
 // protobuf joins the parts of a message that comes more than once; joined bytes are one message of the same content.
-bool RowDecoder::Plan::read_struct(FieldPlan& field, std::string_view bytes, ColumnTarget& target, std::size_t at, bool again) {
+bool RowDecoder::Plan::read_struct(FieldPlan& field, std::string_view bytes, ColumnTarget& target, std::size_t at,
+                                   bool again) {
   if (again) {
     if (merges_left-- == 0) return fail(&field, "the message comes in too many parts");
     char* const joined = arena->allocate(field.last_part.size() + bytes.size());
     if (!field.last_part.empty()) std::memcpy(joined, field.last_part.data(), field.last_part.size());
     if (!bytes.empty()) std::memcpy(joined + field.last_part.size(), bytes.data(), bytes.size());
     bytes = {joined, field.last_part.size() + bytes.size()};
-    for (std::size_t i = 0; i < field.message->columns.size(); ++i) set_valid_run(*target.children[i], field.message->columns[i], at, 1);
+    for (std::size_t i = 0; i < field.message->columns.size(); ++i)
+      set_valid_run(*target.children[i], field.message->columns[i], at, 1);
   }
   field.last_part = bytes;
   if (!read_message(*field.message, bytes, target.children.data(), at)) return false;
@@ -249,7 +264,8 @@ bool RowDecoder::Plan::read_wrapped(FieldPlan& field, std::string_view bytes, Co
       store(target, at, interval);
       return true;
     }
-    if (micros < data::kTimestampMin || micros > data::kTimestampMax) return fail(&field, "the value is out of range of its type");
+    if (micros < data::kTimestampMin || micros > data::kTimestampMax)
+      return fail(&field, "the value is out of range of its type");
     store(target, at, micros);
     return true;
   }
@@ -283,7 +299,8 @@ bool RowDecoder::Plan::read_element(FieldPlan& field, ProtoCursor& cursor, Colum
   const std::size_t at = list.size++;
   if (field.message) {
     set_valid(elements, at);
-    for (std::size_t i = 0; i < field.message->columns.size(); ++i) set_valid_run(*elements.children[i], field.message->columns[i], at, 1);
+    for (std::size_t i = 0; i < field.message->columns.size(); ++i)
+      set_valid_run(*elements.children[i], field.message->columns[i], at, 1);
   } else {
     set_valid(elements, at);
   }
@@ -298,7 +315,8 @@ bool RowDecoder::Plan::read_packed(FieldPlan& field, std::string_view bytes, Col
   return true;
 }
 
-bool RowDecoder::Plan::read_field(FieldPlan& field, WireType wire, ProtoCursor& cursor, ColumnTarget* const* targets, std::size_t at, bool again) {
+bool RowDecoder::Plan::read_field(FieldPlan& field, WireType wire, ProtoCursor& cursor, ColumnTarget* const* targets,
+                                  std::size_t at, bool again) {
   if (field.op == CellOp::kChangeType || field.op == CellOp::kChangeSequence) return read_change(field, cursor);
   if (!field.repeated) return read_cell(field, cursor, *targets[field.column], at, again);
   ColumnTarget& list = *targets[field.column];
@@ -315,7 +333,8 @@ bool RowDecoder::Plan::read_field(FieldPlan& field, WireType wire, ProtoCursor& 
   return good;
 }
 
-bool RowDecoder::Plan::read_message(MessagePlan& plan, std::string_view bytes, ColumnTarget* const* targets, std::size_t at) {
+bool RowDecoder::Plan::read_message(MessagePlan& plan, std::string_view bytes, ColumnTarget* const* targets,
+                                    std::size_t at) {
   const std::size_t seen_base = seen.size();
   const std::size_t seen_words = (plan.fields.size() + 63) / 64;
   seen.resize(seen_base + seen_words, 0);
@@ -330,8 +349,10 @@ bool RowDecoder::Plan::read_message(MessagePlan& plan, std::string_view bytes, C
     }
     const std::uint32_t number = tag >> 3;
     const auto wire = static_cast<WireType>(tag & 7);
-    FieldPlan* field = guess < plan.fields.size() && plan.fields[guess].number == number ? &plan.fields[guess] : plan.find(number);
-    const bool usable = field != nullptr && (wire == expected_wire(*field) || (field->repeated && wire == WireType::kBytes));
+    FieldPlan* field =
+        guess < plan.fields.size() && plan.fields[guess].number == number ? &plan.fields[guess] : plan.find(number);
+    const bool usable =
+        field != nullptr && (wire == expected_wire(*field) || (field->repeated && wire == WireType::kBytes));
     if (!usable) {
       if (!cursor.skip(tag)) good = fail(nullptr, kMalformedRow);
       continue;
@@ -349,7 +370,8 @@ bool RowDecoder::Plan::read_message(MessagePlan& plan, std::string_view bytes, C
   return good;
 }
 
-bool RowDecoder::Plan::finish_message(MessagePlan& plan, std::size_t seen_base, ColumnTarget* const* targets, std::size_t at) {
+bool RowDecoder::Plan::finish_message(MessagePlan& plan, std::size_t seen_base, ColumnTarget* const* targets,
+                                      std::size_t at) {
   const bool is_row = &plan == &decode.row;
   for (const std::uint32_t column : plan.unmatched) write_null(*targets[column], plan.columns[column], at);
   for (std::size_t begin = 0; begin < plan.fields.size(); begin += 64) {
@@ -358,7 +380,8 @@ bool RowDecoder::Plan::finish_message(MessagePlan& plan, std::size_t seen_base, 
     for (std::uint64_t missing = all & ~seen[seen_base + begin / 64]; missing != 0; missing &= missing - 1) {
       const FieldPlan& field = plan.fields[begin + static_cast<std::size_t>(std::countr_zero(missing))];
       if (field.op == CellOp::kChangeType || field.op == CellOp::kChangeSequence) continue;
-      if (is_row && field.is_required && (field.is_key || change_type != ChangeType::kDelete)) return fail(&field, "Missing required field");
+      if (is_row && field.is_required && (field.is_key || change_type != ChangeType::kDelete))
+        return fail(&field, "Missing required field");
       write_null(*targets[field.column], plan.columns[field.column], at);
     }
   }
@@ -393,14 +416,16 @@ Result<RowDecoder> RowDecoder::make(std::string_view descriptor, const data::Tab
   return RowDecoder(std::move(plan));
 }
 
-std::size_t RowDecoder::decode(SerializedRows& rows, std::size_t rows_max, const std::vector<ColumnTarget*>& columns, std::size_t first_cell,
-                               RowChanges& changes, CellArena& arena, std::vector<RowError>& errors) {
+std::size_t RowDecoder::decode(SerializedRows& rows, std::size_t rows_max, const std::vector<ColumnTarget*>& columns,
+                               std::size_t first_cell, RowChanges& changes, CellArena& arena,
+                               std::vector<RowError>& errors) {
   Plan& plan = *plan_;
   CHECK(columns.size() == plan.decode.row.columns.size());
   plan.arena = &arena;
   plan.cells_left = kDecodedCellsMax;
   const std::size_t count = std::min(rows_max, rows.count() - rows.taken());
-  for (std::size_t i = 0; i < columns.size(); ++i) set_valid_run(*columns[i], plan.decode.row.columns[i], first_cell, count);
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    set_valid_run(*columns[i], plan.decode.row.columns[i], first_cell, count);
   std::string_view row;
   for (std::size_t i = 0; i < count && rows.next(row); ++i) {
     if (!plan.read_row(row, columns, first_cell + i) && errors.size() < kRowErrorsMax) {
@@ -410,7 +435,8 @@ std::size_t RowDecoder::decode(SerializedRows& rows, std::size_t rows_max, const
     const bool narrow = plan.carries_sequence && plan.sequence.last_narrow;
     changes.sequences.push_back(narrow ? *plan.sequence.last_narrow : data::Sequence{});
     changes.has_sequence.push_back(plan.carries_sequence);
-    if (plan.carries_sequence && !narrow) changes.long_sequences.push_back({changes.types.size() - 1, plan.sequence_text});
+    if (plan.carries_sequence && !narrow)
+      changes.long_sequences.push_back({changes.types.size() - 1, plan.sequence_text});
   }
   return count;
 }

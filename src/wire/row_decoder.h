@@ -30,9 +30,9 @@ class SerializedRows {
  public:
   // Walks over all entries once; kCorrupt when the framing is broken. `proto_rows` must outlive it.
   static Result<SerializedRows> make(std::string_view proto_rows);
-  std::size_t count() const { return count_; }        // of all rows
-  std::size_t taken() const { return taken_; }        // rows handed out so far
-  bool next(std::string_view& row);                   // false at the end
+  std::size_t count() const { return count_; }  // of all rows
+  std::size_t taken() const { return taken_; }  // rows handed out so far
+  bool next(std::string_view& row);             // false at the end
 
  private:
   std::string_view rest_;
@@ -44,21 +44,21 @@ enum class ChangeType : std::uint8_t { kUnset, kInsert, kUpsert, kDelete };
 
 // A sequence that data::Sequence cannot hold (fewer or more than three sections, or wider ones).
 struct LongSequence {
-  std::size_t row;           // index into RowChanges::types
-  std::string_view text;     // points into the request
+  std::size_t row;        // index into RowChanges::types
+  std::string_view text;  // points into the request
 };
 
 // The change columns of decoded rows, appended row by row. Cleared by the caller.
 struct RowChanges {
   std::vector<ChangeType> types;
-  std::vector<data::Sequence> sequences;  // zero when absent or long
-  std::vector<std::uint8_t> has_sequence; // 1 when the row carried one of either kind
+  std::vector<data::Sequence> sequences;   // zero when absent or long
+  std::vector<std::uint8_t> has_sequence;  // 1 when the row carried one of either kind
   std::vector<LongSequence> long_sequences;
   void clear();
 };
 
 struct RowError {
-  std::size_t index;     // of the row in its request, from 0
+  std::size_t index;  // of the row in its request, from 0
   std::string message;
 };
 
@@ -81,8 +81,8 @@ class RowDecoder {
   // the table, in its order; columns without a proto field become NULL, arrays empty) and appends their change columns.
   // Returns how many rows were decoded; refused ones are counted and occupy a cell with unspecified content, so a request
   // with errors is to be dropped whole, as BigQuery does. Cells stay valid as long as the request's bytes and `arena`.
-  std::size_t decode(SerializedRows& rows, std::size_t rows_max, const std::vector<ColumnTarget*>& columns, std::size_t first_cell,
-                     RowChanges& changes, CellArena& arena, std::vector<RowError>& errors);
+  std::size_t decode(SerializedRows& rows, std::size_t rows_max, const std::vector<ColumnTarget*>& columns,
+                     std::size_t first_cell, RowChanges& changes, CellArena& arena, std::vector<RowError>& errors);
 
  private:
   struct Plan;

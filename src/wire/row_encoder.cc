@@ -25,7 +25,7 @@ struct FieldPlan {
   TypeKind kind;
   std::array<char, 5> tag{};
   std::uint8_t tag_size = 0;
-  bool packed = false;              // only for an ARRAY's plan
+  bool packed = false;  // only for an ARRAY's plan
   bool is_key = false;
   std::size_t bound = 0;            // bytes of a fixed-width cell with its tag; 0 when the width varies
   std::vector<FieldPlan> children;  // ARRAY: the element, under the array's own tag; STRUCT, RANGE: fields
@@ -58,7 +58,8 @@ char* write_number(char* at, TypeKind kind, const Column& column, std::size_t ro
     }
     case TypeKind::kBool: *at = static_cast<char>(column.boolean(row)); return at + 1;
     case TypeKind::kTime: return write_varint(at, static_cast<std::uint64_t>(data::pack_time(column.int64(row))));
-    case TypeKind::kDatetime: return write_varint(at, static_cast<std::uint64_t>(data::pack_datetime(column.int64(row))));
+    case TypeKind::kDatetime:
+      return write_varint(at, static_cast<std::uint64_t>(data::pack_datetime(column.int64(row))));
     default: return write_varint(at, static_cast<std::uint64_t>(column.int64(row)));
   }
 }
@@ -127,7 +128,8 @@ char* write_list(char* at, const FieldPlan& plan, const Column& column, std::siz
 char* write_message(char* at, const FieldPlan& plan, const Column& column, std::size_t row, bool& null_element) {
   at = write_tag(at, plan);
   return write_sized(at, message_bound(plan, column, row), [&](char* to) {
-    for (std::size_t i = 0; i < plan.children.size(); ++i) to = write_field(to, plan.children[i], column.children()[i], row, null_element);
+    for (std::size_t i = 0; i < plan.children.size(); ++i)
+      to = write_field(to, plan.children[i], column.children()[i], row, null_element);
     return to;
   });
 }
@@ -186,7 +188,8 @@ FieldPlan plan_of(const Type& type, std::uint32_t number) {
   if (type.is(TypeKind::kRange)) {
     plan.children = {plan_of(type.element.front(), 1), plan_of(type.element.front(), 2)};
   }
-  for (std::size_t i = 0; i < type.fields.size(); ++i) plan.children.push_back(plan_of(type.fields[i].type, static_cast<std::uint32_t>(i + 1)));
+  for (std::size_t i = 0; i < type.fields.size(); ++i)
+    plan.children.push_back(plan_of(type.fields[i].type, static_cast<std::uint32_t>(i + 1)));
   const WireType wire = plan.packed ? WireType::kBytes : wire_type_of(type.kind);
   plan.tag_size = static_cast<std::uint8_t>(write_varint(plan.tag.data(), tag_of(number, wire)) - plan.tag.data());
   if (wire != WireType::kBytes) plan.bound = plan.tag_size + number_bound(type.kind);
@@ -202,7 +205,7 @@ struct RowEncoder::Plan {
   std::string descriptor;
   std::vector<FieldPlan> fields;
   std::vector<std::uint32_t> keys;
-  std::string upsert, deletion;       // the whole _CHANGE_TYPE field
+  std::string upsert, deletion;  // the whole _CHANGE_TYPE field
   std::array<char, 8> sequence_tag{};
   std::size_t sequence_tag_size = 0;  // 0: no change columns
   std::size_t fixed_bound = 0;        // of all fixed-width columns and the change columns
@@ -239,22 +242,25 @@ Result<RowEncoder> RowEncoder::make(const data::TableSchema& table, ChangeColumn
     append_bytes_field(plan->upsert, descriptor.change_type_number, "UPSERT");
     append_bytes_field(plan->deletion, descriptor.change_type_number, "DELETE");
     char* const tag = plan->sequence_tag.data();
-    plan->sequence_tag_size = static_cast<std::size_t>(write_varint(tag, tag_of(descriptor.change_sequence_number, WireType::kBytes)) - tag);
+    plan->sequence_tag_size =
+        static_cast<std::size_t>(write_varint(tag, tag_of(descriptor.change_sequence_number, WireType::kBytes)) - tag);
     plan->fixed_bound += plan->upsert.size() + plan->sequence_tag_size + 1 + 40;
   }
   return RowEncoder(std::move(plan));
 }
 
-Result<std::size_t> RowEncoder::encode(const data::TableSlice& slice, std::size_t from, std::size_t to, std::size_t bytes_max,
-                                       RowBuffer& out) const {
+Result<std::size_t> RowEncoder::encode(const data::TableSlice& slice, std::size_t from, std::size_t to,
+                                       std::size_t bytes_max, RowBuffer& out) const {
   const Plan& plan = *plan_;
   CHECK(slice.columns.size() == plan.fields.size() && to <= slice.row_count());
   const bool with_changes = plan.sequence_tag_size != 0;
-  if (with_changes && slice.sequences.empty()) return Error(ErrorCode::kBug, "rows of " + slice.schema->source_table + " carry no sequence");
+  if (with_changes && slice.sequences.empty())
+    return Error(ErrorCode::kBug, "rows of " + slice.schema->source_table + " carry no sequence");
   char constant[64];
   std::string_view constant_sequence;
   if (with_changes && slice.sequences.size() == 1) {
-    constant_sequence = {constant, static_cast<std::size_t>(plan.write_sequence(constant, slice.sequences.front()) - constant)};
+    constant_sequence = {constant,
+                         static_cast<std::size_t>(plan.write_sequence(constant, slice.sequences.front()) - constant)};
   }
   bool null_element = false;
   for (std::size_t row = from; row < to; ++row) {
@@ -268,13 +274,16 @@ Result<std::size_t> RowEncoder::encode(const data::TableSlice& slice, std::size_
     *at++ = static_cast<char>(tag_of(1, WireType::kBytes));
     at = write_sized(at, bound, [&](char* field) {
       for (std::size_t i = 0; i < plan.fields.size(); ++i) {
-        if (!deletes || plan.fields[i].is_key) field = write_field(field, plan.fields[i], slice.columns[i], row, null_element);
+        if (!deletes || plan.fields[i].is_key)
+          field = write_field(field, plan.fields[i], slice.columns[i], row, null_element);
       }
       if (!with_changes) return field;
       field = write_bytes(field, deletes ? plan.deletion : plan.upsert);
-      return constant_sequence.empty() ? plan.write_sequence(field, slice.sequences[row]) : write_bytes(field, constant_sequence);
+      return constant_sequence.empty() ? plan.write_sequence(field, slice.sequences[row])
+                                       : write_bytes(field, constant_sequence);
     });
-    if (null_element) return Error(ErrorCode::kBug, "a row of " + slice.schema->source_table + " has an array with a NULL element");
+    if (null_element)
+      return Error(ErrorCode::kBug, "a row of " + slice.schema->source_table + " has an array with a NULL element");
     const auto size = static_cast<std::size_t>(at - out.data());
     if (size > bytes_max && before != 0) return row;
     out.set_size(size);

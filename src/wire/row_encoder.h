@@ -39,7 +39,8 @@ class RowEncoder {
   // Appends rows [from, to) of `slice` to `out` as entries of ProtoRows.serialized_rows (tag, length, row), as long as
   // out.size() stays within `bytes_max`; a first row that is larger by itself is appended nevertheless when `out` was
   // empty. Returns the first row that was not appended. A NULL inside an array is kBug: the source keeps such values out.
-  Result<std::size_t> encode(const data::TableSlice& slice, std::size_t from, std::size_t to, std::size_t bytes_max, RowBuffer& out) const;
+  Result<std::size_t> encode(const data::TableSlice& slice, std::size_t from, std::size_t to, std::size_t bytes_max,
+                             RowBuffer& out) const;
 
  private:
   struct Plan;

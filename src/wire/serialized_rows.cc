@@ -10,10 +10,14 @@ bool take_section(std::string_view& text, std::uint64_t& value) {
   if (section.empty() || section.size() > 16) return false;
   value = 0;
   for (const char c : section) {
-    if (c >= '0' && c <= '9') value = value << 4 | static_cast<std::uint64_t>(c - '0');
-    else if (c >= 'a' && c <= 'f') value = value << 4 | static_cast<std::uint64_t>(c - 'a' + 10);
-    else if (c >= 'A' && c <= 'F') value = value << 4 | static_cast<std::uint64_t>(c - 'A' + 10);
-    else return false;
+    if (c >= '0' && c <= '9')
+      value = value << 4 | static_cast<std::uint64_t>(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      value = value << 4 | static_cast<std::uint64_t>(c - 'a' + 10);
+    else if (c >= 'A' && c <= 'F')
+      value = value << 4 | static_cast<std::uint64_t>(c - 'A' + 10);
+    else
+      return false;
   }
   text.remove_prefix(section.size());
   return true;
@@ -40,7 +44,8 @@ Result<SerializedRows> SerializedRows::make(std::string_view proto_rows) {
     std::string_view row;
     if (!cursor.tag(tag)) return Error(ErrorCode::kCorrupt, "ProtoRows is not a message");
     const bool is_row = tag == tag_of(1, WireType::kBytes);
-    if (is_row ? !cursor.bytes(row) : !cursor.skip(tag)) return Error(ErrorCode::kCorrupt, "ProtoRows is not a message");
+    if (is_row ? !cursor.bytes(row) : !cursor.skip(tag))
+      return Error(ErrorCode::kCorrupt, "ProtoRows is not a message");
     rows.count_ += is_row;
   }
   return rows;
@@ -82,7 +87,8 @@ std::optional<std::string> ordered_sequence_bytes(std::string_view text) {
 
 std::optional<data::Sequence> narrow_sequence(std::string_view text) {
   std::uint64_t values[kSequenceSectionsMax];
-  if (split_sections(text, values) != 3 || values[0] > 0xFFFF || values[2] > data::Sequence::kOrdinalMax) return std::nullopt;
+  if (split_sections(text, values) != 3 || values[0] > 0xFFFF || values[2] > data::Sequence::kOrdinalMax)
+    return std::nullopt;
   return data::Sequence::of(static_cast<std::uint16_t>(values[0]), values[1], values[2]);
 }
 

@@ -74,7 +74,8 @@ void write_field(Proto& out, const std::string& name, const Type& declared) {
 
 Result<Type> read_type(const Proto& field, int depth_left) {
   const std::optional<TypeKind> kind = kind_of(field.type());
-  if (!kind || depth_left < 0) return Error(ErrorCode::kSchema, "column " + field.name() + " has a type that is not known here");
+  if (!kind || depth_left < 0)
+    return Error(ErrorCode::kSchema, "column " + field.name() + " has a type that is not known here");
   Type type(*kind);
   type.max_length = field.max_length();
   type.precision = static_cast<std::int32_t>(field.precision());

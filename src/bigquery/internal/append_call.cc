@@ -10,7 +10,8 @@ std::string header_value(const std::string& text) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '_' || c == '.' || c == '~';
     if (plain) {
       out += c;
     } else {
@@ -76,8 +77,10 @@ void AppendCall::written(bool is_good) {
   is_writing_ = false;
   if (!unsent_.empty()) unsent_.pop_front();
   // A failed write means that the call is over; the read that is under way will say so, too.
-  if (is_good) write_next();
-  else is_broken_ = true;
+  if (is_good)
+    write_next();
+  else
+    is_broken_ = true;
   finish_when_quiet();
 }
 

@@ -37,13 +37,13 @@ class AppendEvent {
 class AppendCall {
  public:
   // `write_stream` is put into the routing header; `token` may be empty.
-  AppendCall(CallOwner& owner, const std::shared_ptr<grpc::Channel>& channel, grpc::CompletionQueue& queue, const std::string& write_stream,
-             const std::string& token);
+  AppendCall(CallOwner& owner, const std::shared_ptr<grpc::Channel>& channel, grpc::CompletionQueue& queue,
+             const std::string& write_stream, const std::string& token);
   AppendCall(const AppendCall&) = delete;
   AppendCall& operator=(const AppendCall&) = delete;
 
   void send(grpc::ByteBuffer message);
-  void half_close();   // after everything that was sent
+  void half_close();  // after everything that was sent
   void cancel() { context_.TryCancel(); }
 
  private:

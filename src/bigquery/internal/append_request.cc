@@ -40,8 +40,10 @@ Result<RowSplit> split_rows(const AppendRequest& request, const std::vector<wire
   for (std::size_t index = 0; rows.next(row); ++index) {
     const char* const end = row.data() + row.size();
     const auto fault = by_index.find(index);
-    if (fault == by_index.end()) kept.append({entry, static_cast<std::size_t>(end - entry)});
-    else out.refused.push_back(refused_row(request, row, *fault->second));
+    if (fault == by_index.end())
+      kept.append({entry, static_cast<std::size_t>(end - entry)});
+    else
+      out.refused.push_back(refused_row(request, row, *fault->second));
     entry = end;
   }
   out.kept = wire::share(std::move(kept));

@@ -19,14 +19,14 @@ struct AppendRequest {
   flow::BatchSequence batch;
   std::shared_ptr<const data::SliceSchema> schema;
   std::shared_ptr<const TableEncoder> encoder;
-  wire::SharedBytes rows;   // content of ProtoRows
+  wire::SharedBytes rows;  // content of ProtoRows
   base::SteadyTime sent_at{};
 };
 
 // Rows taken out of a request.
 struct RowSplit {
   std::vector<RefusedRow> refused;
-  wire::SharedBytes kept;   // empty when no row is left
+  wire::SharedBytes kept;  // empty when no row is left
 };
 // Takes the named rows out; indexes outside the request are passed over. kCorrupt when the rows cannot be read.
 Result<RowSplit> split_rows(const AppendRequest& request, const std::vector<wire::RowFault>& faults);

@@ -96,9 +96,11 @@ std::string sentence(ErrorCode code, const std::string& object) {
 }
 
 std::string grpc_name(int code) {
-  static constexpr const char* kNames[] = {"OK",           "CANCELLED",         "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED", "NOT_FOUND",
-                                           "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",          "OUT_OF_RANGE",
-                                           "UNIMPLEMENTED", "INTERNAL",          "UNAVAILABLE",       "DATA_LOSS",          "UNAUTHENTICATED"};
+  static constexpr const char* kNames[] = {
+      "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+      "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+      "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+      "DATA_LOSS", "UNAUTHENTICATED"};
   return code >= 0 && code <= 16 ? kNames[code] : "code " + std::to_string(code);
 }
 
@@ -126,10 +128,12 @@ RestFailure parse_rest_failure(int status, std::string_view body) {
   if (!parsed.is_object()) return out;
   const auto error = parsed.find("error");
   if (error == parsed.end() || !error->is_object()) return out;
-  if (const auto message = error->find("message"); message != error->end() && message->is_string()) out.message = *message;
+  if (const auto message = error->find("message"); message != error->end() && message->is_string())
+    out.message = *message;
   const auto errors = error->find("errors");
   if (errors == error->end() || !errors->is_array() || errors->empty() || !errors->front().is_object()) return out;
-  if (const auto reason = errors->front().find("reason"); reason != errors->front().end() && reason->is_string()) out.reason = *reason;
+  if (const auto reason = errors->front().find("reason"); reason != errors->front().end() && reason->is_string())
+    out.reason = *reason;
   return out;
 }
 
@@ -164,7 +168,8 @@ AppendVerdict verdict_of(const wire::AppendFailure& failure) {
 Error error_of_append(const wire::AppendFailure& failure, const std::string& object) {
   const Translation means = of_append(failure);
   std::string cause = grpc_name(failure.grpc_code);
-  if (failure.storage_code != wire::StorageCode::kNone) cause += " " + std::string(wire::to_string(failure.storage_code));
+  if (failure.storage_code != wire::StorageCode::kNone)
+    cause += " " + std::string(wire::to_string(failure.storage_code));
   if (!failure.message.empty()) cause += ": " + without_quoted(failure.message);
   return Error(means.code, sentence(means.code, object)).retry(means.retry).side(Side::kSink).cause(std::move(cause));
 }
@@ -173,7 +178,8 @@ std::string without_quoted(std::string_view message) {
   std::string out;
   for (std::size_t at = 0; at < message.size() && out.size() < kErrorTextMax; ++at) {
     const char c = message[at];
-    const bool opens = c == '"' || c == '`' || (c == '\'' && (at == 0 || message[at - 1] == ' ' || message[at - 1] == '('));
+    const bool opens =
+        c == '"' || c == '`' || (c == '\'' && (at == 0 || message[at - 1] == ' ' || message[at - 1] == '('));
     const auto close = opens ? message.find(c, at + 1) : std::string_view::npos;
     out += c;
     if (close == std::string_view::npos) continue;

@@ -25,12 +25,12 @@ Error error_of_append(const wire::AppendFailure& failure, const std::string& obj
 
 // What a failed append means for the sink.
 enum class AppendVerdict {
-  kTransient,      // connection or server trouble: connect again and repeat
-  kThrottled,      // the same, with longer pauses
-  kMissingTable,   // NOT_FOUND, maybe only for a moment
-  kSchemaLag,      // the table lacks a field, maybe only until its new schema is seen
-  kTableFailed,    // this table cannot be written
-  kSinkFailed,     // nothing can be written: credentials
+  kTransient,     // connection or server trouble: connect again and repeat
+  kThrottled,     // the same, with longer pauses
+  kMissingTable,  // NOT_FOUND, maybe only for a moment
+  kSchemaLag,     // the table lacks a field, maybe only until its new schema is seen
+  kTableFailed,   // this table cannot be written
+  kSinkFailed,    // nothing can be written: credentials
 };
 AppendVerdict verdict_of(const wire::AppendFailure& failure);
 

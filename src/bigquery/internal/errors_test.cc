@@ -53,10 +53,13 @@ TEST(Errors, RestAnswers) {
 
 TEST(Errors, GooglesErrorBody) {
   const RestFailure failure = parse_rest_failure(
-      404, R"({"error":{"code":404,"message":"Not found: Table p:d.t","errors":[{"message":"m","domain":"global","reason":"notFound"}],"status":"NOT_FOUND"}})");
+      404,
+      R"({"error":{"code":404,"message":"Not found: Table p:d.t","errors":[{"message":"m","domain":"global","reason":"notFound"}],"status":"NOT_FOUND"}})");
   EXPECT_EQ(failure.reason, "notFound");
-  EXPECT_EQ(error_of_rest(failure, "table p.d.t").text(), "BigQuery does not find table p.d.t (HTTP 404 notFound: Not found: Table p:d.t)");
-  for (const char* odd : {"", "<html>", "[]", "{}", R"({"error":"x"})", R"({"error":{"errors":[]}})", R"({"error":{"errors":["x"],"message":7}})"})
+  EXPECT_EQ(error_of_rest(failure, "table p.d.t").text(),
+            "BigQuery does not find table p.d.t (HTTP 404 notFound: Not found: Table p:d.t)");
+  for (const char* odd : {"", "<html>", "[]", "{}", R"({"error":"x"})", R"({"error":{"errors":[]}})",
+                          R"({"error":{"errors":["x"],"message":7}})"})
     EXPECT_EQ(parse_rest_failure(503, odd).reason, "") << odd;
 }
 

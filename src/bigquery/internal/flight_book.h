@@ -50,8 +50,8 @@ class FlightBook {
 
  private:
   struct Flight {
-    std::size_t requests = 0;   // not settled
-    std::size_t untaken = 0;    // refused rows that nobody has taken
+    std::size_t requests = 0;  // not settled
+    std::size_t untaken = 0;   // refused rows that nobody has taken
     bool is_unresolved = false;
     bool is_sealed = false;
   };

@@ -10,7 +10,9 @@ namespace {
 
 constexpr base::SteadyTime kNever = base::SteadyTime::max();
 
-wire::AppendFailure own_failure(grpc::StatusCode code, std::string message) { return {code, std::move(message), wire::StorageCode::kNone, ""}; }
+wire::AppendFailure own_failure(grpc::StatusCode code, std::string message) {
+  return {code, std::move(message), wire::StorageCode::kNone, ""};
+}
 
 bool passes_failpoint(const char* name) {
   return !base::failpoints_armed.load(std::memory_order_relaxed) || !base::pass_failpoint(name);
@@ -21,7 +23,8 @@ bool passes_failpoint(const char* name) {
 Lane::Lane(LaneHost& host, data::TablePath table)
     : host_(host),
       table_(std::move(table)),
-      write_stream_("projects/" + table_.project + "/datasets/" + table_.dataset + "/tables/" + table_.table + "/streams/_default") {}
+      write_stream_("projects/" + table_.project + "/datasets/" + table_.dataset + "/tables/" + table_.table +
+                    "/streams/_default") {}
 
 void Lane::push(AppendRequest request) {
   if (state_ == State::kDropped) {
@@ -48,7 +51,8 @@ void Lane::cancel_calls() {
 }
 
 void Lane::pump() {
-  while (state_ == State::kWorking && !waiting_.empty() && in_flight_.size() < kTableWindowRequests && host_.clock().steady() >= retry_at_) {
+  while (state_ == State::kWorking && !waiting_.empty() && in_flight_.size() < kTableWindowRequests &&
+         host_.clock().steady() >= retry_at_) {
     const AppendRequest& next = waiting_.front();
     if (call_ != nullptr && call_encoder_ != next.encoder) {
       if (!in_flight_.empty()) return;  // their answers come first
@@ -77,7 +81,8 @@ void Lane::send_next() {
   in_flight_.push_back(std::move(waiting_.front()));
   waiting_.pop_front();
   AppendRequest& request = in_flight_.back();
-  if (!passes_failpoint("bigquery.append.before_send")) return trouble(own_failure(grpc::StatusCode::UNAVAILABLE, "stopped by a failpoint"));
+  if (!passes_failpoint("bigquery.append.before_send"))
+    return trouble(own_failure(grpc::StatusCode::UNAVAILABLE, "stopped by a failpoint"));
   request.sent_at = host_.clock().steady();
   wire::AppendRequestHead head;
   if (is_first_on_call_) {
@@ -93,7 +98,8 @@ void Lane::on_message(AppendCall& call, const grpc::ByteBuffer& message) {
   if (&call != call_) return;  // given up
   const auto response = wire::parse_append_response(message);
   if (!response || in_flight_.empty()) {
-    return trouble(own_failure(grpc::StatusCode::INTERNAL, response ? "an answer without a request" : response.error().text()));
+    return trouble(
+        own_failure(grpc::StatusCode::INTERNAL, response ? "an answer without a request" : response.error().text()));
   }
   answered_at_ = host_.clock().steady();
   answer(*response);
@@ -102,7 +108,8 @@ void Lane::on_message(AppendCall& call, const grpc::ByteBuffer& message) {
 
 void Lane::answer(const wire::AppendResponse& response) {
   if (response.failure.grpc_code == 0 && response.row_faults.empty()) {
-    if (!passes_failpoint("bigquery.append.after_ack")) return trouble(own_failure(grpc::StatusCode::UNAVAILABLE, "stopped by a failpoint"));
+    if (!passes_failpoint("bigquery.append.after_ack"))
+      return trouble(own_failure(grpc::StatusCode::UNAVAILABLE, "stopped by a failpoint"));
     const AppendRequest request = std::move(in_flight_.front());
     in_flight_.pop_front();
     if (failures_ > 0) base::log_info("appends to bigquery go on", {{"table", table_.text()}, {"failures", failures_}});
@@ -132,14 +139,16 @@ void Lane::refuse_rows(AppendRequest request, const wire::AppendResponse& respon
 }
 
 void Lane::on_finished(AppendCall& call, const grpc::Status& status) {
-  const wire::AppendFailure failure = wire::parse_failure_details(status.error_code(), status.error_message(), status.error_details());
+  const wire::AppendFailure failure =
+      wire::parse_failure_details(status.error_code(), status.error_message(), status.error_details());
   const bool is_current = &call == call_;
   std::erase_if(calls_, [&](const auto& owned) { return owned.get() == &call; });
   if (!is_current) return;
   call_ = nullptr;
   // The server may close a connection at any time; with nothing under way that is no trouble.
   if (in_flight_.empty()) return pump();
-  trouble(failure.grpc_code == 0 ? own_failure(grpc::StatusCode::UNAVAILABLE, "the server closed the connection") : failure);
+  trouble(failure.grpc_code == 0 ? own_failure(grpc::StatusCode::UNAVAILABLE, "the server closed the connection")
+                                 : failure);
 }
 
 // The connection is given up; what has no answer is sent again on the next one.
@@ -170,7 +179,8 @@ void Lane::trouble(const wire::AppendFailure& failure) {
       if (host_.last_success() > trouble_since_) return fail(std::move(error));
       return host_.sink_failed(std::move(error));
   }
-  if (failures_ % 10 == 0) base::log_failure(base::LogLevel::kWarning, "appends to bigquery are repeated", error, {{"table", table_.text()}});
+  if (failures_ % 10 == 0)
+    base::log_failure(base::LogLevel::kWarning, "appends to bigquery are repeated", error, {{"table", table_.text()}});
   host_.repeats();
   pause(verdict, now);
 }
@@ -181,7 +191,8 @@ bool Lane::is_out_of_patience(AppendVerdict verdict, base::SteadyTime now) const
   if (verdict == AppendVerdict::kMissingTable) patience = options.missing_table_patience;
   if (verdict == AppendVerdict::kSchemaLag) patience = options.schema_patience;
   // While other tables get through, this one is given up late, because that costs a new copy of it.
-  if (verdict == AppendVerdict::kThrottled || (verdict == AppendVerdict::kTransient && host_.last_success() > trouble_since_)) {
+  if (verdict == AppendVerdict::kThrottled ||
+      (verdict == AppendVerdict::kTransient && host_.last_success() > trouble_since_)) {
     patience = std::max(options.throttle_patience, options.transient_patience);
   }
   return now - trouble_since_ >= patience;
@@ -211,7 +222,8 @@ void Lane::fail(Error error) {
 
 void Lane::tick(base::SteadyTime now) {
   if (state_ != State::kWorking) return;
-  if (!in_flight_.empty() && now >= std::max(in_flight_.front().sent_at, answered_at_) + host_.options().answer_timeout) {
+  if (!in_flight_.empty() &&
+      now >= std::max(in_flight_.front().sent_at, answered_at_) + host_.options().answer_timeout) {
     trouble(own_failure(grpc::StatusCode::DEADLINE_EXCEEDED, "no answer came in time"));
   }
   if (now >= retry_at_) pump();

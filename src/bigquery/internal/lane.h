@@ -29,10 +29,10 @@ class LaneHost {
   virtual const base::Clock& clock() = 0;
   virtual base::Random& random() = 0;
   virtual const StorageWriteOptions& options() = 0;
-  virtual Result<std::string> token() = 0;         // empty when none is to be sent
-  virtual base::SteadyTime last_success() = 0;     // of any lane
+  virtual Result<std::string> token() = 0;      // empty when none is to be sent
+  virtual base::SteadyTime last_success() = 0;  // of any lane
   virtual void acknowledged(const AppendRequest& request) = 0;
-  virtual void settled(const AppendRequest& request) = 0;         // after acknowledged, refused or given up
+  virtual void settled(const AppendRequest& request) = 0;  // after acknowledged, refused or given up
   virtual void refused(RefusedRow row) = 0;
   virtual void resized(std::size_t from_bytes, std::size_t to_bytes) = 0;
   virtual void repeats() = 0;
@@ -45,8 +45,8 @@ class Lane final : public CallOwner {
   Lane(LaneHost& host, data::TablePath table);
 
   void push(AppendRequest request);
-  void drop();                                   // gives up everything, now and later
-  void tick(base::SteadyTime now);               // acts on what is due
+  void drop();                      // gives up everything, now and later
+  void tick(base::SteadyTime now);  // acts on what is due
   base::SteadyTime next_due() const;
   void cancel_calls();
   bool has_calls() const { return !calls_.empty(); }
@@ -73,12 +73,12 @@ class Lane final : public CallOwner {
   const std::string write_stream_;
   State state_ = State::kWorking;
   std::deque<AppendRequest> waiting_, in_flight_;
-  std::vector<std::unique_ptr<AppendCall>> calls_;      // until their last event
-  AppendCall* call_ = nullptr;                          // the one that is written to
-  std::shared_ptr<const TableEncoder> call_encoder_;    // whose descriptor that call knows
+  std::vector<std::unique_ptr<AppendCall>> calls_;    // until their last event
+  AppendCall* call_ = nullptr;                        // the one that is written to
+  std::shared_ptr<const TableEncoder> call_encoder_;  // whose descriptor that call knows
   bool is_first_on_call_ = true;
   base::SteadyTime answered_at_{};
-  int failures_ = 0;                                    // in a row
+  int failures_ = 0;  // in a row
   std::optional<AppendVerdict> trouble_;
   base::SteadyTime trouble_since_{}, retry_at_{};
 };

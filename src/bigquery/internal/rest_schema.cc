@@ -7,14 +7,19 @@
 namespace flytt::bigquery {
 namespace {
 
-using nlohmann::json;
 using data::Type;
 using data::TypeKind;
+using nlohmann::json;
 
-json field_to_json(const std::string& name, const Type& declared, bool required, const std::string& description, bool is_top) {
+json field_to_json(const std::string& name, const Type& declared, bool required, const std::string& description,
+                   bool is_top) {
   const bool repeated = declared.is(TypeKind::kArray);
   const Type& type = repeated ? declared.element.front() : declared;
-  json out = {{"name", name}, {"type", type.rest_name()}, {"mode", repeated ? "REPEATED" : required ? "REQUIRED" : "NULLABLE"}};
+  json out = {{"name", name},
+              {"type", type.rest_name()},
+              {"mode", repeated   ? "REPEATED"
+                       : required ? "REQUIRED"
+                                  : "NULLABLE"}};
   if (is_top && !description.empty()) out["description"] = description;
   if (type.precision != 0) out["precision"] = std::to_string(type.precision);
   if (type.scale != 0) out["scale"] = std::to_string(type.scale);
@@ -22,13 +27,16 @@ json field_to_json(const std::string& name, const Type& declared, bool required,
   if (type.is(TypeKind::kRange)) out["rangeElementType"] = {{"type", type.element.front().rest_name()}};
   if (type.is(TypeKind::kStruct)) {
     json fields = json::array();
-    for (const data::StructField& field : type.fields) fields.push_back(field_to_json(field.name, field.type, false, "", false));
+    for (const data::StructField& field : type.fields)
+      fields.push_back(field_to_json(field.name, field.type, false, "", false));
     out["fields"] = std::move(fields);
   }
   return out;
 }
 
-Error malformed(const std::string& what) { return Error(ErrorCode::kCorrupt, "BigQuery's answer cannot be read: " + what).side(base::Side::kSink); }
+Error malformed(const std::string& what) {
+  return Error(ErrorCode::kCorrupt, "BigQuery's answer cannot be read: " + what).side(base::Side::kSink);
+}
 
 Result<Type> type_from_json(const json& field, int depth_left) {
   if (!field.is_object() || depth_left == 0) return malformed("a field of a schema");
@@ -126,7 +134,8 @@ std::optional<std::int64_t> int_member(const json& object, const char* name) {
 
 json fields_to_json(const data::TableSchema& schema) {
   json out = json::array();
-  for (const data::Field& field : schema.fields) out.push_back(field_to_json(field.name, field.type, field.required, field.description, true));
+  for (const data::Field& field : schema.fields)
+    out.push_back(field_to_json(field.name, field.type, field.required, field.description, true));
   return out;
 }
 
@@ -135,7 +144,8 @@ Result<data::TableSchema> fields_from_json(const json& fields) {
   if (!fields.is_array()) return malformed("a schema without fields");
   for (const json& field : fields) {
     TRY(Type type, type_from_json(field, kCellDepthMax));
-    out.fields.push_back({text_member(field, "name"), std::move(type), text_member(field, "mode") == "REQUIRED", text_member(field, "description")});
+    out.fields.push_back({text_member(field, "name"), std::move(type), text_member(field, "mode") == "REQUIRED",
+                          text_member(field, "description")});
   }
   return out;
 }
@@ -165,7 +175,9 @@ Result<DatasetInfo> dataset_from_json(std::string_view body) {
 
 json table_to_json(const TableInfo& table, bool is_patch) {
   json out = json::object();
-  if (!is_patch) out["tableReference"] = {{"projectId", table.path.project}, {"datasetId", table.path.dataset}, {"tableId", table.path.table}};
+  if (!is_patch)
+    out["tableReference"] = {
+        {"projectId", table.path.project}, {"datasetId", table.path.dataset}, {"tableId", table.path.table}};
   if (!is_patch || !table.schema.fields.empty()) out["schema"] = {{"fields", fields_to_json(table.schema)}};
   if (!table.schema.key.empty()) {
     json columns = json::array();
@@ -183,8 +195,10 @@ Result<TableInfo> table_from_json(std::string_view body) {
   TableInfo out;
   const auto reference = object.find("tableReference");
   if (reference == object.end() || !reference->is_object()) return malformed("a table without its reference");
-  out.path = {text_member(*reference, "projectId"), text_member(*reference, "datasetId"), text_member(*reference, "tableId")};
-  if (const auto schema = object.find("schema"); schema != object.end() && schema->is_object() && schema->contains("fields")) {
+  out.path = {text_member(*reference, "projectId"), text_member(*reference, "datasetId"),
+              text_member(*reference, "tableId")};
+  if (const auto schema = object.find("schema");
+      schema != object.end() && schema->is_object() && schema->contains("fields")) {
     TRY(out.schema, fields_from_json((*schema)["fields"]));
   }
   for (const json& column : member(member(member(object, "tableConstraints"), "primaryKey"), "columns")) {

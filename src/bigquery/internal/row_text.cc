@@ -33,7 +33,8 @@ Type lenient(const Type& type) {
     case TypeKind::kBigNumeric:
     case TypeKind::kBytes: return Type(TypeKind::kBytes);
     case TypeKind::kArray: return Type::array(lenient(type.element.front()));
-    case TypeKind::kRange: return Type::structure({{"start", lenient(type.element.front())}, {"end", lenient(type.element.front())}});
+    case TypeKind::kRange:
+      return Type::structure({{"start", lenient(type.element.front())}, {"end", lenient(type.element.front())}});
     case TypeKind::kStruct: {
       std::vector<data::StructField> fields;
       for (const data::StructField& field : type.fields) fields.push_back({field.name, lenient(field.type)});
@@ -66,7 +67,8 @@ std::string number_text(double value) {
 std::string civil_text(TypeKind kind, std::int64_t value) {
   const bool is_date = kind == TypeKind::kDate;
   if (is_date && value >= data::kDateMin && value <= data::kDateMax) return data::format_date(value);
-  if (kind == TypeKind::kTimestamp && value >= data::kTimestampMin && value <= data::kTimestampMax) return data::format_datetime(value, ' ') + "+00";
+  if (kind == TypeKind::kTimestamp && value >= data::kTimestampMin && value <= data::kTimestampMax)
+    return data::format_datetime(value, ' ') + "+00";
   if (kind == TypeKind::kTime) {
     if (const auto micros = data::unpack_time(value)) return data::format_time(*micros);
   }
@@ -131,7 +133,8 @@ void append_json(const Type& type, const Column& cells, std::size_t row, std::st
     return;
   }
   const std::string text = scalar_text(type.kind, cells, row);
-  const bool is_bare = type.is(TypeKind::kInt64) || type.is(TypeKind::kBool) || (type.is(TypeKind::kFloat64) && std::isfinite(cells.float64(row)));
+  const bool is_bare = type.is(TypeKind::kInt64) || type.is(TypeKind::kBool) ||
+                       (type.is(TypeKind::kFloat64) && std::isfinite(cells.float64(row)));
   out += is_bare ? text : base::json_quote(text);
 }
 
@@ -161,7 +164,8 @@ Result<RowText> text_of_row(std::string_view descriptor, const data::TableSchema
     append_json(table.fields[i].type, cells, 0, out.json);
     if (!table.is_key(static_cast<std::uint32_t>(i))) continue;
     if (!out.key.empty()) out.key += ", ";
-    out.key += table.fields[i].name + "=" + (cells.is_null(0) ? "NULL" : scalar_text(table.fields[i].type.kind, cells, 0));
+    out.key +=
+        table.fields[i].name + "=" + (cells.is_null(0) ? "NULL" : scalar_text(table.fields[i].type.kind, cells, 0));
   }
   out.json += "}";
   if (out.json.size() > kRefusedRawBytesMax) out.json.resize(kRefusedRawBytesMax);

@@ -22,14 +22,14 @@ namespace storage = google::cloud::bigquery::storage::v1;
 struct PeerStep {
   enum class Kind { kAcknowledge, kFail, kRefuseRows, kClose, kStaySilent, kHold };
   Kind kind = Kind::kAcknowledge;
-  wire::AppendFailure failure;               // kFail: in the answer; kClose: the status of the call
-  std::vector<wire::RowFault> row_faults;    // kRefuseRows
+  wire::AppendFailure failure;             // kFail: in the answer; kClose: the status of the call
+  std::vector<wire::RowFault> row_faults;  // kRefuseRows
 };
 
 // One request as it was received.
 struct SeenRequest {
   int connection = 0;
-  std::string table;          // "t" of the connection's stream
+  std::string table;  // "t" of the connection's stream
   bool has_stream = false, has_descriptor = false;
   std::string descriptor, trace_id;
   std::vector<std::string> rows;
@@ -97,7 +97,8 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
       if (step.kind == PeerStep::Kind::kStaySilent) continue;
       if (step.kind == PeerStep::Kind::kHold && !hold(*context)) return grpc::Status::CANCELLED;
       if (step.kind == PeerStep::Kind::kClose) {
-        return {static_cast<grpc::StatusCode>(step.failure.grpc_code), step.failure.message, wire::frame_failure_details(step.failure)};
+        return {static_cast<grpc::StatusCode>(step.failure.grpc_code), step.failure.message,
+                wire::frame_failure_details(step.failure)};
       }
       if (!stream->Write(answer(step))) break;
     }
@@ -126,7 +127,8 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
     seen.has_descriptor = request.proto_rows().has_writer_schema();
     seen.descriptor = request.proto_rows().writer_schema().proto_descriptor().SerializeAsString();
     seen.trace_id = request.trace_id();
-    seen.rows.assign(request.proto_rows().rows().serialized_rows().begin(), request.proto_rows().rows().serialized_rows().end());
+    seen.rows.assign(request.proto_rows().rows().serialized_rows().begin(),
+                     request.proto_rows().rows().serialized_rows().end());
     seen_.push_back(std::move(seen));
     changed_.notify_all();
     auto& steps = steps_[table];
@@ -146,7 +148,8 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
     wire::AppendResponse response;
     response.failure = step.failure;
     if (step.kind == PeerStep::Kind::kRefuseRows) {
-      response.failure = {3, "Errors found while processing rows. Please refer to the row_errors field for details.", wire::StorageCode::kNone, ""};
+      response.failure = {3, "Errors found while processing rows. Please refer to the row_errors field for details.",
+                          wire::StorageCode::kNone, ""};
       response.row_faults = step.row_faults;
     }
     const grpc::ByteBuffer framed = wire::frame_append_response(response);

@@ -84,7 +84,8 @@ DecimalVerdict parse_decimal(std::string_view text, int scale, Int256& out) {
 const char* decimal_from_text(std::string_view text, int scale, Int256& out) {
   DecimalVerdict verdict = parse_decimal(text, scale, out);
   if (verdict == DecimalVerdict::kTooManyDecimals) {
-    if (const std::optional<std::string> rounded = round_text(text, scale)) verdict = parse_decimal(*rounded, scale, out);
+    if (const std::optional<std::string> rounded = round_text(text, scale))
+      verdict = parse_decimal(*rounded, scale, out);
   }
   return verdict_text(verdict);
 }
@@ -123,7 +124,8 @@ const char* decimal_value(const ProtoScalar& value, bool is_text, int scale, Int
   return kMalformed;
 }
 
-const char* convert_decimal(const FieldPlan& field, const ProtoScalar& value, void* cells, std::size_t at, CellArena& arena) {
+const char* convert_decimal(const FieldPlan& field, const ProtoScalar& value, void* cells, std::size_t at,
+                            CellArena& arena) {
   const bool big = field.type.is(TypeKind::kBigNumeric);
   const int scale = big ? data::kBigNumericScale : data::kNumericScale;
   Int256 scaled;
@@ -132,7 +134,8 @@ const char* convert_decimal(const FieldPlan& field, const ProtoScalar& value, vo
     const bool negative = scaled.is_negative();
     Int256 magnitude = negative ? scaled.negated() : scaled;
     round_magnitude(magnitude, scale - field.type.scale);
-    if (magnitude.is_negative() || !(magnitude < power_of_ten(field.type.precision - field.type.scale + scale))) return kOutOfRange;
+    if (magnitude.is_negative() || !(magnitude < power_of_ten(field.type.precision - field.type.scale + scale)))
+      return kOutOfRange;
     scaled = negative ? magnitude.negated() : magnitude;
   }
   if (big) {
@@ -154,7 +157,8 @@ std::size_t character_count(std::string_view text) {
 const char* convert_text(const FieldPlan& field, std::string_view text, void* cells, std::size_t at) {
   if (!data::is_valid_utf8(text)) return kNotUtf8;
   if (field.type.is(TypeKind::kJson) && !is_json(text)) return "the value is not a JSON value that BigQuery takes";
-  if (field.type.max_length != 0 && character_count(text) > static_cast<std::size_t>(field.type.max_length)) return kTooLong;
+  if (field.type.max_length != 0 && character_count(text) > static_cast<std::size_t>(field.type.max_length))
+    return kTooLong;
   store(cells, at, StringCell::of(text));
   return nullptr;
 }
@@ -196,9 +200,15 @@ bool read_scalar(ProtoCursor& cursor, ProtoType type, ProtoScalar& out) {
   std::uint32_t narrow = 0;
   out.form = Form::kSigned;
   switch (wire_type_of(type)) {
-    case WireType::kVarint: if (!cursor.varint(wide)) return false; break;
-    case WireType::kFixed64: if (!cursor.fixed64(wide)) return false; break;
-    case WireType::kFixed32: if (!cursor.fixed32(narrow)) return false; break;
+    case WireType::kVarint:
+      if (!cursor.varint(wide)) return false;
+      break;
+    case WireType::kFixed64:
+      if (!cursor.fixed64(wide)) return false;
+      break;
+    case WireType::kFixed32:
+      if (!cursor.fixed32(narrow)) return false;
+      break;
     default: out.form = Form::kBytes; return cursor.bytes(out.bytes);
   }
   switch (type) {
@@ -207,15 +217,35 @@ bool read_scalar(ProtoCursor& cursor, ProtoType type, ProtoScalar& out) {
     case ProtoType::kInt64:
     case ProtoType::kSFixed64: out.signed_value = static_cast<std::int64_t>(wide); break;
     case ProtoType::kSInt32: wide &= 0xFFFFFFFFU; [[fallthrough]];
-    case ProtoType::kSInt64: out.signed_value = static_cast<std::int64_t>(wide >> 1) ^ -static_cast<std::int64_t>(wide & 1); break;
+    case ProtoType::kSInt64:
+      out.signed_value = static_cast<std::int64_t>(wide >> 1) ^ -static_cast<std::int64_t>(wide & 1);
+      break;
     case ProtoType::kSFixed32: out.signed_value = static_cast<std::int32_t>(narrow); break;
-    case ProtoType::kUInt32: out.form = Form::kUnsigned; out.unsigned_value = static_cast<std::uint32_t>(wide); break;
+    case ProtoType::kUInt32:
+      out.form = Form::kUnsigned;
+      out.unsigned_value = static_cast<std::uint32_t>(wide);
+      break;
     case ProtoType::kUInt64:
-    case ProtoType::kFixed64: out.form = Form::kUnsigned; out.unsigned_value = wide; break;
-    case ProtoType::kFixed32: out.form = Form::kUnsigned; out.unsigned_value = narrow; break;
-    case ProtoType::kBool: out.form = Form::kUnsigned; out.unsigned_value = wide != 0; break;
-    case ProtoType::kFloat: out.form = Form::kReal; out.real = std::bit_cast<float>(narrow); break;
-    case ProtoType::kDouble: out.form = Form::kReal; out.real = std::bit_cast<double>(wide); break;
+    case ProtoType::kFixed64:
+      out.form = Form::kUnsigned;
+      out.unsigned_value = wide;
+      break;
+    case ProtoType::kFixed32:
+      out.form = Form::kUnsigned;
+      out.unsigned_value = narrow;
+      break;
+    case ProtoType::kBool:
+      out.form = Form::kUnsigned;
+      out.unsigned_value = wide != 0;
+      break;
+    case ProtoType::kFloat:
+      out.form = Form::kReal;
+      out.real = std::bit_cast<float>(narrow);
+      break;
+    case ProtoType::kDouble:
+      out.form = Form::kReal;
+      out.real = std::bit_cast<double>(wide);
+      break;
     default: return false;
   }
   return true;
@@ -229,11 +259,10 @@ ProtoScalar default_scalar(ProtoType type) {
   return out;
 }
 
-const char* convert_cell(const FieldPlan& field, const ProtoScalar& value, void* cells, std::size_t at, CellArena& arena) {
+const char* convert_cell(const FieldPlan& field, const ProtoScalar& value, void* cells, std::size_t at,
+                         CellArena& arena) {
   switch (field.type.kind) {
-    case TypeKind::kBool:
-      store(cells, at, static_cast<std::uint8_t>(integer_of(value) != 0));
-      return nullptr;
+    case TypeKind::kBool: store(cells, at, static_cast<std::uint8_t>(integer_of(value) != 0)); return nullptr;
     case TypeKind::kInt64: store(cells, at, integer_of(value)); return nullptr;
     case TypeKind::kFloat64: store(cells, at, value.real); return nullptr;
     case TypeKind::kNumeric:
@@ -256,7 +285,8 @@ const char* convert_cell(const FieldPlan& field, const ProtoScalar& value, void*
     case TypeKind::kJson:
     case TypeKind::kGeography: return convert_text(field, value.bytes, cells, at);
     case TypeKind::kBytes:
-      if (field.type.max_length != 0 && value.bytes.size() > static_cast<std::size_t>(field.type.max_length)) return kTooLong;
+      if (field.type.max_length != 0 && value.bytes.size() > static_cast<std::size_t>(field.type.max_length))
+        return kTooLong;
       store(cells, at, StringCell::of(value.bytes));
       return nullptr;
     case TypeKind::kInterval: {
@@ -289,14 +319,16 @@ const char* read_seconds(std::string_view message, std::int64_t& micros) {
       return kMalformed;
     }
   }
-  if (seconds < -kSecondsMax || seconds > kSecondsMax || nanos < -999'999'999 || nanos > 999'999'999) return kOutOfRange;
+  if (seconds < -kSecondsMax || seconds > kSecondsMax || nanos < -999'999'999 || nanos > 999'999'999)
+    return kOutOfRange;
   micros = seconds * 1'000'000 + nanos / 1'000;
   return nullptr;
 }
 
 bool is_interval_in_range(const data::Interval& interval) {
   // 10,000 years in each part (GoogleSQL, "Interval type").
-  return std::abs(static_cast<std::int64_t>(interval.months)) <= 120'000 && std::abs(static_cast<std::int64_t>(interval.days)) <= 3'660'000 &&
+  return std::abs(static_cast<std::int64_t>(interval.months)) <= 120'000 &&
+         std::abs(static_cast<std::int64_t>(interval.days)) <= 3'660'000 &&
          interval.micros >= -316'224'000'000'000'000 && interval.micros <= 316'224'000'000'000'000;
 }
 

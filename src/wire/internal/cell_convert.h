@@ -27,7 +27,8 @@ bool read_scalar(ProtoCursor& cursor, ProtoType type, ProtoScalar& out);
 ProtoScalar default_scalar(ProtoType type);
 
 // Writes the cell `at` of a column of field.type. nullptr, or what is wrong with the value (a sentence without it).
-const char* convert_cell(const FieldPlan& field, const ProtoScalar& value, void* cells, std::size_t at, CellArena& arena);
+const char* convert_cell(const FieldPlan& field, const ProtoScalar& value, void* cells, std::size_t at,
+                         CellArena& arena);
 
 // seconds=1, nanos=2 of google.protobuf.Timestamp and Duration as microseconds.
 const char* read_seconds(std::string_view message, std::int64_t& micros);

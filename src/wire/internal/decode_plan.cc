@@ -29,8 +29,12 @@ class TypeNames {
  public:
   explicit TypeNames(const DescriptorProto& root) { add(root, root.name(), kDepthMax); }
 
-  const DescriptorProto* message(std::string_view scope, std::string_view name) const { return find(messages_, scope, name); }
-  const EnumDescriptorProto* enumeration(std::string_view scope, std::string_view name) const { return find(enums_, scope, name); }
+  const DescriptorProto* message(std::string_view scope, std::string_view name) const {
+    return find(messages_, scope, name);
+  }
+  const EnumDescriptorProto* enumeration(std::string_view scope, std::string_view name) const {
+    return find(enums_, scope, name);
+  }
   std::string full_name(const DescriptorProto* message) const {
     for (const auto& [name, candidate] : messages_) {
       if (candidate == message) return name;
@@ -49,7 +53,8 @@ class TypeNames {
   }
 
   template <typename T>
-  static const T* find(const std::map<std::string, const T*, std::less<>>& all, std::string_view scope, std::string_view name) {
+  static const T* find(const std::map<std::string, const T*, std::less<>>& all, std::string_view scope,
+                       std::string_view name) {
     if (!name.empty() && name.front() == '.') name.remove_prefix(1);
     for (;;) {
       const auto found = all.find(scope.empty() ? std::string(name) : std::string(scope) + "." + std::string(name));
@@ -107,10 +112,16 @@ std::optional<ProtoType> wrapped_type(std::string_view type_name) {
   return std::nullopt;
 }
 
-bool is_any_integer(ProtoType type) { return type <= ProtoType::kSFixed64 && type != ProtoType::kBool && type != ProtoType::kEnum; }
+bool is_any_integer(ProtoType type) {
+  return type <= ProtoType::kSFixed64 && type != ProtoType::kBool && type != ProtoType::kEnum;
+}
 bool is_uint64(ProtoType type) { return type == ProtoType::kUInt64 || type == ProtoType::kFixed64; }
-bool is_signed64(ProtoType type) { return type == ProtoType::kInt64 || type == ProtoType::kSInt64 || type == ProtoType::kSFixed64; }
-bool is_signed32(ProtoType type) { return type == ProtoType::kInt32 || type == ProtoType::kSInt32 || type == ProtoType::kSFixed32; }
+bool is_signed64(ProtoType type) {
+  return type == ProtoType::kInt64 || type == ProtoType::kSInt64 || type == ProtoType::kSFixed64;
+}
+bool is_signed32(ProtoType type) {
+  return type == ProtoType::kInt32 || type == ProtoType::kSInt32 || type == ProtoType::kSFixed32;
+}
 bool is_real(ProtoType type) { return type == ProtoType::kFloat || type == ProtoType::kDouble; }
 
 // "Data type conversions" of the Storage Write API. Integers of the same range are one type there (int64, sint64, sfixed64).
@@ -151,7 +162,8 @@ CellOp op_of(ProtoType source, const Type& column) {
   if (source == ProtoType::kInt32 && column.is(TypeKind::kDate)) return CellOp::kDate;
   if (source == ProtoType::kBool && column.is(TypeKind::kBool)) return CellOp::kBool;
   if (source == ProtoType::kDouble && column.is(TypeKind::kFloat64)) return CellOp::kDouble;
-  if (source == ProtoType::kString && (column.is(TypeKind::kString) || column.is(TypeKind::kGeography))) return CellOp::kText;
+  if (source == ProtoType::kString && (column.is(TypeKind::kString) || column.is(TypeKind::kGeography)))
+    return CellOp::kText;
   if (source == ProtoType::kString && column.is(TypeKind::kJson)) return CellOp::kJson;
   if (column.is(TypeKind::kBytes)) return CellOp::kBytes;
   if (source == ProtoType::kBytes && column.is(TypeKind::kNumeric)) return CellOp::kNumericBytes;
@@ -172,7 +184,8 @@ std::string lower(std::string_view name) {
 
 std::string column_name_of(const FieldDescriptorProto& field) {
   namespace storage = google::cloud::bigquery::storage::v1;
-  return field.options().HasExtension(storage::column_name) ? field.options().GetExtension(storage::column_name) : field.name();
+  return field.options().HasExtension(storage::column_name) ? field.options().GetExtension(storage::column_name)
+                                                            : field.name();
 }
 
 class PlanBuilder {
@@ -198,7 +211,8 @@ class PlanBuilder {
   }
 
  private:
-  Status fill(MessagePlan& plan, const DescriptorProto& message, const std::vector<ColumnRef>& columns, const std::string& path, int depth_left) {
+  Status fill(MessagePlan& plan, const DescriptorProto& message, const std::vector<ColumnRef>& columns,
+              const std::string& path, int depth_left) {
     if (depth_left < 0) return schema_error("Invalid proto schema: " + path + " is nested too deeply");
     const std::string scope = names_.full_name(&message);
     std::map<std::string, std::size_t> by_name;
@@ -206,7 +220,8 @@ class PlanBuilder {
     std::vector<bool> matched(columns.size());
     std::vector<std::string> extra;
     for (const FieldDescriptorProto& field : message.field()) {
-      if (field.number() < 1 || field.number() > 536'870'911) return schema_error("Invalid proto schema: field " + field.name() + " has no legal number");
+      if (field.number() < 1 || field.number() > 536'870'911)
+        return schema_error("Invalid proto schema: field " + field.name() + " has no legal number");
       const std::string name = column_name_of(field);
       const auto found = by_name.find(lower(name));
       FieldPlan out;
@@ -214,8 +229,10 @@ class PlanBuilder {
       out.path = path + name;
       if (found == by_name.end()) {
         TRY(const bool is_change, change_column(field, path, out));
-        if (is_change) plan.fields.push_back(std::move(out));
-        else extra.push_back(out.path);
+        if (is_change)
+          plan.fields.push_back(std::move(out));
+        else
+          extra.push_back(out.path);
         continue;
       }
       const std::size_t column = found->second;
@@ -236,7 +253,8 @@ class PlanBuilder {
   static Error extra_fields(const std::vector<std::string>& extra) {
     std::string list;
     for (const std::string& name : extra) list += (list.empty() ? "" : ", ") + name;
-    return schema_error("Input schema has more fields than BigQuery schema, extra fields: '" + list + "'").cause(std::string(kCauseExtraFields));
+    return schema_error("Input schema has more fields than BigQuery schema, extra fields: '" + list + "'")
+        .cause(std::string(kCauseExtraFields));
   }
 
   Result<bool> change_column(const FieldDescriptorProto& field, const std::string& path, FieldPlan& out) {
@@ -255,13 +273,15 @@ class PlanBuilder {
     return true;
   }
 
-  Status set_type(FieldPlan& out, const FieldDescriptorProto& field, const std::string& scope, const Type& column, int depth_left) {
+  Status set_type(FieldPlan& out, const FieldDescriptorProto& field, const std::string& scope, const Type& column,
+                  int depth_left) {
     out.repeated = column.is(TypeKind::kArray);
     out.type = out.repeated ? column.element.front() : column;
     const bool field_repeats = field.label() == FieldDescriptorProto::LABEL_REPEATED;
     if (out.repeated != field_repeats) {
-      return schema_error("The proto field mismatched with BigQuery field at " + root_.name() + "." + out.path + ", the proto field is " +
-                          (field_repeats ? "repeated" : "not repeated") + ", BigQuery field is " + (out.repeated ? "repeated" : "not repeated"));
+      return schema_error("The proto field mismatched with BigQuery field at " + root_.name() + "." + out.path +
+                          ", the proto field is " + (field_repeats ? "repeated" : "not repeated") +
+                          ", BigQuery field is " + (out.repeated ? "repeated" : "not repeated"));
     }
     const std::optional<ProtoType> source = proto_type_of(field.type());
     if (!source) return schema_error("Invalid proto schema: field " + out.path + " is a group");
@@ -276,7 +296,8 @@ class PlanBuilder {
   Status set_enum(FieldPlan& out, const FieldDescriptorProto& field, const std::string& scope) {
     if (!out.type.is(TypeKind::kString)) return ok();
     const EnumDescriptorProto* enumeration = names_.enumeration(scope, field.type_name());
-    if (enumeration == nullptr) return schema_error("Invalid proto schema: " + out.path + ": \"" + field.type_name() + "\" is not defined.");
+    if (enumeration == nullptr)
+      return schema_error("Invalid proto schema: " + out.path + ": \"" + field.type_name() + "\" is not defined.");
     for (const auto& value : enumeration->value()) out.enum_names.emplace(value.number(), value.name());
     return ok();
   }
@@ -299,9 +320,11 @@ class PlanBuilder {
     }
     if (!out.type.is(TypeKind::kStruct) && !out.type.is(TypeKind::kRange)) return mismatch(out, "message");
     const DescriptorProto* message = names_.message(scope, field.type_name());
-    if (message == nullptr) return schema_error("Invalid proto schema: " + out.path + ": \"" + field.type_name() + "\" is not defined.");
+    if (message == nullptr)
+      return schema_error("Invalid proto schema: " + out.path + ": \"" + field.type_name() + "\" is not defined.");
     std::vector<ColumnRef> columns;
-    if (out.type.is(TypeKind::kRange)) columns = {{"start", &out.type.element.front()}, {"end", &out.type.element.front()}};
+    if (out.type.is(TypeKind::kRange))
+      columns = {{"start", &out.type.element.front()}, {"end", &out.type.element.front()}};
     for (const data::StructField& inner : out.type.fields) columns.push_back({inner.name, &inner.type});
     out.op = CellOp::kStruct;
     out.message = std::make_unique<MessagePlan>();
@@ -309,19 +332,23 @@ class PlanBuilder {
   }
 
   Error mismatch(const FieldPlan& field, std::string_view proto_type) const {
-    return schema_error("The proto field mismatched with BigQuery field at " + root_.name() + "." + field.path + ", the proto field type " +
-                        std::string(proto_type) + ", BigQuery field type " + std::string(field.type.rest_name()));
+    return schema_error("The proto field mismatched with BigQuery field at " + root_.name() + "." + field.path +
+                        ", the proto field type " + std::string(proto_type) + ", BigQuery field type " +
+                        std::string(field.type.rest_name()));
   }
 
   static Status finish(MessagePlan& plan) {
-    std::sort(plan.fields.begin(), plan.fields.end(), [](const FieldPlan& a, const FieldPlan& b) { return a.number < b.number; });
+    std::sort(plan.fields.begin(), plan.fields.end(),
+              [](const FieldPlan& a, const FieldPlan& b) { return a.number < b.number; });
     for (std::size_t i = 1; i < plan.fields.size(); ++i) {
       if (plan.fields[i - 1].number != plan.fields[i].number) continue;
-      return schema_error("Invalid proto schema: fields " + plan.fields[i - 1].path + " and " + plan.fields[i].path + " have the same number");
+      return schema_error("Invalid proto schema: fields " + plan.fields[i - 1].path + " and " + plan.fields[i].path +
+                          " have the same number");
     }
     if (!plan.fields.empty() && plan.fields.back().number <= kDenseFieldNumberMax) {
       plan.dense.resize(plan.fields.back().number + 1);
-      for (std::size_t i = 0; i < plan.fields.size(); ++i) plan.dense[plan.fields[i].number] = static_cast<std::uint32_t>(i + 1);
+      for (std::size_t i = 0; i < plan.fields.size(); ++i)
+        plan.dense[plan.fields[i].number] = static_cast<std::uint32_t>(i + 1);
     }
     plan.cell_count = 1 + plan.columns.size();
     for (const FieldPlan& field : plan.fields) {
@@ -353,8 +380,9 @@ WireType wire_type_of(ProtoType type) {
 }
 
 std::string_view to_string(ProtoType type) {
-  static constexpr std::string_view kNames[] = {"int32",    "int64",   "uint32",   "uint64", "bool",   "enum",   "sint32", "sint64", "fixed32",
-                                                "fixed64",  "sfixed32", "sfixed64", "float",  "double", "string", "bytes",  "message"};
+  static constexpr std::string_view kNames[] = {"int32",  "int64",  "uint32",  "uint64",  "bool",     "enum",
+                                                "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64",
+                                                "float",  "double", "string",  "bytes",   "message"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -372,7 +400,8 @@ FieldPlan* MessagePlan::find(std::uint32_t number) {
     if (number >= dense.size() || dense[number] == 0) return nullptr;
     return &fields[dense[number] - 1];
   }
-  const auto found = std::lower_bound(fields.begin(), fields.end(), number, [](const FieldPlan& field, std::uint32_t n) { return field.number < n; });
+  const auto found = std::lower_bound(fields.begin(), fields.end(), number,
+                                      [](const FieldPlan& field, std::uint32_t n) { return field.number < n; });
   return found != fields.end() && found->number == number ? &*found : nullptr;
 }
 

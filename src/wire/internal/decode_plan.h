@@ -17,36 +17,63 @@ namespace flytt::wire {
 
 // How the value stands in the message.
 enum class ProtoType : std::uint8_t {
-  kInt32, kInt64, kUInt32, kUInt64, kBool, kEnum, kSInt32, kSInt64, kFixed32, kFixed64, kSFixed32, kSFixed64, kFloat, kDouble,
-  kString, kBytes, kMessage,
+  kInt32,
+  kInt64,
+  kUInt32,
+  kUInt64,
+  kBool,
+  kEnum,
+  kSInt32,
+  kSInt64,
+  kFixed32,
+  kFixed64,
+  kSFixed32,
+  kSFixed64,
+  kFloat,
+  kDouble,
+  kString,
+  kBytes,
+  kMessage,
 };
 WireType wire_type_of(ProtoType type);
 std::string_view to_string(ProtoType type);  // as in a .proto file
 
 // What to do with it. Named pairs of proto type and column type are the frequent ones; kConvert is all others.
 enum class CellOp : std::uint8_t {
-  kInt64, kTimestamp, kDate, kPackedDatetime, kPackedTime, kBool, kDouble, kText, kBytes, kNumericBytes, kBigNumericBytes, kJson,
-  kConvert,          // any other scalar, see cell_convert.h
-  kWrapper,          // google.protobuf.*Value: `value` inside is converted
-  kTimestampMessage, // google.protobuf.Timestamp
-  kDurationMessage,  // google.protobuf.Duration
-  kStruct,           // STRUCT and RANGE
-  kChangeType, kChangeSequence,
+  kInt64,
+  kTimestamp,
+  kDate,
+  kPackedDatetime,
+  kPackedTime,
+  kBool,
+  kDouble,
+  kText,
+  kBytes,
+  kNumericBytes,
+  kBigNumericBytes,
+  kJson,
+  kConvert,           // any other scalar, see cell_convert.h
+  kWrapper,           // google.protobuf.*Value: `value` inside is converted
+  kTimestampMessage,  // google.protobuf.Timestamp
+  kDurationMessage,   // google.protobuf.Duration
+  kStruct,            // STRUCT and RANGE
+  kChangeType,
+  kChangeSequence,
 };
 
 struct MessagePlan;
 
 struct FieldPlan {
   std::uint32_t number = 0;
-  ProtoType source = ProtoType::kInt64;      // for kWrapper: of the value inside
+  ProtoType source = ProtoType::kInt64;  // for kWrapper: of the value inside
   CellOp op = CellOp::kConvert;
   bool repeated = false;
-  std::uint32_t column = 0;                  // index into the children of the message's targets; unused for change columns
-  data::Type type;                           // of the cell: for an ARRAY, of its elements
-  std::string path;                          // "address.city", for messages
-  std::unique_ptr<MessagePlan> message;      // only for kStruct
+  std::uint32_t column = 0;              // index into the children of the message's targets; unused for change columns
+  data::Type type;                       // of the cell: for an ARRAY, of its elements
+  std::string path;                      // "address.city", for messages
+  std::unique_ptr<MessagePlan> message;  // only for kStruct
   std::map<std::int32_t, std::string> enum_names;  // only for enum to STRING
-  bool is_key = false, is_required = false;  // only at the top
+  bool is_key = false, is_required = false;        // only at the top
 
   // Scratch of one row: the bytes of this field's message and how often more of it came (protobuf merges such parts).
   std::string_view last_part;
@@ -60,11 +87,11 @@ struct ColumnShape {
 ColumnShape shape_of(const data::Type& type);
 
 struct MessagePlan {
-  std::vector<FieldPlan> fields;          // by number, ascending
-  std::vector<std::uint32_t> dense;       // field number → index + 1, 0 = unknown; empty when numbers are large
-  std::vector<ColumnShape> columns;       // one per target
-  std::vector<std::uint32_t> unmatched;   // columns without a field
-  std::size_t cell_count = 1;             // cells of one such message, nested ones included, arrays as one
+  std::vector<FieldPlan> fields;         // by number, ascending
+  std::vector<std::uint32_t> dense;      // field number → index + 1, 0 = unknown; empty when numbers are large
+  std::vector<ColumnShape> columns;      // one per target
+  std::vector<std::uint32_t> unmatched;  // columns without a field
+  std::size_t cell_count = 1;            // cells of one such message, nested ones included, arrays as one
 
   FieldPlan* find(std::uint32_t number);
 };

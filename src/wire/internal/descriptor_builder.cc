@@ -60,7 +60,8 @@ struct NamedType {
 
 Status add_fields(DescriptorProto& message, const std::vector<NamedType>& fields, int depth_left);
 
-Status add_nested(DescriptorProto& message, FieldDescriptorProto& field, const Type& type, std::string type_name, int depth_left) {
+Status add_nested(DescriptorProto& message, FieldDescriptorProto& field, const Type& type, std::string type_name,
+                  int depth_left) {
   DescriptorProto& nested = *message.add_nested_type();
   nested.set_name(type_name);
   field.set_type_name(std::move(type_name));
@@ -88,11 +89,15 @@ Status add_field(DescriptorProto& message, MessageNames& names, const NamedType&
     field.mutable_options()->SetExtension(google::cloud::bigquery::storage::v1::column_name, std::string(named.name));
   }
   if (repeated && is_packable(type.kind)) field.mutable_options()->set_packed(true);
-  if (type.is(TypeKind::kArray)) return Error(ErrorCode::kSchema, "column " + std::string(named.name) + " is an array of arrays, which BigQuery does not have");
+  if (type.is(TypeKind::kArray))
+    return Error(ErrorCode::kSchema,
+                 "column " + std::string(named.name) + " is an array of arrays, which BigQuery does not have");
   if (!type.is(TypeKind::kStruct) && !type.is(TypeKind::kRange)) return ok();
-  if (type.is(TypeKind::kStruct) && type.fields.empty()) return Error(ErrorCode::kSchema, "column " + std::string(named.name) + " is a STRUCT without fields");
+  if (type.is(TypeKind::kStruct) && type.fields.empty())
+    return Error(ErrorCode::kSchema, "column " + std::string(named.name) + " is a STRUCT without fields");
   if (depth_left == 0) {
-    return Error(ErrorCode::kSchema, "column " + std::string(named.name) + " nests STRUCT deeper than " + std::to_string(kStructDepthMax) + " levels");
+    return Error(ErrorCode::kSchema, "column " + std::string(named.name) + " nests STRUCT deeper than " +
+                                         std::to_string(kStructDepthMax) + " levels");
   }
   return add_nested(message, field, type, names.make("Type", static_cast<std::size_t>(number)), depth_left);
 }
@@ -126,7 +131,8 @@ bool is_proto_identifier(std::string_view name) {
 
 bool is_packable(TypeKind element) {
   const FieldDescriptorProto::Type type = proto_type(element);
-  return type != FieldDescriptorProto::TYPE_STRING && type != FieldDescriptorProto::TYPE_BYTES && type != FieldDescriptorProto::TYPE_MESSAGE;
+  return type != FieldDescriptorProto::TYPE_STRING && type != FieldDescriptorProto::TYPE_BYTES &&
+         type != FieldDescriptorProto::TYPE_MESSAGE;
 }
 
 Result<RowDescriptor> build_row_descriptor(const data::TableSchema& table, bool with_changes) {

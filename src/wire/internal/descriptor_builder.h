@@ -11,8 +11,8 @@ namespace flytt::wire {
 
 // Field numbers of the change columns follow those of the columns: column i has number i + 1.
 struct RowDescriptor {
-  std::string bytes;  // serialised google.protobuf.DescriptorProto
-  std::uint32_t change_type_number = 0;      // 0 = none
+  std::string bytes;                     // serialised google.protobuf.DescriptorProto
+  std::uint32_t change_type_number = 0;  // 0 = none
   std::uint32_t change_sequence_number = 0;
 };
 

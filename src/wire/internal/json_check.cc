@@ -91,10 +91,14 @@ class JsonReader {
     unit = 0;
     for (int i = 0; i < 4; ++i) {
       const char c = *at_++;
-      if (c >= '0' && c <= '9') unit = unit << 4 | static_cast<std::uint32_t>(c - '0');
-      else if (c >= 'a' && c <= 'f') unit = unit << 4 | static_cast<std::uint32_t>(c - 'a' + 10);
-      else if (c >= 'A' && c <= 'F') unit = unit << 4 | static_cast<std::uint32_t>(c - 'A' + 10);
-      else return false;
+      if (c >= '0' && c <= '9')
+        unit = unit << 4 | static_cast<std::uint32_t>(c - '0');
+      else if (c >= 'a' && c <= 'f')
+        unit = unit << 4 | static_cast<std::uint32_t>(c - 'a' + 10);
+      else if (c >= 'A' && c <= 'F')
+        unit = unit << 4 | static_cast<std::uint32_t>(c - 'A' + 10);
+      else
+        return false;
     }
     return true;
   }
@@ -121,7 +125,8 @@ class JsonReader {
   }
 
   bool word(std::string_view expected) {
-    if (std::string_view(at_, static_cast<std::size_t>(end_ - at_)).substr(0, expected.size()) != expected) return false;
+    if (std::string_view(at_, static_cast<std::size_t>(end_ - at_)).substr(0, expected.size()) != expected)
+      return false;
     at_ += expected.size();
     return true;
   }

@@ -8,9 +8,18 @@
 
 namespace flytt::wire {
 
-enum class WireType : std::uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kGroupStart = 3, kGroupEnd = 4, kFixed32 = 5 };
+enum class WireType : std::uint32_t {
+  kVarint = 0,
+  kFixed64 = 1,
+  kBytes = 2,
+  kGroupStart = 3,
+  kGroupEnd = 4,
+  kFixed32 = 5
+};
 
-constexpr std::uint32_t tag_of(std::uint32_t number, WireType type) { return number << 3 | static_cast<std::uint32_t>(type); }
+constexpr std::uint32_t tag_of(std::uint32_t number, WireType type) {
+  return number << 3 | static_cast<std::uint32_t>(type);
+}
 
 inline std::size_t varint_size(std::uint64_t value) {
   return 1 + static_cast<std::size_t>((63 - __builtin_clzll(value | 1)) / 7);
@@ -34,7 +43,9 @@ inline void append_varint(std::string& out, std::uint64_t value) {
   char bytes[10];
   out.append(bytes, static_cast<std::size_t>(write_varint(bytes, value) - bytes));
 }
-inline void append_tag(std::string& out, std::uint32_t number, WireType type) { append_varint(out, tag_of(number, type)); }
+inline void append_tag(std::string& out, std::uint32_t number, WireType type) {
+  append_varint(out, tag_of(number, type));
+}
 inline void append_bytes_field(std::string& out, std::uint32_t number, std::string_view bytes) {
   append_tag(out, number, WireType::kBytes);
   append_varint(out, bytes.size());

@@ -13,7 +13,9 @@ class RandomTable {
  public:
   explicit RandomTable(std::uint64_t seed) : random_(seed) {}
 
-  std::uint64_t below(std::uint64_t bound) { return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(random_); }
+  std::uint64_t below(std::uint64_t bound) {
+    return std::uniform_int_distribution<std::uint64_t>(0, bound - 1)(random_);
+  }
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }
 
   data::Type type(int depth, bool may_repeat) {
@@ -47,7 +49,8 @@ class RandomTable {
     for (std::size_t row = 0; row < rows; ++row) {
       const bool deletes = chance(20);
       out.kinds.push_back(deletes ? data::ChangeKind::kDelete : data::ChangeKind::kUpsert);
-      out.sequences.push_back(data::Sequence::of(static_cast<std::uint16_t>(below(65536)), random_(), below(data::Sequence::kOrdinalMax)));
+      out.sequences.push_back(
+          data::Sequence::of(static_cast<std::uint16_t>(below(65536)), random_(), below(data::Sequence::kOrdinalMax)));
       out.columns[0].append_int64(static_cast<std::int64_t>(random_()));
       for (std::size_t i = 1; i < table.fields.size(); ++i) cell(table.fields[i].type, out.columns[i], !deletes);
     }
@@ -56,7 +59,8 @@ class RandomTable {
 
  private:
   static std::string name(std::uint64_t i) {
-    static constexpr const char* kNames[] = {"plain", "Mixed_Case", "æøå", "with space", "9digit", "Type2", "column3", "a-b", "_x", "order", "last", "z"};
+    static constexpr const char* kNames[] = {"plain",   "Mixed_Case", "æøå", "with space", "9digit", "Type2",
+                                             "column3", "a-b",        "_x",  "order",      "last",   "z"};
     return std::string(kNames[i]);
   }
   std::int64_t between(std::int64_t low, std::int64_t high) {
@@ -80,7 +84,8 @@ class RandomTable {
   void cell(const data::Type& type, data::Column& out, bool may_have_value) {
     using data::TypeKind;
     if (type.is(TypeKind::kArray)) {
-      for (std::uint64_t i = 0, n = may_have_value ? below(5) : 0; i < n; ++i) element(type.element.front(), out.children()[0]);
+      for (std::uint64_t i = 0, n = may_have_value ? below(5) : 0; i < n; ++i)
+        element(type.element.front(), out.children()[0]);
       return out.close_list();
     }
     if (!may_have_value || chance(20)) return out.append_null();
@@ -97,15 +102,19 @@ class RandomTable {
       case TypeKind::kTime: return out.append_int64(between(0, data::kMicrosPerDay - 1));
       case TypeKind::kDatetime:
       case TypeKind::kTimestamp: return out.append_int64(between(data::kTimestampMin, data::kTimestampMax));
-      case TypeKind::kNumeric: return out.append_int128(static_cast<data::Int128>(static_cast<std::int64_t>(random_())) * static_cast<std::int64_t>(below(1'000'000'000'000)));
+      case TypeKind::kNumeric:
+        return out.append_int128(static_cast<data::Int128>(static_cast<std::int64_t>(random_())) *
+                                 static_cast<std::int64_t>(below(1'000'000'000'000)));
       case TypeKind::kBigNumeric: return out.append_int256(int256());
       case TypeKind::kInterval:
-        return out.append_interval({static_cast<std::int32_t>(between(-120'000, 120'000)), static_cast<std::int32_t>(between(-3'660'000, 3'660'000)),
+        return out.append_interval({static_cast<std::int32_t>(between(-120'000, 120'000)),
+                                    static_cast<std::int32_t>(between(-3'660'000, 3'660'000)),
                                     between(-316'224'000'000'000'000 + 1, 316'224'000'000'000'000 - 1)});
       case TypeKind::kString:
       case TypeKind::kGeography:
       case TypeKind::kBytes: return out.append_bytes(text());
-      case TypeKind::kJson: return out.append_bytes("{\"k\": [" + std::to_string(below(1000)) + ", \"" + text() + "\"]}");
+      case TypeKind::kJson:
+        return out.append_bytes("{\"k\": [" + std::to_string(below(1000)) + ", \"" + text() + "\"]}");
       case TypeKind::kArray: return;
       case TypeKind::kRange: return range(type.element.front(), out);
       case TypeKind::kStruct:
@@ -117,10 +126,14 @@ class RandomTable {
   void range(const data::Type& element_type, data::Column& out) {
     const std::int64_t low = element_type.is(data::TypeKind::kDate) ? data::kDateMin : data::kTimestampMin;
     const std::int64_t start = between(low, low / 2);
-    if (chance(20)) out.children()[0].append_null();
-    else out.children()[0].append_int64(start);
-    if (chance(20)) out.children()[1].append_null();
-    else out.children()[1].append_int64(between(low / 2 + 1, -low / 4));
+    if (chance(20))
+      out.children()[0].append_null();
+    else
+      out.children()[0].append_int64(start);
+    if (chance(20))
+      out.children()[1].append_null();
+    else
+      out.children()[1].append_int64(between(low / 2 + 1, -low / 4));
     out.close_struct();
   }
 

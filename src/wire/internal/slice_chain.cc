@@ -83,7 +83,8 @@ bool SliceChain::skip(std::uint32_t tag_value) {
     case WireType::kVarint: return varint(number);
     case WireType::kFixed64: return bytes(8, ignored);
     case WireType::kFixed32: return bytes(4, ignored);
-    case WireType::kBytes: return varint(number) && number <= total_ - position_ && bytes(static_cast<std::size_t>(number), ignored);
+    case WireType::kBytes:
+      return varint(number) && number <= total_ - position_ && bytes(static_cast<std::size_t>(number), ignored);
     case WireType::kGroupStart:
     case WireType::kGroupEnd: return false;
   }

@@ -13,7 +13,8 @@ namespace flytt::wire {
 class SliceChain {
  public:
   // The pieces must outlive the chain; copies made by `bytes` belong to `copies`.
-  SliceChain(std::vector<std::string_view> pieces, std::vector<std::shared_ptr<char[]>>& copies) : pieces_(std::move(pieces)), copies_(&copies) {
+  SliceChain(std::vector<std::string_view> pieces, std::vector<std::shared_ptr<char[]>>& copies)
+      : pieces_(std::move(pieces)), copies_(&copies) {
     for (const std::string_view piece : pieces_) total_ += piece.size();
   }
   std::size_t position() const { return position_; }
