@@ -140,10 +140,16 @@ bool wait_for_end(Session& session, const SignalWatch& signals, Running& running
   return false;
 }
 
-// 0 when all ended well; errors are printed, those of the configuration make the status 2.
-int exit_status(const std::vector<Error>& failures) {
+// 0 when all ended well; errors are printed, those of the configuration make the status 2. A run that should end with
+// everything has failed when a table was left out of it.
+int exit_status(const std::vector<Error>& failures, const std::vector<pipeline::PipelineStatus>& streams, bool is_once) {
   int status = kExitDone;
   for (const Error& failure : failures) status = std::max(status, report(failure));
+  if (!is_once) return status;
+  for (const pipeline::PipelineStatus& stream : streams)
+    for (const pipeline::TableStatus& table : stream.tables)
+      if (table.record.phase == state::TablePhase::kDetached)
+        status = std::max(status, report(Error(ErrorCode::kConflict, stream.stream + "." + table.record.source_table + " is not carried: " + table.record.reason)));
   return status;
 }
 
@@ -160,6 +166,7 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   base::log_info("running", {{"streams", static_cast<std::int64_t>(running.origins.size())}});
   const bool is_cut_short = wait_for_end(*session, signals, running);
   const std::vector<Error> failures = running.engine->failures();
+  const std::vector<pipeline::PipelineStatus> last = running.engine->status();
   if (is_cut_short) return kExitFailed;
   if (options.once && running.local) TRY_STATUS(running.local->warehouse().apply_all());
   running.engine.reset();
@@ -167,7 +174,7 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   if (running.health) running.health->stop(session->clock.in(std::chrono::seconds(1)));
   if (running.local) TRY_STATUS(running.local->close(session->clock.in(kCloseMax)));
   base::log_info("stopped");
-  return exit_status(failures);
+  return exit_status(failures, last, options.once);
 }
 
 }  // namespace

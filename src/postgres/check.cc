@@ -12,6 +12,16 @@ namespace {
 
 using Severity = Finding::Severity;
 
+// The tables that can be streamed, as SQL names them.
+std::string table_list(const Catalog& catalog) {
+  std::string out;
+  for (const SourceTable& table : catalog.tables) {
+    if (!table.problem.empty()) continue;
+    out += (out.empty() ? "" : ", ") + quote_table(table.schema, table.name);
+  }
+  return out;
+}
+
 class Doctor {
  public:
   Doctor(const ConnectionSettings& settings, const CheckRequest& request, const base::Clock& clock, base::Deadline deadline) : settings_(settings), request_(request), clock_(clock), deadline_(deadline) {}
@@ -19,6 +29,10 @@ class Doctor {
   std::vector<Finding> run();
 
  private:
+  // The SQL itself, and the command that runs it.
+  std::string by_setup(const std::string& sql) const {
+    return request_.setup_command.empty() ? sql : request_.setup_command + ", or: " + sql;
+  }
   void add(Severity severity, std::string rule, std::string object, std::string sentence, std::string fix) {
     findings_.push_back({severity, std::move(rule), std::move(object), std::move(sentence), std::move(fix)});
   }
@@ -112,7 +126,7 @@ void Doctor::look_at_publication(const Catalog& catalog) {
   const std::string name = quote_identifier(request_.publication);
   if (!facts.exists) {
     add(Severity::kError, "publication", request_.publication, "publication " + request_.publication + " does not exist",
-        request_.setup_command.empty() ? "CREATE PUBLICATION " + name + " FOR TABLE … WITH (publish_via_partition_root = true);" : request_.setup_command);
+        by_setup("CREATE PUBLICATION " + name + " FOR TABLE " + table_list(catalog) + " WITH (publish_via_partition_root = true);"));
     return;
   }
   if (!facts.inserts || !facts.updates || !facts.deletes) {
@@ -125,7 +139,7 @@ void Doctor::look_at_publication(const Catalog& catalog) {
     add(Severity::kError, "publication", request_.publication, "publication " + request_.publication + " publishes partitions under their own names", "ALTER PUBLICATION " + name + " SET (publish_via_partition_root = true);");
   }
   const bool any = std::any_of(catalog.tables.begin(), catalog.tables.end(), [](const SourceTable& t) { return t.published; });
-  if (!any && !catalog.tables.empty()) add(Severity::kError, "publication", request_.publication, "publication " + request_.publication + " is empty for the chosen tables", request_.setup_command.empty() ? "ALTER PUBLICATION " + name + " ADD TABLE …;" : request_.setup_command);
+  if (!any && !catalog.tables.empty()) add(Severity::kError, "publication", request_.publication, "publication " + request_.publication + " is empty for the chosen tables", by_setup("ALTER PUBLICATION " + name + " ADD TABLE " + table_list(catalog) + ";"));
   for (const SourceTable& table : catalog.tables) {
     if (!any || table.published || !table.problem.empty()) continue;
     add(Severity::kError, "publication_table", table.full_name(), "publication " + request_.publication + " is without table " + table.full_name(), "ALTER PUBLICATION " + name + " ADD TABLE " + (table.partitioned ? "" : "ONLY ") + quote_table(table.schema, table.name) + ";");

@@ -123,7 +123,7 @@ Result<pipeline::OriginTables> PostgresOrigin::tables() {
     return Error(ErrorCode::kConfig, std::move(sentence)).side(base::Side::kSource).retry(base::Retry::kAfterOperator);
   };
   if (!catalog.publication.exists)
-    return fail("there is no publication " + parts_.publication + "; `flytt setup postgres` makes it (CREATE PUBLICATION)");
+    return fail("publication " + parts_.publication + " does not exist; `flytt setup postgres` makes it (CREATE PUBLICATION)");
   if (std::none_of(catalog.tables.begin(), catalog.tables.end(), [](const auto& table) { return table.published; }))
     return fail("publication " + parts_.publication + " holds none of the chosen tables; `flytt setup postgres` adds them (ALTER PUBLICATION " +
                 parts_.publication + " ADD TABLE)");
