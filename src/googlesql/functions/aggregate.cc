@@ -216,7 +216,32 @@ struct FloatPairing {
   }
 };
 
+// ---- over windows, from DuckDB's own aggregates ----
+// The compensated sum is right for finite values, the plain one tells infinities and NaN.
+double finite_or_plain(double plain, double compensated) { return std::isfinite(compensated) ? compensated : plain; }
+Answer<double> window_sum(double plain, double compensated, bool has_infinity) {
+  const double sum = finite_or_plain(plain, compensated);
+  if (std::isinf(sum) && !has_infinity) return Failure{"double overflow"};
+  return sum;
+}
+double window_average(double plain, double compensated, I count) {
+  return finite_or_plain(plain, compensated) / static_cast<double>(count);
+}
+double window_average_int(Huge sum, I count) {
+  return static_cast<double>(static_cast<long double>(sum.value) / static_cast<long double>(count));
+}
+Numeric window_average_numeric(Numeric sum, I count) {
+  return {*divide_rounded(Wide::from(sum.scaled), Wide::from(Int128{count})).to_int128()};
+}
+
 }  // namespace
+
+void add_window_functions(Functions& list) {
+  list.push_back(native<&window_sum>("gs_window_sum"));
+  list.push_back(native<&window_average>("gs_window_avg"));
+  list.push_back(native<&window_average_int>("gs_window_avg_int"));
+  list.push_back(native<&window_average_numeric>("gs_window_avg_numeric"));
+}
 
 void add_number_aggregates(Aggregates& list) {
   list.push_back(native_aggregate<FloatSum>("gs_sum_float"));

@@ -15,29 +15,40 @@ constexpr Rule kAggregates[] = {
     {"count", "_", "count($d$1)$w", kAggregate},
     {"countif", "b", "count(CASE WHEN $1 THEN 1 END)$w", kAggregate},
     {"sum", "i", "gs_check_int_sum$s(sum($d$1)$w)", kAggregate},
-    {"sum", "d", "gs_sum_float($d$1)$w", kAggregate},
-    {"sum", "n", "gs_sum_numeric($d$1)$w", kAggregate},
-    {"sum", "N", "gs_sum_bignumeric($d$1)$w", kAggregate},
-    {"avg", "i", "gs_avg_int($d$1)$w", kAggregate},
-    {"avg", "d", "gs_avg_float($d$1)$w", kAggregate},
-    {"avg", "n", "gs_avg_numeric($d$1)$w", kAggregate},
-    {"avg", "N", "gs_avg_bignumeric($d$1)$w", kAggregate},
+    {"sum", "d", "gs_sum_float($d$1)$w", kAggregate, false, true},
+    {"sum", "n", "gs_sum_numeric($d$1)$w", kAggregate, false, true},
+    {"sum", "N", "gs_sum_bignumeric($d$1)$w", kAggregate, false, true},
+    {"avg", "i", "gs_avg_int($d$1)$w", kAggregate, false, true},
+    {"avg", "d", "gs_avg_float($d$1)$w", kAggregate, false, true},
+    {"avg", "n", "gs_avg_numeric($d$1)$w", kAggregate, false, true},
+    {"avg", "N", "gs_avg_bignumeric($d$1)$w", kAggregate, false, true},
     {"logical_and", "b", "bool_and($1)$w", kAggregate, true},
     {"logical_or", "b", "bool_or($1)$w", kAggregate, true},
     {"bit_and", "i", "bit_and($1)$w", kAggregate, true},
     {"bit_or", "i", "bit_or($1)$w", kAggregate, true},
     {"bit_xor", "i", "bit_xor($d$1)$w", kAggregate},
-    {"stddev_pop", "d", "gs_stddev_pop_float($d$1)$w", kAggregate},
-    {"stddev_samp", "d", "gs_stddev_samp_float($d$1)$w", kAggregate},
-    {"var_pop", "d", "gs_var_pop_float($d$1)$w", kAggregate},
-    {"var_samp", "d", "gs_var_samp_float($d$1)$w", kAggregate},
-    {"stddev_pop", "n", "gs_stddev_pop_numeric($d$1)$w", kAggregate},
-    {"stddev_samp", "n", "gs_stddev_samp_numeric($d$1)$w", kAggregate},
-    {"var_pop", "n", "gs_var_pop_numeric($d$1)$w", kAggregate},
-    {"var_samp", "n", "gs_var_samp_numeric($d$1)$w", kAggregate},
-    {"covar_pop", "dd", "gs_covar_pop($1, $2)$w", kAggregate},
-    {"covar_samp", "dd", "gs_covar_samp($1, $2)$w", kAggregate},
-    {"corr", "dd", "gs_corr($1, $2)$w", kAggregate},
+    {"stddev_pop", "d", "gs_stddev_pop_float($d$1)$w", kAggregate, false, true},
+    {"stddev_samp", "d", "gs_stddev_samp_float($d$1)$w", kAggregate, false, true},
+    {"var_pop", "d", "gs_var_pop_float($d$1)$w", kAggregate, false, true},
+    {"var_samp", "d", "gs_var_samp_float($d$1)$w", kAggregate, false, true},
+    {"stddev_pop", "n", "gs_stddev_pop_numeric($d$1)$w", kAggregate, false, true},
+    {"stddev_samp", "n", "gs_stddev_samp_numeric($d$1)$w", kAggregate, false, true},
+    {"var_pop", "n", "gs_var_pop_numeric($d$1)$w", kAggregate, false, true},
+    {"var_samp", "n", "gs_var_samp_numeric($d$1)$w", kAggregate, false, true},
+    {"covar_pop", "dd", "gs_covar_pop($1, $2)$w", kAggregate, false, true},
+    {"covar_samp", "dd", "gs_covar_samp($1, $2)$w", kAggregate, false, true},
+    {"corr", "dd", "gs_corr($1, $2)$w", kAggregate, false, true},
+    // DuckDB gives aggregates of its C interface one state for many rows of a constant window frame, which they cannot
+    // see (1.5.6): over windows only DuckDB's own are used.
+    {"sum", "d", "gs_window_sum$s(sum($d$1)$w, fsum($d$1)$w, bool_or(isinf($1))$w)", kAggregate},
+    {"sum", "n", "gs_check_numeric_sum$s(sum($d$1)$w)", kAggregate},
+    {"avg", "i", "gs_window_avg_int(sum($d$1)$w, count($d$1)$w)", kAggregate},
+    {"avg", "d", "gs_window_avg(sum($d$1)$w, fsum($d$1)$w, count($d$1)$w)", kAggregate},
+    {"avg", "n", "gs_window_avg_numeric(sum($d$1)$w, count($d$1)$w)", kAggregate},
+    {"stddev_pop", "d", "stddev_pop($d$1)$w", kAggregate},
+    {"stddev_samp", "d", "stddev_samp($d$1)$w", kAggregate},
+    {"var_pop", "d", "var_pop($d$1)$w", kAggregate},
+    {"var_samp", "d", "var_samp($d$1)$w", kAggregate},
     {"approx_count_distinct", "_", "count(DISTINCT $1)$w", kAggregate, true},
 };
 
@@ -79,7 +90,11 @@ ShapeResult extreme(const FunctionCall& call, const char* native, const char* fo
     default:
       break;
   }
-  return text(std::string(type.is(TypeKind::kFloat64) ? for_floats : native) + "(" + call.arguments[0].sql + ")" + after(call.parts));
+  const std::string& value = call.arguments[0].sql;
+  const std::string tail = after(call.parts), of_window = std::string(native) + "(" + value + ")" + tail;
+  if (!type.is(TypeKind::kFloat64)) return text(of_window);
+  if (call.parts.over.empty()) return text(std::string(for_floats) + "(" + value + ")" + tail);
+  return text("(CASE WHEN bool_or(isnan(" + value + "))" + tail + " THEN 'nan'::DOUBLE ELSE " + of_window + " END)");
 }
 ShapeResult greatest(const FunctionCall& call) { return extreme(call, "max", "gs_max_float"); }
 ShapeResult least(const FunctionCall& call) { return extreme(call, "min", "gs_min_float"); }
@@ -146,12 +161,46 @@ ShapeResult string_agg(const FunctionCall& call) {
   return text(std::string(is_text ? "gs_array_to_text(" : "gs_array_to_bytes(") + limited(list, call.parts) + ", " + delimiter + ")");
 }
 
-// ---- analytic functions ----
 bool is_small_count(const std::string& sql) {  // a literal such as 1 or 12::BIGINT
   std::size_t at = 0;
   while (at < sql.size() && std::isdigit(static_cast<unsigned char>(sql[at]))) ++at;
   return at > 0 && at < 18 && (at == sql.size() || sql.substr(at) == "::BIGINT");
 }
+
+// The exact quantiles, which BigQuery's approximation also gives for few rows.
+ShapeResult approx_quantiles(const FunctionCall& call) {
+  if (call.parts.nulls == NullHandling::kRespect || has_having(call) || !call.parts.order_by.empty() || !call.parts.limit.empty()) {
+    return refuse(call, "with these modifiers");
+  }
+  const std::string& count = call.arguments[1].sql;
+  const std::size_t digits = std::min(count.find_first_not_of("0123456789"), count.size());
+  const data::Type& type = call.arguments[0].type;
+  const bool is_known = type.is(TypeKind::kInt64) || type.is(TypeKind::kDate) || type.is(TypeKind::kDatetime) ||
+                        type.is(TypeKind::kTimestamp) || type.is(TypeKind::kNumeric) || type.is(TypeKind::kString);
+  if (digits == 0 || digits > 4 || (digits < count.size() && count.substr(digits) != "::BIGINT") || !is_known) return refuse(call, "");
+  const int parts = std::stoi(count.substr(0, digits));
+  if (parts < 1) return refuse(call, "");
+  std::string fractions;
+  for (int i = 0; i <= parts; ++i) fractions += (i > 0 ? ", " : "") + std::to_string(i) + "::DOUBLE / " + std::to_string(parts);
+  return text("quantile_disc(" + std::string(call.parts.distinct ? "DISTINCT " : "") + call.arguments[0].sql + ", [" + fractions + "])" + after(call.parts));
+}
+
+// The most frequent values. Of equally frequent ones BigQuery shows any; NULL is one of its values, which is not handled.
+ShapeResult approx_top_count(const FunctionCall& call) {
+  const data::Type& type = call.arguments[0].type;
+  if (!is_small_count(call.arguments[1].sql) || has_having(call) || !call.parts.over.empty() || call.parts.distinct || holds_float(type)) {
+    return refuse(call, "with these modifiers");
+  }
+  const std::string& value = call.arguments[0].sql;
+  const std::string tail = after(call.parts);
+  const std::string entries = "list_transform(map_entries(histogram(" + value + ")" + tail + "), lambda gs_e: {'c': gs_e.value, 'v': gs_e.key})";
+  return text("(CASE WHEN count(*)" + tail + " > count(" + value + ")" + tail + " THEN " +
+              raise_expression(call.result, "APPROX_TOP_COUNT of values with NULL is not supported in the embedded warehouse.") +
+              " ELSE list_transform(list_slice(list_reverse_sort(" + entries + "), 1, " + call.arguments[1].sql +
+              "), lambda gs_e: {'f0': gs_e.v, 'f1': CAST(gs_e.c AS BIGINT)}) END)");
+}
+
+// ---- analytic functions ----
 std::string nulls_of(const FunctionCall& call) { return call.parts.nulls == NullHandling::kIgnore ? " IGNORE NULLS" : ""; }
 
 ShapeResult neighbour(const FunctionCall& call, const char* name) {
@@ -192,7 +241,7 @@ ShapeResult percentile(const FunctionCall& call, const char* name) {
   const std::string quantile = std::string(name) + "(" + value + ", CAST(" + call.arguments[1].sql + " AS DOUBLE))" + tail;
   if (!type.is(TypeKind::kFloat64)) return text(quantile);
   // NaN is the least value in GoogleSQL and the greatest in DuckDB.
-  return text("(CASE WHEN gs_is_nan(gs_max_float(" + value + ")" + tail + ") THEN " +
+  return text("(CASE WHEN bool_or(isnan(" + value + "))" + tail + " THEN " +
               raise_expression(TypeKind::kFloat64, "Percentiles of values with NaN are not supported in the embedded warehouse.") +
               " ELSE " + quantile + " END)");
 }
@@ -209,7 +258,7 @@ void add_aggregate_rules(std::vector<Rule>& rules) {
 void add_aggregate_shapes(std::vector<Shape>& shapes) {
   const Shape all[] = {
       {"max", &greatest, kAggregate}, {"min", &least, kAggregate}, {"max_by", &max_by, kAggregate}, {"min_by", &min_by, kAggregate},
-      {"any_value", &any_value, kAggregate}, {"array_agg", &array_agg, kAggregate},
+      {"any_value", &any_value, kAggregate}, {"approx_quantiles", &approx_quantiles, kAggregate}, {"approx_top_count", &approx_top_count, kAggregate}, {"array_agg", &array_agg, kAggregate},
       {"array_concat_agg", &array_concat_agg, kAggregate}, {"string_agg", &string_agg, kAggregate}, {"lag", &lag, kAnalytic},
       {"lead", &lead, kAnalytic}, {"first_value", &first_value, kAnalytic}, {"last_value", &last_value, kAnalytic},
       {"nth_value", &nth_value, kAnalytic}, {"percentile_cont", &percentile_cont, kAnalytic},

@@ -227,6 +227,21 @@ ShapeResult range_intersect(const FunctionCall& call) {
   }));
 }
 
+ShapeResult generate_ranges(const FunctionCall& call) {
+  if (call.arguments.size() != 3) return std::nullopt;
+  const data::Type& element = call.arguments[0].type.element[0];
+  const bool is_date = element.is(TypeKind::kDate);
+  const std::string cast = is_date ? "CAST(" : "(", end = is_date ? " AS DATE)" : ")";
+  return text(with_bound({call.arguments[0].sql, call.arguments[1].sql, call.arguments[2].sql}, [&](const auto& v) {
+    const auto bound = [&](const char* field) {
+      return is_date ? "gs_midnight_of((" + v[0] + ")." + field + ")" : "(" + v[0] + ")." + field;
+    };
+    const std::string bounds = "gs_range_bounds" + safe_suffix(call) + "(" + bound("f0") + ", " + bound("f1") + ", " + v[1] + ", " + v[2] + ")";
+    return "list_transform([{'b': " + bounds + "}], lambda gs_r: list_transform(list_slice(gs_r.b, 1, len(gs_r.b) - 1), lambda gs_x, gs_i: {'f0': " +
+           cast + "gs_x" + end + ", 'f1': " + cast + "gs_r.b[gs_i + 1]" + end + "}))[1]";
+  }));
+}
+
 }  // namespace
 
 void add_array_shapes(std::vector<Shape>& shapes) {
@@ -247,7 +262,7 @@ void add_range_shapes(std::vector<Shape>& shapes) {
   const Shape all[] = {
       {"range_start", &range_start}, {"range_end", &range_end}, {"range_is_start_unbounded", &starts_open},
       {"range_is_end_unbounded", &ends_open}, {"range", &make_range}, {"range_overlaps", &range_overlaps},
-      {"range_contains", &range_contains}, {"range_intersect", &range_intersect},
+      {"range_contains", &range_contains}, {"generate_range_array", &generate_ranges}, {"range_intersect", &range_intersect},
   };
   shapes.insert(shapes.end(), std::begin(all), std::end(all));
 }

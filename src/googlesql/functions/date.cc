@@ -257,6 +257,23 @@ Answer<List<Timestamp>> timestamp_series(Timestamp first, Timestamp last, I step
   return list;
 }
 
+// The ends of the pieces of GENERATE_RANGE_ARRAY: first, first + step, first + 2 steps, …, and last when a piece may be short.
+Answer<List<Timestamp>> range_bounds(Timestamp first, Timestamp last, Interval step, bool include_last) {
+  List<Timestamp> list;
+  list.emplace_back(first);
+  for (I count = 1;; ++count) {
+    if (list.size() == kSeriesMax) return too_long();
+    const auto days = add_months(floor_divide(first.micros, kMicrosPerDay), step.months * count);
+    const I next = days ? (*days + step.days * count) * kMicrosPerDay + floor_modulo(first.micros, kMicrosPerDay) + step.micros * count : last.micros;
+    if (next <= list.back()->micros) return Failure{"The step of GENERATE_RANGE_ARRAY must be positive"};
+    if (next >= last.micros) {
+      if (next == last.micros || include_last) list.emplace_back(last);
+      return list;
+    }
+    list.emplace_back(Timestamp{next});
+  }
+}
+
 void add_arithmetic(Functions& list) {
   list.push_back(native<&date_add>("gs_date_add"));
   list.push_back(native<&date_sub>("gs_date_sub"));
@@ -300,6 +317,7 @@ void add_date_functions(Functions& list) {
   list.push_back(native<&from_unix_date>("gs_date_from_unix_date"));
   list.push_back(native<&date_series>("gs_date_series"));
   list.push_back(native<&timestamp_series>("gs_timestamp_series"));
+  list.push_back(native<&range_bounds>("gs_range_bounds"));
 }
 
 }  // namespace flytt::googlesql::internal

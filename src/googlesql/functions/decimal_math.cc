@@ -1,6 +1,7 @@
 // NUMERIC and BIGNUMERIC arithmetic, exact: every function works on integers of 512 bits and rounds once, half away from
 // zero. Fast paths in 128 bits carry NUMERIC's sums and comparisons.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <string>
@@ -135,6 +136,24 @@ template <typename T> Answer<T> square_root(T a) {
   return narrow<T>(square_root_rounded(wide * unit<T>()), call("SQRT", a));
 }
 
+// x to a whole power, exact and rounded once, as far as the exact power fits into 512 bits.
+template <typename T> Answer<T> power(T x, T y) {
+  const Division exponent = divide(Kind<T>::widen(y), unit<T>());
+  const auto whole = exponent.quotient.to_int128();
+  const std::string what = call("POW", x, Kind<T>::text(y));
+  const Wide base = Kind<T>::widen(x);
+  const int steps = whole && *whole >= -1000 && *whole <= 1000 ? std::abs(static_cast<int>(*whole)) : 1001;
+  const bool fits = exponent.remainder.is_zero() && (steps + 1) * std::max(base.bit_length(), unit<T>().bit_length()) < 500;
+  if (!fits) return Failure{what + " is not supported in this version of the embedded warehouse"};
+  if (base.is_zero() && *whole < 0) return Failure{"division by zero: " + what};
+  Wide top = unit<T>(), bottom = Wide::from(Int128{1});
+  for (int i = 0; i < steps; ++i) {
+    top = top * (*whole >= 0 ? base : unit<T>());
+    bottom = bottom * (*whole >= 0 ? unit<T>() : base);
+  }
+  return narrow<T>(divide_rounded(top, bottom), what);
+}
+
 // ---- casts ----
 template <typename T> Answer<T> from_float(double value) {
   if (!std::isfinite(value)) {
@@ -211,6 +230,7 @@ template <typename T> void add_for(Functions& list, const std::string& kind) {
   list.push_back(native<&ceiling<T>>("gs_ceil_" + kind));
   list.push_back(native<&floor_of<T>>("gs_floor_" + kind));
   list.push_back(native<&square_root<T>>("gs_sqrt_" + kind));
+  list.push_back(native<&power<T>>("gs_pow_" + kind));
   list.push_back(native<&from_float<T>>("gs_float_to_" + kind));
   list.push_back(native<&from_int<T>>("gs_int_to_" + kind));
   list.push_back(native<&to_int<T>>("gs_" + kind + "_to_int"));

@@ -169,6 +169,7 @@ std::unordered_map<std::string_view, Entry> make_table() {
   add_json_shapes(shapes);
   add_aggregate_shapes(shapes);
   add_range_shapes(shapes);
+  add_number_shapes(shapes);
   add_format_shapes(shapes);
   std::unordered_map<std::string_view, Entry> table;
   for (const Rule& rule : rules) {
@@ -197,6 +198,7 @@ bool carries(const Rule& rule, const FunctionCall& call) {
   const AggregateParts& parts = call.parts;
   const auto has = [&](std::string_view token) { return rule.sql.find(token) != std::string_view::npos; };
   if (rule.kind == FunctionKind::kScalar) return true;
+  if (rule.grouped_only && !parts.over.empty()) return false;
   if (parts.distinct && !has("$d") && !rule.plain) return false;
   if ((!parts.filter.empty() || !parts.over.empty()) && !has("$w")) return false;
   if (!parts.order_by.empty() && !has("$o")) return false;

@@ -61,7 +61,8 @@ I bit_xor(I a, I b) { return a ^ b; }
 I bit_not(I a) { return ~a; }
 I bit_count(I a) { return std::popcount(static_cast<std::uint64_t>(a)); }
 
-// Always fails: the sentence of ERROR() and of branches that must not be reached. Not volatile, so that it may stand in TRY.
+// Always fails: the sentence of ERROR() and of branches that must not be reached. Volatile, because DuckDB evaluates
+// constant calls while it plans, also in branches that no row takes.
 Answer<bool> raise(std::string_view sentence) { return Failure{sentence.empty() ? " " : std::string(sentence)}; }
 
 }  // namespace
@@ -83,6 +84,7 @@ void add_integer_functions(Functions& list) {
   list.push_back(native<&bit_not>("gs_bit_not_int"));
   list.push_back(native<&bit_count>("gs_bit_count_int"));
   list.push_back(native<&raise>("gs_raise"));
+  list.back().is_volatile = true;
 }
 
 }  // namespace flytt::googlesql::internal

@@ -1,5 +1,6 @@
 // Changing JSON: JSON_SET, JSON_REMOVE, JSON_ARRAY_APPEND, JSON_ARRAY_INSERT, JSON_STRIP_NULLS, JSON_KEYS, JSON_OBJECT.
 
+#include <algorithm>
 #include <string>
 
 #include "googlesql/functions/internal/json_value.h"
@@ -160,18 +161,30 @@ std::string key_text(const std::string& name) {
   }
   return out + "\"";
 }
-void collect_keys(const JsonValue& value, const std::string& prefix, std::int64_t depth, List<std::string>& out) {
+enum class KeyMode { kStrict, kLax, kLaxRecursive };
+void collect_keys(const JsonValue& value, const std::string& prefix, std::int64_t depth, KeyMode mode, bool in_array, List<std::string>& out) {
+  if (value.kind == Kind::kArray && mode != KeyMode::kStrict && (!in_array || mode == KeyMode::kLaxRecursive)) {
+    for (const JsonValue& each : value.elements) collect_keys(each, prefix, depth, mode, true, out);
+    return;
+  }
   if (value.kind != Kind::kObject || depth <= 0) return;
   for (const auto& [name, child] : value.members) {
     const std::string path = prefix.empty() ? key_text(name) : prefix + "." + key_text(name);
-    out.emplace_back(path);
-    collect_keys(child, path, depth - 1, out);
+    bool is_known = false;
+    for (const auto& each : out) is_known = is_known || *each == path;
+    if (!is_known) out.emplace_back(path);
+    collect_keys(child, path, depth - 1, mode, false, out);
   }
 }
-Answer<List<std::string>> keys(View json, std::int64_t depth) {
-  if (depth <= 0) return Failure{"max_depth must be positive"};
+Answer<List<std::string>> keys(View json, std::optional<std::int64_t> depth, View mode) {
+  if (depth && *depth <= 0) return Failure{"max_depth must be positive."};
+  KeyMode key_mode = KeyMode::kStrict;
+  if (mode == "lax") key_mode = KeyMode::kLax;
+  else if (mode == "lax recursive") key_mode = KeyMode::kLaxRecursive;
+  else if (mode != "strict") return Failure{"Invalid JSON mode specified"};
   List<std::string> out;
-  collect_keys(read_json(json), "", depth, out);
+  collect_keys(read_json(json), "", depth.value_or(kJsonDepthMax + 1), key_mode, false, out);
+  std::sort(out.begin(), out.end());
   return out;
 }
 

@@ -25,6 +25,7 @@ const std::vector<NativeFunction>& native_functions() {
     internal::add_json_functions(*functions);
     internal::add_json_edit_functions(*functions);
     internal::add_format_functions(*functions);
+    internal::add_window_functions(*functions);
     return functions;
   }();
   return *list;

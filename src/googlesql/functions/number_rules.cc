@@ -102,6 +102,8 @@ constexpr Rule kFunctions[] = {
     {"sqrt", "N", "gs_sqrt_bignumeric$s($1)"},
     {"cbrt", "d", "cbrt($1)"},
     {"pow", "dd", "gs_pow_float$s($1, $2)"},
+    {"pow", "nn", "gs_pow_numeric$s($1, $2)"},
+    {"pow", "NN", "gs_pow_bignumeric$s($1, $2)"},
     {"exp", "d", "gs_exp_float$s($1)"},
     {"ln", "d", "gs_ln_float$s($1)"},
     {"log", "d", "gs_ln_float$s($1)"},
@@ -131,7 +133,19 @@ constexpr Rule kFunctions[] = {
     {"parse_bignumeric", "s", "gs_parse_bignumeric$s($1)"},
 };
 
+// ROUND(x, digits, mode): 1 half away from zero, 2 half to even.
+ShapeResult round_by_mode(const FunctionCall& call) {
+  if (call.arguments.size() != 3 || !call.arguments[2].enum_value) return std::nullopt;
+  const std::int32_t mode = *call.arguments[2].enum_value;
+  const char kind = letter_of(call.arguments[0].type);
+  if ((mode != 1 && mode != 2) || (kind != 'n' && kind != 'N')) return std::nullopt;
+  return Result<std::string>(std::string(mode == 1 ? "gs_round_" : "gs_round_even_") + (kind == 'n' ? "numeric_to" : "bignumeric_to") +
+                             expand("$s($1, $2)", call));
+}
+
 }  // namespace
+
+void add_number_shapes(std::vector<Shape>& shapes) { shapes.push_back({"round", &round_by_mode}); }
 
 void add_number_rules(std::vector<Rule>& rules) {
   rules.insert(rules.end(), std::begin(kArithmetic), std::end(kArithmetic));

@@ -68,6 +68,7 @@ constexpr Rule kText[] = {
     {"starts_with", "yy", "gs_starts_with_bytes($1, $2)"},
     {"ends_with", "ss", "gs_ends_with($1, $2)"},
     {"ends_with", "yy", "gs_ends_with_bytes($1, $2)"},
+    {"normalize", "s", "nfc_normalize($1)"},
     {"soundex", "s", "gs_soundex($1)"},
     {"edit_distance", "ss", "gs_edit_distance($1, $2)"},
     {"edit_distance", "ssi", "gs_edit_distance_up_to$s($1, $2, $3)"},

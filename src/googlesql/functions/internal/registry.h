@@ -29,6 +29,8 @@ void add_cast_functions(Functions& list);
 void add_array_functions(Functions& list);
 void add_format_functions(Functions& list);
 
+void add_window_functions(Functions& list);
+
 void add_number_aggregates(Aggregates& list);
 
 }  // namespace flytt::googlesql::internal

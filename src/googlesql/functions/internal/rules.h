@@ -25,7 +25,8 @@ struct Rule {
   std::string_view signature;
   std::string_view sql;
   FunctionKind kind = FunctionKind::kScalar;
-  bool plain = false;          // aggregates: may not carry DISTINCT, because it would change nothing or is not handled
+  bool plain = false;          // aggregates: DISTINCT changes nothing and is left out
+  bool grouped_only = false;   // aggregates: not over windows
 };
 
 using ShapeResult = std::optional<Result<std::string>>;
@@ -47,6 +48,7 @@ void add_time_shapes(std::vector<Shape>& shapes);
 void add_json_shapes(std::vector<Shape>& shapes);
 void add_aggregate_shapes(std::vector<Shape>& shapes);
 void add_range_shapes(std::vector<Shape>& shapes);
+void add_number_shapes(std::vector<Shape>& shapes);
 void add_format_shapes(std::vector<Shape>& shapes);
 
 char letter_of(const data::Type& type);
