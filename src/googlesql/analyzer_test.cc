@@ -32,7 +32,8 @@ zetasql::SimpleCatalogProto empty_catalog() {
 
 class AnalyzerTest : public testing::Test {
  protected:
-  Result<internal::service::AnalyzeResponse> analyze(const std::string& sql, base::Deadline deadline = base::Deadline::never()) {
+  Result<internal::service::AnalyzeResponse> analyze(const std::string& sql,
+                                                     base::Deadline deadline = base::Deadline::never()) {
     return analyzer_.impl().analyze(request_for(sql), empty_catalog(), deadline);
   }
   base::SystemClock clock_;
@@ -145,7 +146,8 @@ TEST_F(AnalyzerTest, MoreCatalogsThanAreKeptStillWork) {
       zetasql::SimpleColumnProto* column = table->add_column();
       column->set_name("x");
       column->mutable_type()->set_type_kind(zetasql::TYPE_INT64);
-      const auto result = analyzer_.impl().analyze(request_for("SELECT x FROM t" + std::to_string(i)), catalog, base::Deadline::never());
+      const auto result = analyzer_.impl().analyze(request_for("SELECT x FROM t" + std::to_string(i)), catalog,
+                                                   base::Deadline::never());
       ASSERT_TRUE(result) << result.error().text();
     }
   }

@@ -12,14 +12,14 @@
 namespace flytt::googlesql {
 
 struct CatalogColumn {
-  std::string name;            // as the user sees it; compared without case
+  std::string name;  // as the user sees it; compared without case
   data::Type type;
-  std::string physical_name;   // the column's name in `relation`, unquoted
-  bool is_pseudo = false;      // resolves by name, stays out of SELECT * (_PARTITIONTIME, …)
+  std::string physical_name;  // the column's name in `relation`, unquoted
+  bool is_pseudo = false;     // resolves by name, stays out of SELECT * (_PARTITIONTIME, …)
 };
 
 struct CatalogTable {
-  std::string full_name;       // "project.dataset.table": two paths to one table have one full name
+  std::string full_name;  // "project.dataset.table": two paths to one table have one full name
   std::vector<CatalogColumn> columns;
   // DuckDB text to put after FROM, without an alias: a quoted table name or a parenthesised SELECT. It offers at least the
   // columns with the given indexes (into `columns`) under their physical names; the list may be empty (only rows count).

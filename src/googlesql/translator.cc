@@ -53,8 +53,9 @@ std::string first_word(std::string_view text) {
 
 // Statements of the scripting language have no resolved form; the analyzer would call them syntax errors.
 Status refuse_scripting(std::string_view text) {
-  static constexpr std::string_view kScripting[] = {"DECLARE", "SET",      "IF",      "LOOP",  "WHILE", "REPEAT", "FOR",  "BEGIN", "CALL",
-                                                    "EXECUTE", "BREAK",    "LEAVE",   "RAISE", "CASE",  "RETURN", "CONTINUE", "ITERATE"};
+  static constexpr std::string_view kScripting[] = {"DECLARE", "SET",   "IF",     "LOOP",     "WHILE",  "REPEAT",
+                                                    "FOR",     "BEGIN", "CALL",   "EXECUTE",  "BREAK",  "LEAVE",
+                                                    "RAISE",   "CASE",  "RETURN", "CONTINUE", "ITERATE"};
   const std::string word = first_word(text);
   for (const std::string_view known : kScripting)
     if (word == known) return Error(ErrorCode::kUnsupported, "the scripting statement " + word + " is not supported");
@@ -68,15 +69,22 @@ void set_options(AnalyzeRequest& request, const TranslateOptions& options) {
   out.set_prune_unused_columns(true);
   out.set_parse_location_record_type(zetasql::PARSE_LOCATION_RECORD_FULL_NODE_SCOPE);
   static constexpr zetasql::ResolvedASTRewrite kRewrites[] = {
-      zetasql::REWRITE_FLATTEN,      zetasql::REWRITE_UNPIVOT,         zetasql::REWRITE_PIVOT,
-      zetasql::REWRITE_TYPEOF_FUNCTION, zetasql::REWRITE_INLINE_SQL_FUNCTIONS,
-      zetasql::REWRITE_INLINE_SQL_TVFS, zetasql::REWRITE_NULLIFERROR_FUNCTION, zetasql::REWRITE_INLINE_SQL_VIEWS,
-      zetasql::REWRITE_MULTIWAY_UNNEST, zetasql::REWRITE_PIPE_ASSERT,    zetasql::REWRITE_PIPE_IF,
+      zetasql::REWRITE_FLATTEN,
+      zetasql::REWRITE_UNPIVOT,
+      zetasql::REWRITE_PIVOT,
+      zetasql::REWRITE_TYPEOF_FUNCTION,
+      zetasql::REWRITE_INLINE_SQL_FUNCTIONS,
+      zetasql::REWRITE_INLINE_SQL_TVFS,
+      zetasql::REWRITE_NULLIFERROR_FUNCTION,
+      zetasql::REWRITE_INLINE_SQL_VIEWS,
+      zetasql::REWRITE_MULTIWAY_UNNEST,
+      zetasql::REWRITE_PIPE_ASSERT,
+      zetasql::REWRITE_PIPE_IF,
       zetasql::REWRITE_GENERALIZED_QUERY_STMT,
   };
   for (const auto rewrite : kRewrites) out.add_enabled_rewrites(rewrite);
-  static constexpr std::pair<const char*, zetasql::TypeKind> kPseudoColumns[] = {{"_PARTITIONTIME", zetasql::TYPE_TIMESTAMP},
-                                                                                 {"_PARTITIONDATE", zetasql::TYPE_DATE}};
+  static constexpr std::pair<const char*, zetasql::TypeKind> kPseudoColumns[] = {
+      {"_PARTITIONTIME", zetasql::TYPE_TIMESTAMP}, {"_PARTITIONDATE", zetasql::TYPE_DATE}};
   for (const auto& [name, kind] : kPseudoColumns) {
     zetasql::AnalyzerOptionsProto::QueryParameterProto* column = out.add_ddl_pseudo_columns();
     column->set_name(name);
@@ -120,7 +128,8 @@ Result<Translation> translate(Analyzer& analyzer, std::string_view sql, std::siz
 
   TRY(const auto named, analyzer.impl().table_names(sql, out.begin, options.deadline));
   std::vector<std::vector<std::string>> paths;
-  for (const auto& name : named.table_name()) paths.emplace_back(name.table_name_segment().begin(), name.table_name_segment().end());
+  for (const auto& name : named.table_name())
+    paths.emplace_back(name.table_name_segment().begin(), name.table_name_segment().end());
   internal::TableMap tables;
   zetasql::SimpleCatalogProto described;
   TRY_STATUS(internal::build_catalog(paths, catalog, tables, described));
@@ -130,15 +139,18 @@ Result<Translation> translate(Analyzer& analyzer, std::string_view sql, std::siz
   request.mutable_parse_resume_location()->set_byte_position(static_cast<int>(out.begin));
   request.mutable_parse_resume_location()->set_allow_resume(true);
   set_options(request, options);
-  TRY(internal::service::AnalyzeResponse response, analyzer.impl().analyze(std::move(request), described, options.deadline));
-  TRY_STATUS(internal::mend_datetime_literals(analyzer.impl(), sql, options.deadline, *response.mutable_resolved_statement()));
+  TRY(internal::service::AnalyzeResponse response,
+      analyzer.impl().analyze(std::move(request), described, options.deadline));
+  TRY_STATUS(
+      internal::mend_datetime_literals(analyzer.impl(), sql, options.deadline, *response.mutable_resolved_statement()));
   TRY_STATUS(internal::generate_statement(response.resolved_statement(), sql, tables, options, out));
   out.end = static_cast<std::size_t>(response.resume_byte_position());
   out.is_last = skip_empty(sql, out.end) >= sql.size();
   return out;
 }
 
-Result<Translation> translate(Analyzer& analyzer, std::string_view sql, Catalog& catalog, const TranslateOptions& options) {
+Result<Translation> translate(Analyzer& analyzer, std::string_view sql, Catalog& catalog,
+                              const TranslateOptions& options) {
   TRY(Translation only, translate(analyzer, sql, 0, catalog, options));
   if (!only.is_last) return Error(ErrorCode::kUnsupported, "several statements at once are not supported here");
   return only;

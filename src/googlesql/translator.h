@@ -55,15 +55,15 @@ struct Query {
 enum class CreateMode { kError, kReplace, kIfNotExists };
 
 struct TableOption {
-  std::string name;   // lower case: "description", "max_staleness", "expiration_timestamp", "labels"
-  std::string text;   // the value's GoogleSQL source text
+  std::string name;  // lower case: "description", "max_staleness", "expiration_timestamp", "labels"
+  std::string text;  // the value's GoogleSQL source text
 };
 
 struct CreateTable {
-  std::vector<std::string> path;        // as written
+  std::vector<std::string> path;  // as written
   CreateMode mode = CreateMode::kError;
   bool is_temporary = false;
-  data::TableSchema schema;             // columns of the query when none are given
+  data::TableSchema schema;  // columns of the query when none are given
   std::vector<TableOption> options;
   std::vector<std::string> clustering;  // column names
   std::string partition_column;         // empty = not partitioned; "_PARTITIONDATE" and "_PARTITIONTIME" are possible
@@ -89,9 +89,9 @@ struct DropSchema {
 };
 
 struct Insert {
-  std::string table;                        // CatalogTable::full_name
-  std::vector<std::uint32_t> columns;       // indexes into CatalogTable::columns; others become NULL
-  Query query;                              // one column for each of `columns`, already of its type
+  std::string table;                   // CatalogTable::full_name
+  std::vector<std::uint32_t> columns;  // indexes into CatalogTable::columns; others become NULL
+  Query query;                         // one column for each of `columns`, already of its type
 };
 
 enum class StatementKind { kQuery, kCreateTable, kDropTable, kCreateSchema, kDropSchema, kInsert };
@@ -109,8 +109,8 @@ struct Translation {
   Insert insert;
 
   std::vector<std::string> referenced_tables;  // full names, each once, in order of appearance
-  std::size_t begin = 0, end = 0;              // bytes of this statement in the text; `end` is where the next one starts
-  bool is_last = true;                         // only spaces and comments follow
+  std::size_t begin = 0, end = 0;  // bytes of this statement in the text; `end` is where the next one starts
+  bool is_last = true;             // only spaces and comments follow
 };
 
 // Translates the statement that starts at byte `begin` of `sql` (statements are separated by semicolons). The caller
@@ -118,6 +118,7 @@ struct Translation {
 Result<Translation> translate(Analyzer& analyzer, std::string_view sql, std::size_t begin, Catalog& catalog,
                               const TranslateOptions& options);
 // The only statement of `sql`; kUnsupported when there are more.
-Result<Translation> translate(Analyzer& analyzer, std::string_view sql, Catalog& catalog, const TranslateOptions& options);
+Result<Translation> translate(Analyzer& analyzer, std::string_view sql, Catalog& catalog,
+                              const TranslateOptions& options);
 
 }  // namespace flytt::googlesql

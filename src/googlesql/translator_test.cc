@@ -26,7 +26,8 @@ class ShopCatalog final : public Catalog {
     if (name == "p.shop.broken") return Error(ErrorCode::kCorrupt, "the table's description is damaged");
     for (const char* table : {"orders", "customers"}) {
       const std::string full = std::string("p.shop.") + table;
-      if (name == table || name == std::string("shop.") + table || name == full) return std::optional<CatalogTable>(describe(full));
+      if (name == table || name == std::string("shop.") + table || name == full)
+        return std::optional<CatalogTable>(describe(full));
     }
     return std::optional<CatalogTable>();
   }
@@ -39,15 +40,18 @@ class ShopCatalog final : public Catalog {
       Type money(TypeKind::kNumeric);
       money.precision = 10;
       money.scale = 2;
-      table.columns = {{"id", TypeKind::kInt64, "a0", false},
-                       {"customer", TypeKind::kInt64, "a1", false},
-                       {"amount", money, "a2", false},
-                       {"placed", TypeKind::kTimestamp, "a3", false},
-                       {"tags", Type::array(TypeKind::kString), "a4", false},
-                       {"place", Type::structure({{"city", TypeKind::kString}, {"zip", TypeKind::kInt64}}), "a5", false},
-                       {"_PARTITIONDATE", TypeKind::kDate, "a6", true}};
+      table.columns = {
+          {"id", TypeKind::kInt64, "a0", false},
+          {"customer", TypeKind::kInt64, "a1", false},
+          {"amount", money, "a2", false},
+          {"placed", TypeKind::kTimestamp, "a3", false},
+          {"tags", Type::array(TypeKind::kString), "a4", false},
+          {"place", Type::structure({{"city", TypeKind::kString}, {"zip", TypeKind::kInt64}}), "a5", false},
+          {"_PARTITIONDATE", TypeKind::kDate, "a6", true}};
     } else {
-      table.columns = {{"id", TypeKind::kInt64, "b0", false}, {"Name", TypeKind::kString, "weird \"name", false}, {"score", TypeKind::kFloat64, "b2", false}};
+      table.columns = {{"id", TypeKind::kInt64, "b0", false},
+                       {"Name", TypeKind::kString, "weird \"name", false},
+                       {"score", TypeKind::kFloat64, "b2", false}};
     }
     const std::vector<CatalogColumn> columns = table.columns;
     table.relation = [full, columns](const std::vector<int>& indexes) {
@@ -88,7 +92,7 @@ Analyzer* TranslatorTest::analyzer_ = nullptr;
 
 std::string shown(const Result<Translation>& result) {
   if (!result) return "error " + std::string(to_string(result.error().code())) + ": " + result.error().sentence();
-  const Query& query = result->kind == StatementKind::kInsert ? result->insert.query
+  const Query& query = result->kind == StatementKind::kInsert  ? result->insert.query
                        : result->kind == StatementKind::kQuery ? result->query
                                                                : *result->create_table.query;
   std::string out = query.sql + "\n" + (query.is_ordered ? "ordered" : "unordered");
@@ -166,7 +170,8 @@ TEST_F(TranslatorTest, WhatIsNotSupportedIsNamed) {
 }
 
 TEST_F(TranslatorTest, DuplicateOutputNamesAreRefused) {
-  EXPECT_EQ(refused("SELECT 1 AS a, 2 AS A").sentence(), "Duplicate column names in the result are not supported. Found duplicate(s): A");
+  EXPECT_EQ(refused("SELECT 1 AS a, 2 AS A").sentence(),
+            "Duplicate column names in the result are not supported. Found duplicate(s): A");
 }
 
 TEST_F(TranslatorTest, DeepExpressionsAreTranslatedAndVeryDeepOnesRefused) {
@@ -179,10 +184,13 @@ TEST_F(TranslatorTest, DeepExpressionsAreTranslatedAndVeryDeepOnesRefused) {
 
 // ---- parameters
 
-QueryParameter parameter(std::string name, Type type, std::string text) { return {std::move(name), std::move(type), {false, std::move(text), {}}}; }
+QueryParameter parameter(std::string name, Type type, std::string text) {
+  return {std::move(name), std::move(type), {false, std::move(text), {}}};
+}
 
 TEST_F(TranslatorTest, NamedAndPositionalParametersBecomeLiterals) {
-  options_.parameters = {parameter("n", TypeKind::kInt64, "-7"), parameter("s", TypeKind::kString, "it's"), parameter("b", TypeKind::kBytes, "/wA=")};
+  options_.parameters = {parameter("n", TypeKind::kInt64, "-7"), parameter("s", TypeKind::kString, "it's"),
+                         parameter("b", TypeKind::kBytes, "/wA=")};
   auto named = translated("SELECT @n AS n, @S AS s, @b AS b");
   ASSERT_TRUE(named) << named.error().text();
   EXPECT_NE(named->query.sql.find("(-7)::BIGINT"), std::string::npos) << named->query.sql;
@@ -213,8 +221,10 @@ TEST_F(TranslatorTest, LimitTakesParametersButNoNegativeOnes) {
 
 TEST_F(TranslatorTest, ConstantDatesBecomeTheirOwnDatetime) {
   const std::string leap_day = "make_timestamp(1709164800000000::BIGINT)", epoch = "make_timestamp(0::BIGINT)";
-  for (const char* sql : {"SELECT CAST(DATE '2024-02-29' AS DATETIME)", "SELECT SAFE_CAST(CAST('2024-02-29' AS DATE) AS DATETIME)",
-                          "SELECT CAST(CAST(DATE '2024-02-29' AS DATETIME) AS DATETIME)", "SELECT DATETIME '2024-03-01' > DATE '2024-02-29'"}) {
+  for (const char* sql :
+       {"SELECT CAST(DATE '2024-02-29' AS DATETIME)", "SELECT SAFE_CAST(CAST('2024-02-29' AS DATE) AS DATETIME)",
+        "SELECT CAST(CAST(DATE '2024-02-29' AS DATETIME) AS DATETIME)",
+        "SELECT DATETIME '2024-03-01' > DATE '2024-02-29'"}) {
     auto result = translated(sql);
     ASSERT_TRUE(result) << sql << result.error().text();
     EXPECT_NE(result->query.sql.find(leap_day), std::string::npos) << result->query.sql;
@@ -253,7 +263,8 @@ TEST_F(TranslatorTest, AScriptIsTakenStatementByStatement) {
 
 TEST_F(TranslatorTest, CreateTableCarriesTheWholeDescription) {
   auto result = translated(
-      "CREATE OR REPLACE TABLE shop.t (a INT64 NOT NULL OPTIONS(description='key'), b STRING(10), c ARRAY<STRUCT<x NUMERIC(5,2)>>, placed TIMESTAMP,"
+      "CREATE OR REPLACE TABLE shop.t (a INT64 NOT NULL OPTIONS(description='key'), b STRING(10), c ARRAY<STRUCT<x "
+      "NUMERIC(5,2)>>, placed TIMESTAMP,"
       " PRIMARY KEY (a) NOT ENFORCED) PARTITION BY TIMESTAMP_TRUNC(placed, HOUR) CLUSTER BY b, a"
       " OPTIONS(description='d', max_staleness = INTERVAL 15 MINUTE)");
   ASSERT_TRUE(result) << result.error().text();
@@ -307,14 +318,16 @@ TEST_F(TranslatorTest, InsertSaysWhichColumnsOfWhichTable) {
 }
 
 TEST_F(TranslatorTest, ReferencedTablesAreNamedOnceEach) {
-  auto result = translated("SELECT a.id FROM shop.orders a JOIN `p.shop.orders` b USING (id) JOIN customers c ON c.id = a.customer");
+  auto result = translated(
+      "SELECT a.id FROM shop.orders a JOIN `p.shop.orders` b USING (id) JOIN customers c ON c.id = a.customer");
   ASSERT_TRUE(result) << result.error().text();
   EXPECT_EQ(result->referenced_tables, (std::vector<std::string>{"p.shop.orders", "p.shop.customers"}));
 }
 
 TEST(PhysicalType, EveryTypeLiesInDuckDb) {
-  EXPECT_EQ(physical_type(Type::array(Type::structure({{"a", TypeKind::kNumeric}, {"", Type::range(TypeKind::kDate)}}))),
-            "STRUCT(f0 DECIMAL(38,9), f1 STRUCT(f0 DATE, f1 DATE))[]");
+  EXPECT_EQ(
+      physical_type(Type::array(Type::structure({{"a", TypeKind::kNumeric}, {"", Type::range(TypeKind::kDate)}}))),
+      "STRUCT(f0 DECIMAL(38,9), f1 STRUCT(f0 DATE, f1 DATE))[]");
   EXPECT_EQ(physical_type(TypeKind::kBigNumeric), "BLOB");
   EXPECT_EQ(quote_name("a\"b"), "\"a\"\"b\"");
   EXPECT_EQ(quote_text("it's"), "'it''s'");

@@ -18,24 +18,50 @@ namespace {
 
 // Switched off: finer fractions than BigQuery has, and what BigQuery does not document.
 constexpr zetasql::LanguageFeature kFeaturesOff[] = {
-    zetasql::FEATURE_TIMESTAMP_NANOS, zetasql::FEATURE_TIMESTAMP_PICOS,         zetasql::FEATURE_JSON_TYPE_COMPARISON,
-    zetasql::FEATURE_UUID_TYPE,       zetasql::FEATURE_ARRAY_ORDERING,          zetasql::FEATURE_LIMIT_OFFSET_EXPRESSIONS,
+    zetasql::FEATURE_TIMESTAMP_NANOS, zetasql::FEATURE_TIMESTAMP_PICOS, zetasql::FEATURE_JSON_TYPE_COMPARISON,
+    zetasql::FEATURE_UUID_TYPE,       zetasql::FEATURE_ARRAY_ORDERING,  zetasql::FEATURE_LIMIT_OFFSET_EXPRESSIONS,
 };
 
 constexpr zetasql::ResolvedNodeKind kStatements[] = {
-    zetasql::RESOLVED_QUERY_STMT,           zetasql::RESOLVED_CREATE_TABLE_STMT,  zetasql::RESOLVED_CREATE_TABLE_AS_SELECT_STMT,
-    zetasql::RESOLVED_CREATE_SCHEMA_STMT,   zetasql::RESOLVED_DROP_STMT,          zetasql::RESOLVED_INSERT_STMT,
-    zetasql::RESOLVED_UPDATE_STMT,          zetasql::RESOLVED_DELETE_STMT,        zetasql::RESOLVED_MERGE_STMT,
-    zetasql::RESOLVED_TRUNCATE_STMT,        zetasql::RESOLVED_CREATE_VIEW_STMT,   zetasql::RESOLVED_CREATE_MATERIALIZED_VIEW_STMT,
-    zetasql::RESOLVED_CREATE_FUNCTION_STMT, zetasql::RESOLVED_ALTER_TABLE_STMT,   zetasql::RESOLVED_CREATE_TABLE_FUNCTION_STMT,
-    zetasql::RESOLVED_DROP_FUNCTION_STMT,   zetasql::RESOLVED_ALTER_SCHEMA_STMT,  zetasql::RESOLVED_CREATE_PROCEDURE_STMT,
-    zetasql::RESOLVED_CALL_STMT,            zetasql::RESOLVED_ASSERT_STMT,        zetasql::RESOLVED_EXPORT_DATA_STMT,
-    zetasql::RESOLVED_GRANT_STMT,           zetasql::RESOLVED_REVOKE_STMT,        zetasql::RESOLVED_CREATE_SNAPSHOT_TABLE_STMT,
-    zetasql::RESOLVED_BEGIN_STMT,           zetasql::RESOLVED_COMMIT_STMT,        zetasql::RESOLVED_ROLLBACK_STMT,
-    zetasql::RESOLVED_EXECUTE_IMMEDIATE_STMT, zetasql::RESOLVED_ASSIGNMENT_STMT,  zetasql::RESOLVED_CREATE_ROW_ACCESS_POLICY_STMT,
-    zetasql::RESOLVED_DROP_ROW_ACCESS_POLICY_STMT, zetasql::RESOLVED_DROP_TABLE_FUNCTION_STMT, zetasql::RESOLVED_AUX_LOAD_DATA_STMT,
-    zetasql::RESOLVED_ALTER_VIEW_STMT,      zetasql::RESOLVED_CREATE_EXTERNAL_TABLE_STMT, zetasql::RESOLVED_DROP_SNAPSHOT_TABLE_STMT,
-    zetasql::RESOLVED_DROP_MATERIALIZED_VIEW_STMT, zetasql::RESOLVED_ALTER_MATERIALIZED_VIEW_STMT, zetasql::RESOLVED_UNDROP_STMT,
+    zetasql::RESOLVED_QUERY_STMT,
+    zetasql::RESOLVED_CREATE_TABLE_STMT,
+    zetasql::RESOLVED_CREATE_TABLE_AS_SELECT_STMT,
+    zetasql::RESOLVED_CREATE_SCHEMA_STMT,
+    zetasql::RESOLVED_DROP_STMT,
+    zetasql::RESOLVED_INSERT_STMT,
+    zetasql::RESOLVED_UPDATE_STMT,
+    zetasql::RESOLVED_DELETE_STMT,
+    zetasql::RESOLVED_MERGE_STMT,
+    zetasql::RESOLVED_TRUNCATE_STMT,
+    zetasql::RESOLVED_CREATE_VIEW_STMT,
+    zetasql::RESOLVED_CREATE_MATERIALIZED_VIEW_STMT,
+    zetasql::RESOLVED_CREATE_FUNCTION_STMT,
+    zetasql::RESOLVED_ALTER_TABLE_STMT,
+    zetasql::RESOLVED_CREATE_TABLE_FUNCTION_STMT,
+    zetasql::RESOLVED_DROP_FUNCTION_STMT,
+    zetasql::RESOLVED_ALTER_SCHEMA_STMT,
+    zetasql::RESOLVED_CREATE_PROCEDURE_STMT,
+    zetasql::RESOLVED_CALL_STMT,
+    zetasql::RESOLVED_ASSERT_STMT,
+    zetasql::RESOLVED_EXPORT_DATA_STMT,
+    zetasql::RESOLVED_GRANT_STMT,
+    zetasql::RESOLVED_REVOKE_STMT,
+    zetasql::RESOLVED_CREATE_SNAPSHOT_TABLE_STMT,
+    zetasql::RESOLVED_BEGIN_STMT,
+    zetasql::RESOLVED_COMMIT_STMT,
+    zetasql::RESOLVED_ROLLBACK_STMT,
+    zetasql::RESOLVED_EXECUTE_IMMEDIATE_STMT,
+    zetasql::RESOLVED_ASSIGNMENT_STMT,
+    zetasql::RESOLVED_CREATE_ROW_ACCESS_POLICY_STMT,
+    zetasql::RESOLVED_DROP_ROW_ACCESS_POLICY_STMT,
+    zetasql::RESOLVED_DROP_TABLE_FUNCTION_STMT,
+    zetasql::RESOLVED_AUX_LOAD_DATA_STMT,
+    zetasql::RESOLVED_ALTER_VIEW_STMT,
+    zetasql::RESOLVED_CREATE_EXTERNAL_TABLE_STMT,
+    zetasql::RESOLVED_DROP_SNAPSHOT_TABLE_STMT,
+    zetasql::RESOLVED_DROP_MATERIALIZED_VIEW_STMT,
+    zetasql::RESOLVED_ALTER_MATERIALIZED_VIEW_STMT,
+    zetasql::RESOLVED_UNDROP_STMT,
 };
 
 void settle_language(zetasql::LanguageOptionsProto& language) {
@@ -63,9 +89,23 @@ bool starts_with(std::string_view text, std::string_view prefix) { return text.s
 
 // Functions of BigQuery that the analyzer does not know: it would call a right statement wrong.
 bool names_a_missing_function(std::string_view sentence) {
-  static constexpr std::string_view kMissing[] = {
-      "CONTAINS_SUBSTR", "SEARCH", "VECTOR_SEARCH", "TEXT_ANALYZE", "BAG_OF_WORDS", "TF_IDF", "RANGE_SESSIONIZE", "GAP_FILL",
-      "EXTERNAL_OBJECT_TRANSFORM", "EXTERNAL_QUERY", "ST_REGIONSTATS", "APPENDS", "CHANGES", "OBJ.", "ML.", "AI.", "NET."};
+  static constexpr std::string_view kMissing[] = {"CONTAINS_SUBSTR",
+                                                  "SEARCH",
+                                                  "VECTOR_SEARCH",
+                                                  "TEXT_ANALYZE",
+                                                  "BAG_OF_WORDS",
+                                                  "TF_IDF",
+                                                  "RANGE_SESSIONIZE",
+                                                  "GAP_FILL",
+                                                  "EXTERNAL_OBJECT_TRANSFORM",
+                                                  "EXTERNAL_QUERY",
+                                                  "ST_REGIONSTATS",
+                                                  "APPENDS",
+                                                  "CHANGES",
+                                                  "OBJ.",
+                                                  "ML.",
+                                                  "AI.",
+                                                  "NET."};
   for (const std::string_view kind : {"Table-valued function not found: ", "Function not found: "}) {
     if (!starts_with(sentence, kind)) continue;
     std::string name(sentence.substr(kind.size()));
@@ -79,13 +119,14 @@ bool names_a_missing_function(std::string_view sentence) {
 Error analysis_error(const grpc::Status& status) {
   const std::string& sentence = status.error_message();
   if (starts_with(sentence, "Table not found: ")) return Error(ErrorCode::kNotFound, sentence);
-  if (names_a_missing_function(sentence) || starts_with(sentence, "Statement not supported: ") || starts_with(sentence, "Unrecognized name: @@") ||
-      starts_with(sentence, "CREATE TABLE CLONE is not supported"))
+  if (names_a_missing_function(sentence) || starts_with(sentence, "Statement not supported: ") ||
+      starts_with(sentence, "Unrecognized name: @@") || starts_with(sentence, "CREATE TABLE CLONE is not supported"))
     return Error(ErrorCode::kUnsupported, sentence);
   switch (status.error_code()) {
     case grpc::StatusCode::UNIMPLEMENTED: return Error(ErrorCode::kUnsupported, status.error_message());
     case grpc::StatusCode::INTERNAL:
-    case grpc::StatusCode::UNKNOWN: return Error(ErrorCode::kBug, "the SQL analyzer failed").cause(status.error_message());
+    case grpc::StatusCode::UNKNOWN:
+      return Error(ErrorCode::kBug, "the SQL analyzer failed").cause(status.error_message());
     default: return Error(ErrorCode::kBadData, status.error_message());
   }
 }
@@ -95,11 +136,13 @@ bool is_transport_failure(const grpc::Status& status) {
 }
 
 // A resolved tree nests deeper than the 100 levels that the generated stub's parser allows, so this answer is taken as bytes.
-grpc::Status deep_analyze(grpc::ChannelInterface& channel, grpc::ClientContext& context, const service::AnalyzeRequest& request,
-                          service::AnalyzeResponse& response) {
-  const grpc::internal::RpcMethod method("/zetasql.local_service.ZetaSqlLocalService/Analyze", grpc::internal::RpcMethod::NORMAL_RPC);
+grpc::Status deep_analyze(grpc::ChannelInterface& channel, grpc::ClientContext& context,
+                          const service::AnalyzeRequest& request, service::AnalyzeResponse& response) {
+  const grpc::internal::RpcMethod method("/zetasql.local_service.ZetaSqlLocalService/Analyze",
+                                         grpc::internal::RpcMethod::NORMAL_RPC);
   grpc::ByteBuffer bytes;
-  const grpc::Status status = grpc::internal::BlockingUnaryCall<service::AnalyzeRequest, grpc::ByteBuffer>(&channel, method, &context, request, &bytes);
+  const grpc::Status status = grpc::internal::BlockingUnaryCall<service::AnalyzeRequest, grpc::ByteBuffer>(
+      &channel, method, &context, request, &bytes);
   if (!status.ok()) return status;
   grpc::ProtoBufferReader reader(&bytes);
   google::protobuf::io::CodedInputStream input(&reader);
@@ -115,7 +158,9 @@ void set_deadline(grpc::ClientContext& context, gpr_timespec deadline) { context
 // ---- Session
 
 Session::Session(std::unique_ptr<HelperProcess> process, std::shared_ptr<grpc::Channel> channel)
-    : process_(std::move(process)), channel_(std::move(channel)), stub_(service::ZetaSqlLocalService::NewStub(channel_)) {}
+    : process_(std::move(process)),
+      channel_(std::move(channel)),
+      stub_(service::ZetaSqlLocalService::NewStub(channel_)) {}
 
 Session::Registered::~Registered() {
   if (session.is_closing_) return;
@@ -216,7 +261,8 @@ Status AnalyzerImpl::run(base::Deadline deadline, const Call& call) {
     if (!is_transport_failure(status)) return analysis_error(status);
     discard(current);
     if (attempt == kCallAttemptsMax)
-      return Error(ErrorCode::kUnavailable, "the SQL analyzer ended while it worked on this statement").cause(status.error_message());
+      return Error(ErrorCode::kUnavailable, "the SQL analyzer ended while it worked on this statement")
+          .cause(status.error_message());
   }
 }
 
@@ -236,7 +282,8 @@ std::int64_t AnalyzerImpl::helpers_started() const {
   return helpers_started_;
 }
 
-Result<service::AnalyzeResponse> AnalyzerImpl::analyze(service::AnalyzeRequest request, const zetasql::SimpleCatalogProto& catalog,
+Result<service::AnalyzeResponse> AnalyzerImpl::analyze(service::AnalyzeRequest request,
+                                                       const zetasql::SimpleCatalogProto& catalog,
                                                        base::Deadline deadline) {
   service::AnalyzeResponse response;
   TRY_STATUS(run(deadline, [&](Session& session, gpr_timespec limit) {
@@ -253,7 +300,8 @@ Result<service::AnalyzeResponse> AnalyzerImpl::analyze(service::AnalyzeRequest r
   return response;
 }
 
-Result<service::ExtractTableNamesFromNextStatementResponse> AnalyzerImpl::table_names(std::string_view sql, std::size_t begin,
+Result<service::ExtractTableNamesFromNextStatementResponse> AnalyzerImpl::table_names(std::string_view sql,
+                                                                                      std::size_t begin,
                                                                                       base::Deadline deadline) {
   service::ExtractTableNamesFromNextStatementRequest request;
   request.mutable_parse_resume_location()->set_input(std::string(sql));
@@ -288,7 +336,8 @@ Result<service::EvaluateQueryResponse> AnalyzerImpl::evaluate(std::string sql, b
     request.set_sql(sql);
     *request.mutable_options()->mutable_language_options() = session.language();
     request.mutable_options()->set_default_timezone("UTC");
-    *request.mutable_simple_catalog()->mutable_builtin_function_options()->mutable_language_options() = session.language();
+    *request.mutable_simple_catalog()->mutable_builtin_function_options()->mutable_language_options() =
+        session.language();
     grpc::ClientContext context;
     set_deadline(context, limit);
     return session.stub().EvaluateQuery(&context, request, &response);

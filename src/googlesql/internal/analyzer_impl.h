@@ -39,8 +39,8 @@ class Session {
 
   // The id under which `catalog` is registered; registers it, and lets the one unused for longest go, when it is new.
   // The answer is held in use until `lease` dies.
-  grpc::Status register_catalog(const zetasql::SimpleCatalogProto& catalog, gpr_timespec deadline, std::shared_ptr<void>& lease,
-                                std::int64_t& id);
+  grpc::Status register_catalog(const zetasql::SimpleCatalogProto& catalog, gpr_timespec deadline,
+                                std::shared_ptr<void>& lease, std::int64_t& id);
 
  private:
   struct Registered {

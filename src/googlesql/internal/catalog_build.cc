@@ -26,7 +26,8 @@ Status add_table(zetasql::SimpleCatalogProto& root, const std::vector<std::strin
   for (const zetasql::SimpleTableProto& known : place->table()) {
     if (lower(known.name()) != lower(path.back())) continue;
     if (known.full_name() == table.full_name) return ok();
-    return Error(ErrorCode::kUnsupported, "one statement over tables whose names differ by case only is not supported: " + table.full_name);
+    return Error(ErrorCode::kUnsupported,
+                 "one statement over tables whose names differ by case only is not supported: " + table.full_name);
   }
   zetasql::SimpleTableProto* out = place->add_table();
   out->set_name(path.back());

@@ -112,7 +112,8 @@ Result<CallArgument> Generator::call_argument(const zetasql::AnyResolvedExprProt
 
 Result<CallArgument> Generator::lambda_argument(const zetasql::ResolvedInlineLambdaProto& lambda) {
   CallArgument argument;
-  for (const zetasql::ResolvedColumnProto& column : lambda.argument_list()) argument.lambda_names.push_back(column_alias(column));
+  for (const zetasql::ResolvedColumnProto& column : lambda.argument_list())
+    argument.lambda_names.push_back(column_alias(column));
   TRY(argument.type, type_of(expr_type(lambda.body())));
   TRY(argument.sql, expr(lambda.body()));
   return argument;
@@ -152,7 +153,9 @@ Result<std::string> Generator::function_call(const zetasql::ResolvedFunctionCall
   if (call.name == "ZetaSQL:current_timestamp") return moment;
   // CURRENT_DATE([zone]) = DATE(now, zone), and so for DATETIME and TIME.
   FunctionCall taken;
-  taken.name = call.name == "ZetaSQL:current_date" ? "ZetaSQL:date" : call.name == "ZetaSQL:current_time" ? "ZetaSQL:time" : "ZetaSQL:datetime";
+  taken.name = call.name == "ZetaSQL:current_date"   ? "ZetaSQL:date"
+               : call.name == "ZetaSQL:current_time" ? "ZetaSQL:time"
+                                                     : "ZetaSQL:datetime";
   taken.result = call.result;
   taken.safe = call.safe;
   CallArgument now;
@@ -245,14 +248,18 @@ Result<std::string> Generator::subquery(const zetasql::ResolvedSubqueryExprProto
     case ResolvedSubqueryExprEnums::IN: made = in_subquery(node); break;
     case ResolvedSubqueryExprEnums::SCALAR: {
       auto select = scan(node.subquery());
-      if (select) made = "(" + select->render() + ")";
-      else made = std::move(select).error();
+      if (select)
+        made = "(" + select->render() + ")";
+      else
+        made = std::move(select).error();
       break;
     }
     case ResolvedSubqueryExprEnums::EXISTS: {
       auto select = scan(node.subquery());
-      if (select) made = "EXISTS (" + select->render() + ")";
-      else made = std::move(select).error();
+      if (select)
+        made = "EXISTS (" + select->render() + ")";
+      else
+        made = std::move(select).error();
       break;
     }
     default: made = unsupported("LIKE ANY or LIKE ALL over a subquery");
@@ -275,9 +282,10 @@ Result<std::string> Generator::array_subquery(const zetasql::ResolvedSubqueryExp
   if (select.is_limited()) {
     // The limit applies to rows, before they become one list. Sorting again keeps the order through the aggregation.
     if (!select.is_ordered() && !order.empty()) select.order_by = order;
-    select.items = {{"row_number() OVER (" + (order.empty() ? std::string() : "ORDER BY " + order) + ")", "position"}, {element, "element"}};
-    return "coalesce((SELECT list(element ORDER BY position) FROM (" + select.render() + ") AS " + names_.next() + "), []::" +
-           physical_type(type) + ")";
+    select.items = {{"row_number() OVER (" + (order.empty() ? std::string() : "ORDER BY " + order) + ")", "position"},
+                    {element, "element"}};
+    return "coalesce((SELECT list(element ORDER BY position) FROM (" + select.render() + ") AS " + names_.next() +
+           "), []::" + physical_type(type) + ")";
   }
   select.items = {{"list(" + element + (order.empty() ? "" : " ORDER BY " + order) + ")", "elements"}};
   select.order_by.clear();
@@ -289,7 +297,8 @@ Result<std::string> Generator::in_subquery(const zetasql::ResolvedSubqueryExprPr
   TRY(const std::string value, expr(node.in_expr()));
   TRY(const Type type, type_of(expr_type(node.in_expr())));
   // DuckDB compares the inside of structs and arrays without three-valued logic.
-  if (type.is(TypeKind::kStruct) || type.is(TypeKind::kArray) || type.is(TypeKind::kRange) || contains_kind(type, TypeKind::kJson))
+  if (type.is(TypeKind::kStruct) || type.is(TypeKind::kArray) || type.is(TypeKind::kRange) ||
+      contains_kind(type, TypeKind::kJson))
     return unsupported("IN (subquery) over " + type.sql_name());
   TRY(Select select, scan(node.subquery()));
   const Columns& columns = base<zetasql::ResolvedScanProto>(node.subquery()).column_list();

@@ -30,9 +30,11 @@ class Generator {
   Result<std::string> expr(const zetasql::AnyResolvedExprProto& any);
   // A whole query: its output columns renamed to o0, o1, … and cast to their types.
   Result<Query> query(const zetasql::AnyResolvedScanProto& scan,
-                      const google::protobuf::RepeatedPtrField<zetasql::ResolvedOutputColumnProto>& outputs, bool is_value_table);
+                      const google::protobuf::RepeatedPtrField<zetasql::ResolvedOutputColumnProto>& outputs,
+                      bool is_value_table);
   // Columns of a scan in the given order, each cast to `types`; the texts of o0, o1, ….
-  Result<Query> columns_of(const zetasql::AnyResolvedScanProto& scan, const std::vector<const zetasql::ResolvedColumnProto*>& columns,
+  Result<Query> columns_of(const zetasql::AnyResolvedScanProto& scan,
+                           const std::vector<const zetasql::ResolvedColumnProto*>& columns,
                            const std::vector<data::Type>& types);
 
   const std::vector<std::string>& referenced_tables() const { return referenced_tables_; }
@@ -50,7 +52,8 @@ class Generator {
   Result<Select> filter_scan(const zetasql::ResolvedFilterScanProto& node);
   Result<Select> join_scan(const zetasql::ResolvedJoinScanProto& node);
   Result<Select> array_scan(const zetasql::ResolvedArrayScanProto& node);
-  Result<std::string> array_relation(const zetasql::ResolvedArrayScanProto& node, bool with_condition, std::string& natural_order);
+  Result<std::string> array_relation(const zetasql::ResolvedArrayScanProto& node, bool with_condition,
+                                     std::string& natural_order);
   Result<Select> order_by_scan(const zetasql::ResolvedOrderByScanProto& node);
   Result<Select> limit_scan(const zetasql::ResolvedLimitOffsetScanProto& node);
   Result<std::string> row_count(const zetasql::AnyResolvedExprProto& any, const char* clause);
@@ -60,13 +63,17 @@ class Generator {
 
   // group_gen.cc
   Result<Select> aggregate_scan(const zetasql::ResolvedAggregateScanBaseProto& node);
-  Result<std::string> group_keys(const zetasql::ResolvedAggregateScanBaseProto& node, const std::map<std::int64_t, std::string>& keys);
+  Result<std::string> group_keys(const zetasql::ResolvedAggregateScanBaseProto& node,
+                                 const std::map<std::int64_t, std::string>& keys);
   Result<std::string> grouping_set(const Message& any, const std::map<std::int64_t, std::string>& keys);
   Result<Select> analytic_scan(const zetasql::ResolvedAnalyticScanProto& node);
-  Result<std::string> window(const zetasql::ResolvedAnalyticFunctionGroupProto& group, const zetasql::ResolvedAnalyticFunctionCallProto& call);
-  Result<std::string> frame(const zetasql::ResolvedWindowFrameProto& frame, const zetasql::ResolvedAnalyticFunctionGroupProto& group);
+  Result<std::string> window(const zetasql::ResolvedAnalyticFunctionGroupProto& group,
+                             const zetasql::ResolvedAnalyticFunctionCallProto& call);
+  Result<std::string> frame(const zetasql::ResolvedWindowFrameProto& frame,
+                            const zetasql::ResolvedAnalyticFunctionGroupProto& group);
   Result<std::string> frame_bound(const zetasql::ResolvedWindowFrameExprProto& bound);
-  Result<std::string> aggregate_call(const zetasql::ResolvedAggregateFunctionCallProto& node);
+  Result<std::string> aggregate_call(const zetasql::ResolvedAggregateFunctionCallProto& node,
+                                     const std::string& natural_order);
   Result<FunctionCall> non_scalar_call(const zetasql::ResolvedNonScalarFunctionCallBaseProto& node);
 
   // set_gen.cc
@@ -104,14 +111,16 @@ class Generator {
   };
   std::map<std::string, WithName> with_names_;
   int with_count_ = 0;
-  std::vector<WithName> recursion_;            // innermost recursive query last
+  std::vector<WithName> recursion_;                  // innermost recursive query last
   std::map<std::int64_t, std::string> substitutes_;  // WITH-expression columns that stand for trivial texts
   std::vector<std::string> referenced_tables_;
-  bool wants_natural_order_ = false;           // inside ARRAY(SELECT …): elements keep the order of the array they come from
+  bool wants_natural_order_ = false;  // inside ARRAY(SELECT …): elements keep the order of the array they come from
   int depth_ = 0;
 };
 
-inline std::string column_alias(const zetasql::ResolvedColumnProto& column) { return "c" + std::to_string(column.column_id()); }
+inline std::string column_alias(const zetasql::ResolvedColumnProto& column) {
+  return "c" + std::to_string(column.column_id());
+}
 Error unsupported(const std::string& what);  // "<what> is not supported"
 
 }  // namespace flytt::googlesql::internal

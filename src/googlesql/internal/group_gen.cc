@@ -31,18 +31,36 @@ std::string key_list(const google::protobuf::RepeatedPtrField<zetasql::ResolvedC
   return out + ")";
 }
 
+bool keeps_order(std::string_view function) {
+  return function == "ZetaSQL:array_agg" || function == "ZetaSQL:string_agg" || function == "ZetaSQL:array_concat_agg";
+}
+
+bool keeps_order(const google::protobuf::RepeatedPtrField<zetasql::AnyResolvedComputedColumnBaseProto>& list) {
+  for (const zetasql::AnyResolvedComputedColumnBaseProto& any : list) {
+    const auto* column = as<zetasql::ResolvedComputedColumnProto>(unwrap(any));
+    if (column == nullptr) continue;
+    if (keeps_order(base<zetasql::ResolvedFunctionCallBaseProto>(column->expr()).function().name())) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<Select> Generator::aggregate_scan(const zetasql::ResolvedAggregateScanBaseProto& node) {
   if (has_collation(node.collation_list())) return unsupported("GROUP BY with collation");
-  TRY(Select input, scan(node.input_scan()));
+  // A list made without ORDER BY keeps the order of the array that it reads, as BigQuery does though it does not promise it.
+  const bool outer_natural = std::exchange(wants_natural_order_, keeps_order(node.aggregate_list()));
+  Result<Select> scanned = scan(node.input_scan());
+  wants_natural_order_ = outer_natural;
+  TRY(Select input, std::move(scanned));
   Select made;
   std::map<std::int64_t, std::string> keys;  // output column id → column of the input
   std::vector<Item> computed;
   for (const zetasql::ResolvedComputedColumnProto& key : node.group_by_list()) {
     const Message& key_node = unwrap(key.expr());
     std::string name;
-    if (const auto* column = as<zetasql::ResolvedColumnRefProto>(key_node); column != nullptr && !column->is_correlated()) {
+    if (const auto* column = as<zetasql::ResolvedColumnRefProto>(key_node);
+        column != nullptr && !column->is_correlated()) {
       name = column_alias(column->column());
     } else {
       // A constant after GROUP BY would be taken for a position: every other key becomes a column first.
@@ -59,7 +77,7 @@ Result<Select> Generator::aggregate_scan(const zetasql::ResolvedAggregateScanBas
     if (column == nullptr) return unsupported("an aggregate function under conditional evaluation");
     const auto* call = as<zetasql::ResolvedAggregateFunctionCallProto>(unwrap(column->expr()));
     if (call == nullptr) return unsupported("the aggregate " + node_name(unwrap(column->expr())));
-    TRY(std::string text, aggregate_call(*call));
+    TRY(std::string text, aggregate_call(*call, input.natural_order));
     made.items.push_back({std::move(text), column_alias(column->column())});
   }
   for (const zetasql::ResolvedGroupingCallProto& call : node.grouping_call_list()) {
@@ -90,7 +108,8 @@ Result<std::string> Generator::group_keys(const zetasql::ResolvedAggregateScanBa
 }
 
 Result<std::string> Generator::grouping_set(const Message& set, const std::map<std::int64_t, std::string>& keys) {
-  if (const auto* plain = as<zetasql::ResolvedGroupingSetProto>(set)) return key_list(plain->group_by_column_list(), keys);
+  if (const auto* plain = as<zetasql::ResolvedGroupingSetProto>(set))
+    return key_list(plain->group_by_column_list(), keys);
   const google::protobuf::RepeatedPtrField<zetasql::ResolvedGroupingSetMultiColumnProto>* groups = nullptr;
   std::string out;
   if (const auto* rollup = as<zetasql::ResolvedRollupProto>(set)) {
@@ -112,26 +131,31 @@ Result<FunctionCall> Generator::non_scalar_call(const zetasql::ResolvedNonScalar
   TRY(FunctionCall call, call_of(node.parent()));
   call.parts.distinct = node.distinct();
   using zetasql::ResolvedNonScalarFunctionCallBaseEnums;
-  if (node.null_handling_modifier() == ResolvedNonScalarFunctionCallBaseEnums::IGNORE_NULLS) call.parts.nulls = NullHandling::kIgnore;
-  if (node.null_handling_modifier() == ResolvedNonScalarFunctionCallBaseEnums::RESPECT_NULLS) call.parts.nulls = NullHandling::kRespect;
+  if (node.null_handling_modifier() == ResolvedNonScalarFunctionCallBaseEnums::IGNORE_NULLS)
+    call.parts.nulls = NullHandling::kIgnore;
+  if (node.null_handling_modifier() == ResolvedNonScalarFunctionCallBaseEnums::RESPECT_NULLS)
+    call.parts.nulls = NullHandling::kRespect;
   if (node.has_where_expr()) {
     TRY(call.parts.filter, expr(node.where_expr()));
   }
   return call;
 }
 
-Result<std::string> Generator::aggregate_call(const zetasql::ResolvedAggregateFunctionCallProto& node) {
+Result<std::string> Generator::aggregate_call(const zetasql::ResolvedAggregateFunctionCallProto& node,
+                                              const std::string& natural_order) {
   if (node.group_by_list_size() > 0 || node.group_by_aggregate_list_size() > 0 || node.has_having_expr())
     return unsupported("an aggregate with a GROUP BY of its own");
   TRY(FunctionCall call, non_scalar_call(node.parent()));
   TRY(call.parts.order_by, order_text(node.order_by_item_list()));
+  if (keeps_order(call.name) && call.parts.order_by.empty() && !call.parts.distinct) call.parts.order_by = natural_order;
   if (node.has_limit()) {
     TRY(call.parts.limit, row_count(node.limit(), "LIMIT"));
   }
   if (node.has_having_modifier()) {
     const zetasql::ResolvedAggregateHavingModifierProto& having = node.having_modifier();
-    call.parts.having = having.kind() == zetasql::ResolvedAggregateHavingModifierEnums::MAX ? AggregateParts::Having::kMax
-                                                                                           : AggregateParts::Having::kMin;
+    call.parts.having = having.kind() == zetasql::ResolvedAggregateHavingModifierEnums::MAX
+                            ? AggregateParts::Having::kMax
+                            : AggregateParts::Having::kMin;
     TRY(call.parts.having_sql, expr(having.having_expr()));
     TRY(call.parts.having_type, type_of(expr_type(having.having_expr())));
   }
@@ -163,7 +187,8 @@ Result<std::string> Generator::window(const zetasql::ResolvedAnalyticFunctionGro
   std::string out = "OVER (";
   if (has_collation(group.partition_by().collation_list())) return unsupported("PARTITION BY with collation");
   for (const zetasql::ResolvedColumnRefProto& column : group.partition_by().partition_by_list())
-    out += (&column == &*group.partition_by().partition_by_list().begin() ? "PARTITION BY " : ", ") + column_alias(column.column());
+    out += (&column == &*group.partition_by().partition_by_list().begin() ? "PARTITION BY " : ", ") +
+           column_alias(column.column());
   if (group.order_by().order_by_item_list_size() > 0) {
     TRY(const std::string keys, order_text(group.order_by().order_by_item_list()));
     out += " ORDER BY " + keys;
@@ -179,7 +204,8 @@ Result<std::string> Generator::frame(const zetasql::ResolvedWindowFrameProto& fr
                                      const zetasql::ResolvedAnalyticFunctionGroupProto& group) {
   const bool by_range = frame.frame_unit() == zetasql::ResolvedWindowFrameEnums::RANGE;
   if (by_range && (is_offset(frame.start_expr()) || is_offset(frame.end_expr()))) {
-    if (group.order_by().order_by_item_list_size() != 1) return unsupported("a RANGE window frame with offsets over several keys");
+    if (group.order_by().order_by_item_list_size() != 1)
+      return unsupported("a RANGE window frame with offsets over several keys");
     TRY(const Type type, type_of(group.order_by().order_by_item_list(0).column_ref().column().type()));
     // FLOAT64 needs two sort keys for NaN and BIGNUMERIC has no arithmetic in DuckDB.
     if (!type.is(TypeKind::kInt64) && !type.is(TypeKind::kNumeric))

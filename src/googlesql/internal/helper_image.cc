@@ -5,7 +5,8 @@ asm(".pushsection .rodata\n"
     ".balign 16\n"
     ".globl flytt_googlesql_helper_begin\n"
     "flytt_googlesql_helper_begin:\n"
-    ".incbin \"" FLYTT_GOOGLESQL_HELPER "\"\n"
+    ".incbin \"" FLYTT_GOOGLESQL_HELPER
+    "\"\n"
     ".globl flytt_googlesql_helper_end\n"
     "flytt_googlesql_helper_end:\n"
     ".popsection\n");
@@ -18,7 +19,8 @@ extern const char flytt_googlesql_helper_end[];
 namespace flytt::googlesql::internal {
 
 std::string_view helper_image() {
-  return {flytt_googlesql_helper_begin, static_cast<std::size_t>(flytt_googlesql_helper_end - flytt_googlesql_helper_begin)};
+  return {flytt_googlesql_helper_begin,
+          static_cast<std::size_t>(flytt_googlesql_helper_end - flytt_googlesql_helper_begin)};
 }
 
 }  // namespace flytt::googlesql::internal

@@ -23,9 +23,7 @@ constexpr int kControlFdInHelper = 3;
 constexpr int kFdsAboveControl = 10;  // our own ends lie above, so that dup2 onto 3 cannot hit them
 constexpr std::size_t kRecordBytesMax = 2048;
 
-Error system_error(const char* sentence) {
-  return Error(ErrorCode::kUnavailable, sentence).cause(strerror(errno));
-}
+Error system_error(const char* sentence) { return Error(ErrorCode::kUnavailable, sentence).cause(strerror(errno)); }
 
 struct Fd {
   int value = -1;
@@ -113,7 +111,8 @@ Result<pid_t> spawn(int program, int control, const std::string& library_path) {
   const int failure = posix_spawn(&pid, path.c_str(), &actions, &attributes, arguments, environment);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  if (failure != 0) return Error(ErrorCode::kUnavailable, "the SQL analyzer's helper cannot be started").cause(strerror(failure));
+  if (failure != 0)
+    return Error(ErrorCode::kUnavailable, "the SQL analyzer's helper cannot be started").cause(strerror(failure));
   return pid;
 }
 
@@ -136,15 +135,15 @@ Result<std::unique_ptr<HelperProcess>> HelperProcess::start(const std::string& l
   close(theirs.release());  // so that the helper's end shows as the end of the connection
   TRY(const Record ready, receive(helper->control_, kHelperStartMillisMax));
   if (ready.text != "R")
-    return Error(ErrorCode::kConfig, "the SQL analyzer library " + library_path + " does not work").cause(ready.text.substr(1));
+    return Error(ErrorCode::kConfig, "the SQL analyzer library " + library_path + " does not work")
+        .cause(ready.text.substr(1));
   return helper;
 }
 
 HelperProcess::~HelperProcess() {
   kill();
   close(control_);
-  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
 }
 
 void HelperProcess::kill() const { ::kill(pid_, SIGKILL); }

@@ -21,7 +21,9 @@ using zetasql::ValueProto;
 
 constexpr int kCastsMax = 8;
 
-bool is_word_byte(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+bool is_word_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 // DATE as a word of its own, in any case.
 bool mentions_date(std::string_view text) {
@@ -38,7 +40,8 @@ bool holds_epoch(const TypeProto& type, const ValueProto& value) {
     if (holds_epoch(type, element)) return true;
   for (const ValueProto& field : value.struct_value().field())
     if (holds_epoch(type, field)) return true;
-  if (value.has_range_value()) return holds_epoch(type, value.range_value().start()) || holds_epoch(type, value.range_value().end());
+  if (value.has_range_value())
+    return holds_epoch(type, value.range_value().start()) || holds_epoch(type, value.range_value().end());
   return false;
 }
 
@@ -52,18 +55,21 @@ void collect(google::protobuf::Message& message, std::vector<zetasql::ResolvedLi
   const google::protobuf::Reflection* reflection = message.GetReflection();
   reflection->ListFields(message, &fields);
   for (const FieldDescriptor* field : fields) {
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->message_type() == TypeProto::descriptor()) continue;
+    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field->message_type() == TypeProto::descriptor())
+      continue;
     if (!field->is_repeated()) {
       collect(*reflection->MutableMessage(&message, field), found);
       continue;
     }
-    for (int i = 0; i < reflection->FieldSize(message, field); ++i) collect(*reflection->MutableRepeatedMessage(&message, field, i), found);
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i)
+      collect(*reflection->MutableRepeatedMessage(&message, field, i), found);
   }
 }
 
 Error cannot_mend() {
-  return Error(ErrorCode::kUnsupported,
-               "a constant DATE that is turned into a DATETIME is not supported here; write DATETIME(date) instead of the cast");
+  return Error(
+      ErrorCode::kUnsupported,
+      "a constant DATE that is turned into a DATETIME is not supported here; write DATETIME(date) instead of the cast");
 }
 
 // The DATETIME that `text`, a constant expression, stands for; nullopt when the analyzer's own answer is right.
@@ -79,7 +85,8 @@ Result<std::optional<std::int64_t>> derive(AnalyzerImpl& analyzer, std::string t
     TRY(const service::AnalyzeResponse response, analyzer.analyze(std::move(request), catalog, deadline));
     const auto* literal = as<zetasql::ResolvedLiteralProto>(unwrap(response.resolved_expression()));
     if (literal == nullptr) return cannot_mend();
-    if (literal->value().value().has_date_value()) return std::optional(literal->value().value().date_value() * data::kMicrosPerDay);
+    if (literal->value().value().has_date_value())
+      return std::optional(literal->value().value().date_value() * data::kMicrosPerDay);
     if (!literal->value().value().has_datetime_value()) return std::optional<std::int64_t>();
     std::smatch parts;
     if (!std::regex_match(text, parts, kCast)) return cannot_mend();
@@ -88,7 +95,8 @@ Result<std::optional<std::int64_t>> derive(AnalyzerImpl& analyzer, std::string t
   return cannot_mend();
 }
 
-Status mend(AnalyzerImpl& analyzer, std::string_view sql, base::Deadline deadline, zetasql::ResolvedLiteralProto& literal) {
+Status mend(AnalyzerImpl& analyzer, std::string_view sql, base::Deadline deadline,
+            zetasql::ResolvedLiteralProto& literal) {
   const zetasql::ParseLocationRangeProto& place = literal.parent().parent().parse_location_range();
   const bool is_placed = place.has_start() && place.has_end() && place.start() >= 0 && place.start() < place.end() &&
                          static_cast<std::size_t>(place.end()) <= sql.size();
@@ -105,7 +113,8 @@ Status mend(AnalyzerImpl& analyzer, std::string_view sql, base::Deadline deadlin
 
 }  // namespace
 
-Status mend_datetime_literals(AnalyzerImpl& analyzer, std::string_view sql, base::Deadline deadline, google::protobuf::Message& tree) {
+Status mend_datetime_literals(AnalyzerImpl& analyzer, std::string_view sql, base::Deadline deadline,
+                              google::protobuf::Message& tree) {
   if (!mentions_date(sql)) return ok();
   std::vector<zetasql::ResolvedLiteralProto*> suspects;
   collect(tree, suspects);

@@ -13,6 +13,7 @@
 
 namespace flytt::googlesql::internal {
 
-Status mend_datetime_literals(AnalyzerImpl& analyzer, std::string_view sql, base::Deadline deadline, google::protobuf::Message& tree);
+Status mend_datetime_literals(AnalyzerImpl& analyzer, std::string_view sql, base::Deadline deadline,
+                              google::protobuf::Message& tree);
 
 }  // namespace flytt::googlesql::internal

@@ -44,7 +44,8 @@ std::string output_sql(const Output& output) {
   if (output.type.is(TypeKind::kArray)) out = "coalesce(" + out + ", []::" + physical + ")";
   const std::string bad = null_element_condition(output.type, output.sql, 0);
   if (bad.empty()) return out;
-  const std::string raise = raise_expression(output.type, "Array cannot have a null element; error in writing field " + output.name);
+  const std::string raise =
+      raise_expression(output.type, "Array cannot have a null element; error in writing field " + output.name);
   return "CASE WHEN " + bad + " THEN " + raise + " ELSE " + out + " END";
 }
 
@@ -76,13 +77,15 @@ Status settle_names(std::vector<Output>& outputs) {
     if (!seen.insert(lower(output.name)).second) duplicates += (duplicates.empty() ? "" : ", ") + output.name;
   }
   if (duplicates.empty()) return ok();
-  return Error(ErrorCode::kBadData, "Duplicate column names in the result are not supported. Found duplicate(s): " + duplicates);
+  return Error(ErrorCode::kBadData,
+               "Duplicate column names in the result are not supported. Found duplicate(s): " + duplicates);
 }
 
 }  // namespace
 
 Result<Query> Generator::query(const zetasql::AnyResolvedScanProto& scan_node,
-                               const google::protobuf::RepeatedPtrField<zetasql::ResolvedOutputColumnProto>& list, bool is_value_table) {
+                               const google::protobuf::RepeatedPtrField<zetasql::ResolvedOutputColumnProto>& list,
+                               bool is_value_table) {
   TRY(Select select, scan(scan_node));
   std::vector<Output> outputs;
   for (const zetasql::ResolvedOutputColumnProto& column : list) {
@@ -94,17 +97,20 @@ Result<Query> Generator::query(const zetasql::AnyResolvedScanProto& scan_node,
     }
     // SELECT AS STRUCT at the top: the fields become the columns.
     for (std::size_t i = 0; i < type.fields.size(); ++i)
-      outputs.push_back({type.fields[i].name, type.fields[i].type, "struct_extract(" + alias + ", 'f" + std::to_string(i) + "')"});
+      outputs.push_back(
+          {type.fields[i].name, type.fields[i].type, "struct_extract(" + alias + ", 'f" + std::to_string(i) + "')"});
   }
   TRY_STATUS(settle_names(outputs));
   return finish(std::move(select), outputs, names_);
 }
 
 Result<Query> Generator::columns_of(const zetasql::AnyResolvedScanProto& scan_node,
-                                    const std::vector<const zetasql::ResolvedColumnProto*>& columns, const std::vector<Type>& types) {
+                                    const std::vector<const zetasql::ResolvedColumnProto*>& columns,
+                                    const std::vector<Type>& types) {
   TRY(Select select, scan(scan_node));
   std::vector<Output> outputs;
-  for (std::size_t i = 0; i < columns.size(); ++i) outputs.push_back({columns[i]->name(), types[i], column_alias(*columns[i])});
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    outputs.push_back({columns[i]->name(), types[i], column_alias(*columns[i])});
   return finish(std::move(select), outputs, names_);
 }
 

@@ -68,7 +68,8 @@ Result<Select> Generator::dispatch_scan(const Message& node) {
   }
   if (const auto* n = as<zetasql::ResolvedBarrierScanProto>(node)) return scan(n->input_scan());
   if (as<zetasql::ResolvedSampleScanProto>(node) != nullptr) return unsupported("TABLESAMPLE");
-  if (const auto* n = as<zetasql::ResolvedTVFScanProto>(node)) return unsupported("the table function " + n->tvf().name());
+  if (const auto* n = as<zetasql::ResolvedTVFScanProto>(node))
+    return unsupported("the table function " + n->tvf().name());
   return unsupported("the query construct " + node_name(node));
 }
 
@@ -80,7 +81,8 @@ Result<Select> Generator::table_scan(const zetasql::ResolvedTableScanProto& node
   const CatalogTable& table = found->second;
   refer_to(table.full_name);
   const Columns& columns = node.parent().column_list();
-  if (node.column_index_list_size() != columns.size()) return Error(ErrorCode::kBug, "a table scan without its column indexes");
+  if (node.column_index_list_size() != columns.size())
+    return Error(ErrorCode::kBug, "a table scan without its column indexes");
   std::vector<int> indexes;
   Select inner;
   for (int i = 0; i < columns.size(); ++i) {
@@ -88,7 +90,8 @@ Result<Select> Generator::table_scan(const zetasql::ResolvedTableScanProto& node
     if (index < 0 || static_cast<std::size_t>(index) >= table.columns.size())
       return Error(ErrorCode::kBug, "a table scan with a column index out of range");
     indexes.push_back(index);
-    inner.items.push_back({quote_name(table.columns[static_cast<std::size_t>(index)].physical_name), column_alias(columns[i])});
+    inner.items.push_back(
+        {quote_name(table.columns[static_cast<std::size_t>(index)].physical_name), column_alias(columns[i])});
   }
   inner.from = table.relation(indexes) + " AS " + names_.next();
   return nested(std::move(inner), names_);
@@ -147,8 +150,10 @@ Result<Select> Generator::join_scan(const zetasql::ResolvedJoinScanProto& node) 
 }
 
 // One row for each element: the arrays are unnested side by side with their positions.
-Result<std::string> Generator::array_relation(const zetasql::ResolvedArrayScanProto& node, bool with_condition, std::string& natural_order) {
-  if (node.array_expr_list_size() != 1 || node.element_column_list_size() != 1) return unsupported("UNNEST of several arrays");
+Result<std::string> Generator::array_relation(const zetasql::ResolvedArrayScanProto& node, bool with_condition,
+                                              std::string& natural_order) {
+  if (node.array_expr_list_size() != 1 || node.element_column_list_size() != 1)
+    return unsupported("UNNEST of several arrays");
   const bool outer_natural = std::exchange(wants_natural_order_, false);
   Result<std::string> array = expr(node.array_expr_list(0));
   wants_natural_order_ = outer_natural;
@@ -187,7 +192,8 @@ Result<Select> Generator::array_scan(const zetasql::ResolvedArrayScanProto& node
   const std::string name = names_.next();
   if (is_joined || node.is_outer()) {
     const std::string left = relation(made, names_, true);
-    made.from = left + (node.is_outer() ? " LEFT JOIN LATERAL " : " INNER JOIN LATERAL ") + rows + " AS " + name + " ON true";
+    made.from =
+        left + (node.is_outer() ? " LEFT JOIN LATERAL " : " INNER JOIN LATERAL ") + rows + " AS " + name + " ON true";
     made.is_join = true;
   } else {
     made.from = rows + " AS " + name;
@@ -206,7 +212,8 @@ Result<Select> Generator::array_scan(const zetasql::ResolvedArrayScanProto& node
 Result<std::string> Generator::order_text(const OrderItems& items) {
   std::string out;
   for (const zetasql::ResolvedOrderByItemProto& item : items) {
-    if (item.has_collation_name() || !item.collation().collation_name().empty()) return unsupported("ORDER BY … COLLATE");
+    if (item.has_collation_name() || !item.collation().collation_name().empty())
+      return unsupported("ORDER BY … COLLATE");
     TRY(const Type type, type_of(item.column_ref().column().type()));
     const bool descending = item.is_descending();
     const bool nulls_first = item.null_order() == zetasql::ResolvedOrderByItemEnums::ORDER_UNSPECIFIED

@@ -11,7 +11,8 @@ bool Select::items_are_plain() const {
 }
 
 bool Select::is_bare() const {
-  return with.empty() && where.empty() && group_by.empty() && !is_aggregate && order_by.empty() && !is_limited() && items_are_plain();
+  return with.empty() && where.empty() && group_by.empty() && !is_aggregate && order_by.empty() && !is_limited() &&
+         items_are_plain();
 }
 
 std::string Select::render() const {
@@ -23,7 +24,8 @@ std::string Select::render() const {
     out += item.is_plain() ? item.sql : item.sql + " AS " + item.alias;
   }
   out += " FROM " + from;
-  for (const std::string& condition : where) out += (&condition == &where.front() ? " WHERE (" : " AND (") + condition + ")";
+  for (const std::string& condition : where)
+    out += (&condition == &where.front() ? " WHERE (" : " AND (") + condition + ")";
   if (!group_by.empty()) out += " GROUP BY " + group_by;
   if (!order_by.empty()) out += " ORDER BY " + order_by;
   if (!limit.empty()) out += " LIMIT " + limit;

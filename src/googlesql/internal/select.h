@@ -18,17 +18,17 @@ struct Item {
 };
 
 struct Select {
-  std::string with;               // "w1 AS (…), w2 AS (…)" or empty
+  std::string with;  // "w1 AS (…), w2 AS (…)" or empty
   bool with_recursive = false;
   std::vector<Item> items;
-  std::string from;               // one relation or a chain of joins; never empty
-  bool is_join = false;           // `from` must be nested before it can be the right side of a join
-  std::vector<std::string> where; // all must hold
-  std::string group_by;           // after GROUP BY, or empty
-  bool is_aggregate = false;      // items are aggregates, with or without group_by
+  std::string from;                // one relation or a chain of joins; never empty
+  bool is_join = false;            // `from` must be nested before it can be the right side of a join
+  std::vector<std::string> where;  // all must hold
+  std::string group_by;            // after GROUP BY, or empty
+  bool is_aggregate = false;       // items are aggregates, with or without group_by
   std::string order_by;
   std::string limit, offset;
-  std::string natural_order;      // a column of `from` with the order of an array's elements, or empty
+  std::string natural_order;  // a column of `from` with the order of an array's elements, or empty
 
   bool items_are_plain() const;
   bool is_ordered() const { return !order_by.empty(); }

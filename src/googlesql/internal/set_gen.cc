@@ -10,7 +10,8 @@ using zetasql::ResolvedSetOperationScanEnums;
 
 // A relation whose columns get the ids of `columns`, by position.
 Result<Select> Generator::renamed(const std::string& relation_name, const Columns& columns, std::size_t width) {
-  if (static_cast<std::size_t>(columns.size()) != width) return Error(ErrorCode::kBug, "a named query with another number of columns");
+  if (static_cast<std::size_t>(columns.size()) != width)
+    return Error(ErrorCode::kBug, "a named query with another number of columns");
   Select made;
   made.from = relation_name + " AS " + names_.next();
   std::string list;
@@ -24,7 +25,8 @@ Result<Select> Generator::renamed(const std::string& relation_name, const Column
 
 // One operand with its columns in the operation's order and of the operation's types.
 Result<std::string> Generator::set_item(const zetasql::ResolvedSetOperationItemProto& item, const Columns& outputs) {
-  if (item.output_column_list_size() != outputs.size()) return Error(ErrorCode::kBug, "a set operation over unequal columns");
+  if (item.output_column_list_size() != outputs.size())
+    return Error(ErrorCode::kBug, "a set operation over unequal columns");
   TRY(Select input, scan(item.scan()));
   std::vector<Item> items;
   for (int i = 0; i < outputs.size(); ++i) {
@@ -85,7 +87,8 @@ Result<std::string> Generator::with_entry(const zetasql::ResolvedWithEntryProto&
   return name + " AS (" + input.render() + ")";
 }
 
-Result<std::string> Generator::recursive_entry(const zetasql::ResolvedRecursiveScanProto& node, const std::string& name) {
+Result<std::string> Generator::recursive_entry(const zetasql::ResolvedRecursiveScanProto& node,
+                                               const std::string& name) {
   if (node.has_recursion_depth_modifier()) return unsupported("WITH DEPTH");
   const Columns& columns = node.parent().column_list();
   TRY(const std::string first, set_item(node.non_recursive_term(), columns));

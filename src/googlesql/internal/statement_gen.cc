@@ -25,8 +25,11 @@ CreateMode mode_of(const zetasql::ResolvedCreateStatementProto& create) {
 
 std::string source_text(std::string_view sql, const zetasql::AnyResolvedExprProto& expr) {
   const zetasql::ParseLocationRangeProto& place = base<zetasql::ResolvedNodeProto>(expr).parse_location_range();
-  if (!place.has_start() || place.start() < 0 || place.end() <= place.start() || static_cast<std::size_t>(place.end()) > sql.size()) return "";
-  return std::string(sql.substr(static_cast<std::size_t>(place.start()), static_cast<std::size_t>(place.end() - place.start())));
+  if (!place.has_start() || place.start() < 0 || place.end() <= place.start() ||
+      static_cast<std::size_t>(place.end()) > sql.size())
+    return "";
+  return std::string(
+      sql.substr(static_cast<std::size_t>(place.start()), static_cast<std::size_t>(place.end() - place.start())));
 }
 
 std::vector<TableOption> options_of(std::string_view sql, const RepeatedPtrField<zetasql::ResolvedOptionProto>& list) {
@@ -60,7 +63,8 @@ Result<data::Field> field_of(const zetasql::ResolvedColumnDefinitionProto& colum
   field.required = column.annotations().not_null() && !field.type.is(TypeKind::kArray);
   for (const zetasql::ResolvedOptionProto& option : column.annotations().option_list()) {
     const auto* literal = as<zetasql::ResolvedLiteralProto>(unwrap(option.value()));
-    if (strcasecmp(option.name().c_str(), "description") == 0 && literal != nullptr) field.description = literal->value().value().string_value();
+    if (strcasecmp(option.name().c_str(), "description") == 0 && literal != nullptr)
+      field.description = literal->value().value().string_value();
   }
   return field;
 }
@@ -104,7 +108,8 @@ Status partition_of(const RepeatedPtrField<zetasql::AnyResolvedExprProto>& list,
   }
 }
 
-Status create_table_base(const zetasql::ResolvedCreateTableStmtBaseProto& node, std::string_view sql, CreateTable& out) {
+Status create_table_base(const zetasql::ResolvedCreateTableStmtBaseProto& node, std::string_view sql,
+                         CreateTable& out) {
   const zetasql::ResolvedCreateStatementProto& create = node.parent();
   out.path = path_of(create.name_path());
   out.mode = mode_of(create);
@@ -175,15 +180,18 @@ Status fit_query(Query& query, const std::vector<Type>& types) {
   return ok();
 }
 
-Status create_table_as(const zetasql::ResolvedCreateTableAsSelectStmtProto& node, std::string_view sql, Generator& generator, Translation& out) {
+Status create_table_as(const zetasql::ResolvedCreateTableAsSelectStmtProto& node, std::string_view sql,
+                       Generator& generator, Translation& out) {
   out.kind = StatementKind::kCreateTable;
   TRY_STATUS(create_table_base(node.parent(), sql, out.create_table));
   TRY_STATUS(partition_of(node.partition_by_list(), out.create_table));
   TRY_STATUS(clustering_of(node.cluster_by_list(), out.create_table));
   TRY(Query query, generator.query(node.query(), node.output_column_list(), node.parent().is_value_table()));
   if (out.create_table.schema.fields.empty())
-    for (const OutputColumn& column : query.columns) out.create_table.schema.fields.push_back({column.name, column.type, false, ""});
-  if (out.create_table.schema.fields.size() != query.columns.size()) return unsupported("CREATE TABLE AS of a value table with columns");
+    for (const OutputColumn& column : query.columns)
+      out.create_table.schema.fields.push_back({column.name, column.type, false, ""});
+  if (out.create_table.schema.fields.size() != query.columns.size())
+    return unsupported("CREATE TABLE AS of a value table with columns");
   std::vector<Type> types;
   for (const data::Field& field : out.create_table.schema.fields) types.push_back(field.type);
   TRY_STATUS(fit_query(query, types));
@@ -199,17 +207,20 @@ Status drop(const zetasql::ResolvedDropStmtProto& node, Translation& out) {
   }
   if (strcasecmp(node.object_type().c_str(), "SCHEMA") == 0) {
     out.kind = StatementKind::kDropSchema;
-    out.drop_schema = {path_of(node.name_path()), node.is_if_exists(), node.drop_mode() == zetasql::ResolvedDropStmtEnums::CASCADE};
+    out.drop_schema = {path_of(node.name_path()), node.is_if_exists(),
+                       node.drop_mode() == zetasql::ResolvedDropStmtEnums::CASCADE};
     return ok();
   }
   return unsupported("DROP " + node.object_type());
 }
 
 // VALUES (…), (…): a query over constant rows.
-Result<Query> insert_rows(const zetasql::ResolvedInsertStmtProto& node, const std::vector<Type>& types, Generator& generator) {
+Result<Query> insert_rows(const zetasql::ResolvedInsertStmtProto& node, const std::vector<Type>& types,
+                          Generator& generator) {
   std::string rows;
   for (const zetasql::ResolvedInsertRowProto& row : node.row_list()) {
-    if (static_cast<std::size_t>(row.value_list_size()) != types.size()) return Error(ErrorCode::kBug, "an INSERT row of another size than its columns");
+    if (static_cast<std::size_t>(row.value_list_size()) != types.size())
+      return Error(ErrorCode::kBug, "an INSERT row of another size than its columns");
     std::string text;
     for (int i = 0; i < row.value_list_size(); ++i) {
       TRY(const std::string value, generator.expr(row.value_list(i).value()));
@@ -227,10 +238,12 @@ Result<Query> insert_rows(const zetasql::ResolvedInsertStmtProto& node, const st
   return query;
 }
 
-Status insert(const zetasql::ResolvedInsertStmtProto& node, const TableMap& tables, Generator& generator, Translation& out) {
+Status insert(const zetasql::ResolvedInsertStmtProto& node, const TableMap& tables, Generator& generator,
+              Translation& out) {
   out.kind = StatementKind::kInsert;
   if (node.has_returning()) return unsupported("INSERT with THEN RETURN");
-  if (node.has_on_conflict_clause() || node.insert_mode() != zetasql::ResolvedInsertStmtEnums::OR_ERROR) return unsupported("INSERT OR …");
+  if (node.has_on_conflict_clause() || node.insert_mode() != zetasql::ResolvedInsertStmtEnums::OR_ERROR)
+    return unsupported("INSERT OR …");
   if (node.has_assert_rows_modified()) return unsupported("ASSERT_ROWS_MODIFIED");
   const auto found = tables.find(node.table_scan().table().full_name());
   if (found == tables.end()) return Error(ErrorCode::kBug, "the SQL analyzer named a table that it was not given");
@@ -240,7 +253,8 @@ Status insert(const zetasql::ResolvedInsertStmtProto& node, const TableMap& tabl
   std::vector<Type> plain, declared;
   for (const zetasql::ResolvedColumnProto& column : node.insert_column_list()) {
     std::size_t index = 0;
-    while (index < table.columns.size() && strcasecmp(table.columns[index].name.c_str(), column.name().c_str()) != 0) ++index;
+    while (index < table.columns.size() && strcasecmp(table.columns[index].name.c_str(), column.name().c_str()) != 0)
+      ++index;
     if (index == table.columns.size()) return Error(ErrorCode::kBug, "an INSERT into a column that is not there");
     out.insert.columns.push_back(static_cast<std::uint32_t>(index));
     TRY(Type type, type_of(column.type()));
@@ -250,12 +264,14 @@ Status insert(const zetasql::ResolvedInsertStmtProto& node, const TableMap& tabl
   if (node.has_query()) {
     std::vector<const zetasql::ResolvedColumnProto*> columns;
     for (const zetasql::ResolvedColumnProto& column : node.query_output_column_list()) columns.push_back(&column);
-    if (columns.size() != plain.size()) return Error(ErrorCode::kBug, "an INSERT query of another size than its columns");
+    if (columns.size() != plain.size())
+      return Error(ErrorCode::kBug, "an INSERT query of another size than its columns");
     TRY(out.insert.query, generator.columns_of(node.query(), columns, plain));
   } else {
     TRY(out.insert.query, insert_rows(node, plain, generator));
   }
-  for (std::size_t i = 0; i < declared.size(); ++i) out.insert.query.columns[i].name = table.columns[out.insert.columns[i]].name;
+  for (std::size_t i = 0; i < declared.size(); ++i)
+    out.insert.query.columns[i].name = table.columns[out.insert.columns[i]].name;
   return fit_query(out.insert.query, declared);
 }
 
@@ -284,7 +300,8 @@ Status generate_statement(const zetasql::AnyResolvedStatementProto& any, std::st
       return ok();
     }
     if (const auto* n = as<zetasql::ResolvedCreateTableStmtProto>(node)) return create_table(*n, sql, out);
-    if (const auto* n = as<zetasql::ResolvedCreateTableAsSelectStmtProto>(node)) return create_table_as(*n, sql, generator, out);
+    if (const auto* n = as<zetasql::ResolvedCreateTableAsSelectStmtProto>(node))
+      return create_table_as(*n, sql, generator, out);
     if (const auto* n = as<zetasql::ResolvedInsertStmtProto>(node)) return insert(*n, tables, generator, out);
     if (const auto* n = as<zetasql::ResolvedDropStmtProto>(node)) return drop(*n, out);
     if (const auto* n = as<zetasql::ResolvedCreateSchemaStmtProto>(node)) {

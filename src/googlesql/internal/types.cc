@@ -43,7 +43,9 @@ std::string double_sql(double value) {
   return text.front() == '-' ? "(" + text + ")::DOUBLE" : text + "::DOUBLE";
 }
 
-std::string int_sql(std::int64_t value) { return value < 0 ? "(" + std::to_string(value) + ")::BIGINT" : std::to_string(value) + "::BIGINT"; }
+std::string int_sql(std::int64_t value) {
+  return value < 0 ? "(" + std::to_string(value) + ")::BIGINT" : std::to_string(value) + "::BIGINT";
+}
 std::string date_sql(std::int64_t days) { return "DATE '" + data::format_date(days) + "'"; }
 std::string time_sql(std::int64_t micros) { return "TIME '" + data::format_time(micros) + "'"; }
 std::string numeric_sql(data::Int128 scaled) { return "'" + data::format_numeric(scaled) + "'::DECIMAL(38,9)"; }
@@ -55,8 +57,8 @@ std::string bignumeric_sql(const data::Int256& scaled) {
 }
 
 std::string interval_sql(const data::Interval& value) {
-  return "(to_months(" + std::to_string(value.months) + ") + to_days(" + std::to_string(value.days) + ") + to_microseconds(" +
-         int_sql(value.micros) + "))";
+  return "(to_months(" + std::to_string(value.months) + ") + to_days(" + std::to_string(value.days) +
+         ") + to_microseconds(" + int_sql(value.micros) + "))";
 }
 
 // 16 bytes, little-endian: int64 micros, int32 days, uint32 with the months' sign in bit 31, months in bits 13–30 and
@@ -68,7 +70,8 @@ Result<std::string> interval_value_sql(std::string_view bytes) {
   std::memcpy(&value.micros, bytes.data(), 8);
   std::memcpy(&value.days, bytes.data() + 8, 4);
   std::memcpy(&months_nanos, bytes.data() + 12, 4);
-  if ((months_nanos & 0x3ff) != 0) return Error(ErrorCode::kUnsupported, "an INTERVAL finer than microseconds is not supported");
+  if ((months_nanos & 0x3ff) != 0)
+    return Error(ErrorCode::kUnsupported, "an INTERVAL finer than microseconds is not supported");
   const auto months = static_cast<std::int32_t>((months_nanos >> 13) & 0x3ffff);
   value.months = (months_nanos >> 31) != 0 ? -months : months;
   return interval_sql(value);
@@ -153,7 +156,8 @@ zetasql::TypeKind kind_proto(TypeKind kind) {
 }
 
 Error not_a_value(const std::string& name, const Type& type) {
-  return Error(ErrorCode::kBadData, "the value of query parameter " + (name.empty() ? "?" : "@" + name) + " is not a valid " + type.sql_name());
+  return Error(ErrorCode::kBadData, "the value of query parameter " + (name.empty() ? "?" : "@" + name) +
+                                        " is not a valid " + type.sql_name());
 }
 
 std::optional<std::string> base64_bytes(std::string_view text) {
@@ -163,11 +167,16 @@ std::optional<std::string> base64_bytes(std::string_view text) {
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
   for (const char c : text) {
     int digit = -1;
-    if (c >= 'A' && c <= 'Z') digit = c - 'A';
-    else if (c >= 'a' && c <= 'z') digit = c - 'a' + 26;
-    else if (c >= '0' && c <= '9') digit = c - '0' + 52;
-    else if (c == '+' || c == '-') digit = 62;
-    else if (c == '/' || c == '_') digit = 63;
+    if (c >= 'A' && c <= 'Z')
+      digit = c - 'A';
+    else if (c >= 'a' && c <= 'z')
+      digit = c - 'a' + 26;
+    else if (c >= '0' && c <= '9')
+      digit = c - '0' + 52;
+    else if (c == '+' || c == '-')
+      digit = 62;
+    else if (c == '/' || c == '_')
+      digit = 63;
     if (digit < 0) return std::nullopt;
     bits = (bits << 6) | static_cast<std::uint32_t>(digit);
     held += 6;
@@ -229,11 +238,13 @@ std::optional<std::string> scalar_parameter(const Type& type, const std::string&
 // "[2024-01-01, UNBOUNDED)"
 Result<std::string> range_parameter(const std::string& name, const Type& type, const std::string& text) {
   const std::size_t comma = text.find(',');
-  if (text.size() < 3 || text.front() != '[' || text.back() != ')' || comma == std::string::npos) return not_a_value(name, type);
+  if (text.size() < 3 || text.front() != '[' || text.back() != ')' || comma == std::string::npos)
+    return not_a_value(name, type);
   const auto bound = [&](std::string part) -> Result<std::string> {
     while (!part.empty() && part.front() == ' ') part.erase(0, 1);
     while (!part.empty() && part.back() == ' ') part.pop_back();
-    if (strcasecmp(part.c_str(), "UNBOUNDED") == 0 || strcasecmp(part.c_str(), "NULL") == 0) return null_sql(type.element.front());
+    if (strcasecmp(part.c_str(), "UNBOUNDED") == 0 || strcasecmp(part.c_str(), "NULL") == 0)
+      return null_sql(type.element.front());
     return parameter_sql(name, type.element.front(), ParameterValue{false, part, {}});
   };
   TRY(const std::string start, bound(text.substr(1, comma - 1)));
@@ -261,7 +272,9 @@ std::string timestamp_sql(std::int64_t micros) { return "make_timestamp(" + int_
 Result<Type> type_of(const TypeProto& proto) {
   bool known = false;
   Type type(kind_of(proto.type_kind(), known));
-  if (!known) return Error(ErrorCode::kUnsupported, "the type " + zetasql::TypeKind_Name(proto.type_kind()).substr(5) + " is not supported");
+  if (!known)
+    return Error(ErrorCode::kUnsupported,
+                 "the type " + zetasql::TypeKind_Name(proto.type_kind()).substr(5) + " is not supported");
   if (type.is(TypeKind::kArray)) {
     TRY(Type element, type_of(proto.array_type().element_type()));
     return Type::array(std::move(element));
@@ -316,7 +329,8 @@ std::int64_t datetime_micros(const ValueProto::Datetime& value) {
   const std::int64_t packed = value.bit_field_datetime_seconds();
   const data::CivilDate date{static_cast<std::int32_t>(packed >> 26), static_cast<std::int32_t>((packed >> 22) & 15),
                              static_cast<std::int32_t>((packed >> 17) & 31)};
-  return data::days_from_civil(date) * data::kMicrosPerDay + seconds_field_micros(packed & 0x1ffff) + value.nanos() / 1000;
+  return data::days_from_civil(date) * data::kMicrosPerDay + seconds_field_micros(packed & 0x1ffff) +
+         value.nanos() / 1000;
 }
 
 void set_datetime(ValueProto::Datetime& value, std::int64_t micros) {
@@ -327,7 +341,8 @@ void set_datetime(ValueProto::Datetime& value, std::int64_t micros) {
   }
   const data::CivilDate date = data::civil_from_days(days);
   const std::int64_t seconds = rest / 1'000'000;
-  value.set_bit_field_datetime_seconds((static_cast<std::int64_t>(date.year) << 26) | (static_cast<std::int64_t>(date.month) << 22) |
+  value.set_bit_field_datetime_seconds((static_cast<std::int64_t>(date.year) << 26) |
+                                       (static_cast<std::int64_t>(date.month) << 22) |
                                        (static_cast<std::int64_t>(date.day) << 17) | ((seconds / 3600) << 12) |
                                        ((seconds / 60 % 60) << 6) | (seconds % 60));
   value.set_nanos(static_cast<std::int32_t>(rest % 1'000'000 * 1000));
@@ -372,7 +387,8 @@ Result<std::string> literal_sql(const Type& type, const ValueProto& value) {
 
 Result<std::string> parameter_sql(const std::string& name, const Type& type, const ParameterValue& value) {
   if (value.is_null) return null_sql(type);
-  if (type.is(TypeKind::kGeography)) return Error(ErrorCode::kUnsupported, "GEOGRAPHY query parameters are not supported");
+  if (type.is(TypeKind::kGeography))
+    return Error(ErrorCode::kUnsupported, "GEOGRAPHY query parameters are not supported");
   if (type.is(TypeKind::kJson)) return json_parameter(value.text);
   if (type.is(TypeKind::kRange)) return range_parameter(name, type, value.text);
   if (type.is(TypeKind::kArray)) {
