@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <list>
 
 #include "data/civil.h"
 #include "data/decimal.h"
@@ -79,14 +80,10 @@ bool is_range_ordered(TypeKind element, const ColumnTarget& range, std::size_t a
   return static_cast<std::int64_t*>(start.cells)[at] < static_cast<std::int64_t*>(end.cells)[at];
 }
 
-WireType expected_wire(const FieldPlan& field) {
-  switch (field.op) {
-    case CellOp::kWrapper:
-    case CellOp::kTimestampMessage:
-    case CellOp::kDurationMessage:
-    case CellOp::kStruct: return WireType::kBytes;
-    default: return wire_type_of(field.source);
-  }
+// Compares with a word of known length, so that no call is needed.
+template <std::size_t N>
+bool is_word(std::string_view text, const char (&word)[N]) {
+  return text.size() == N - 1 && std::memcmp(text.data(), word, N - 1) == 0;
 }
 
 // Sequence texts repeat from row to row, so the last one is remembered.
@@ -110,7 +107,9 @@ struct SequenceReader {
 struct RowDecoder::Plan {
   DecodePlan decode;
   SequenceReader sequence;
-  std::vector<std::uint64_t> seen;  // a stack of bit sets, one per open message: fields that it has carried
+  // Bit sets of fields that a message has carried, for messages with more than 64 of them; one per open message. A list,
+  // because sets of outer messages must stay where they are.
+  std::list<std::vector<std::uint64_t>> wide_seen;
 
   // Of the call of decode() and the row that is being read.
   CellArena* arena = nullptr;
@@ -129,8 +128,9 @@ struct RowDecoder::Plan {
   }
 
   bool read_message(MessagePlan& plan, std::string_view bytes, ColumnTarget* const* targets, std::size_t at);
-  bool read_field(FieldPlan& field, WireType wire, ProtoCursor& cursor, ColumnTarget* const* targets, std::size_t at,
-                  bool again);
+  bool read_fields(MessagePlan& plan, std::uint64_t* seen, std::string_view bytes, ColumnTarget* const* targets,
+                   std::size_t at);
+  bool read_list(FieldPlan& field, bool is_packed, ProtoCursor& cursor, ColumnTarget& list, std::size_t at, bool again);
   bool read_cell(FieldPlan& field, ProtoCursor& cursor, ColumnTarget& target, std::size_t at, bool again);
   bool read_struct(FieldPlan& field, std::string_view bytes, ColumnTarget& target, std::size_t at, bool again);
   bool read_wrapped(FieldPlan& field, std::string_view bytes, ColumnTarget& target, std::size_t at);
@@ -138,7 +138,7 @@ struct RowDecoder::Plan {
   bool read_packed(FieldPlan& field, std::string_view bytes, ColumnTarget& list);
   bool read_change(const FieldPlan& field, ProtoCursor& cursor);
   bool make_room(const FieldPlan& field, ColumnTarget& list, std::size_t more);
-  bool finish_message(MessagePlan& plan, std::size_t seen_base, ColumnTarget* const* targets, std::size_t at);
+  bool finish_message(MessagePlan& plan, const std::uint64_t* seen, ColumnTarget* const* targets, std::size_t at);
   bool read_row(std::string_view bytes, const std::vector<ColumnTarget*>& columns, std::size_t at);
   std::string error_text() const;
 };
@@ -152,11 +152,11 @@ bool RowDecoder::Plan::read_change(const FieldPlan& field, ProtoCursor& cursor) 
     carries_sequence = true;
     return true;
   }
-  if (text == "UPSERT")
+  if (is_word(text, "UPSERT"))
     change_type = ChangeType::kUpsert;
-  else if (text == "DELETE")
+  else if (is_word(text, "DELETE"))
     change_type = ChangeType::kDelete;
-  else if (text == "INSERT")
+  else if (is_word(text, "INSERT"))
     change_type = ChangeType::kInsert;
   else
     return fail(&field, "The given value is not a valid CHANGE_TYPE");
@@ -315,14 +315,11 @@ bool RowDecoder::Plan::read_packed(FieldPlan& field, std::string_view bytes, Col
   return true;
 }
 
-bool RowDecoder::Plan::read_field(FieldPlan& field, WireType wire, ProtoCursor& cursor, ColumnTarget* const* targets,
-                                  std::size_t at, bool again) {
-  if (field.op == CellOp::kChangeType || field.op == CellOp::kChangeSequence) return read_change(field, cursor);
-  if (!field.repeated) return read_cell(field, cursor, *targets[field.column], at, again);
-  ColumnTarget& list = *targets[field.column];
+bool RowDecoder::Plan::read_list(FieldPlan& field, bool is_packed, ProtoCursor& cursor, ColumnTarget& list,
+                                 std::size_t at, bool again) {
   if (!again) store(list, at, ListEntry{list.size, 0});
   bool good;
-  if (wire == WireType::kBytes && expected_wire(field) != WireType::kBytes) {
+  if (is_packed) {
     std::string_view bytes;
     good = cursor.bytes(bytes) ? read_packed(field, bytes, list) : fail(nullptr, kMalformedRow);
   } else {
@@ -335,49 +332,60 @@ bool RowDecoder::Plan::read_field(FieldPlan& field, WireType wire, ProtoCursor& 
 
 bool RowDecoder::Plan::read_message(MessagePlan& plan, std::string_view bytes, ColumnTarget* const* targets,
                                     std::size_t at) {
-  const std::size_t seen_base = seen.size();
-  const std::size_t seen_words = (plan.fields.size() + 63) / 64;
-  seen.resize(seen_base + seen_words, 0);
-  ProtoCursor cursor(bytes);
-  std::size_t guess = 0;
-  bool good = true;
-  while (good && !cursor.done()) {
-    std::uint32_t tag;
-    if (!cursor.tag(tag)) {
-      good = fail(nullptr, kMalformedRow);
-      break;
-    }
-    const std::uint32_t number = tag >> 3;
-    const auto wire = static_cast<WireType>(tag & 7);
-    FieldPlan* field =
-        guess < plan.fields.size() && plan.fields[guess].number == number ? &plan.fields[guess] : plan.find(number);
-    const bool usable =
-        field != nullptr && (wire == expected_wire(*field) || (field->repeated && wire == WireType::kBytes));
-    if (!usable) {
-      if (!cursor.skip(tag)) good = fail(nullptr, kMalformedRow);
-      continue;
-    }
-    const auto index = static_cast<std::size_t>(field - plan.fields.data());
-    guess = field->repeated ? index : index + 1;
-    std::uint64_t& word = seen[seen_base + index / 64];
-    const std::uint64_t bit = std::uint64_t{1} << (index % 64);
-    const bool again = (word & bit) != 0;
-    word |= bit;
-    good = read_field(*field, wire, cursor, targets, at, again);
+  if (plan.fields.size() <= 64) {
+    std::uint64_t seen = 0;
+    return read_fields(plan, &seen, bytes, targets, at) && finish_message(plan, &seen, targets, at);
   }
-  if (good) good = finish_message(plan, seen_base, targets, at);
-  seen.resize(seen_base);
+  std::vector<std::uint64_t>& seen = wide_seen.emplace_back((plan.fields.size() + 63) / 64);
+  const bool good =
+      read_fields(plan, seen.data(), bytes, targets, at) && finish_message(plan, seen.data(), targets, at);
+  wide_seen.pop_back();
   return good;
 }
 
-bool RowDecoder::Plan::finish_message(MessagePlan& plan, std::size_t seen_base, ColumnTarget* const* targets,
+bool RowDecoder::Plan::read_fields(MessagePlan& plan, std::uint64_t* seen, std::string_view bytes,
+                                   ColumnTarget* const* targets, std::size_t at) {
+  FieldPlan* const fields = plan.fields.data();
+  const std::size_t count = plan.fields.size();
+  std::size_t index = 0;  // the field that is expected next
+  for (ProtoCursor cursor(bytes); !cursor.done();) {
+    std::uint32_t tag;
+    if (!cursor.tag(tag)) return fail(nullptr, kMalformedRow);
+    if (index >= count || fields[index].tag != tag) {
+      const FieldPlan* const found = plan.find(tag >> 3);
+      if (found == nullptr || (tag != found->tag && tag != found->packed_tag)) {
+        if (!cursor.skip(tag)) return fail(nullptr, kMalformedRow);
+        continue;
+      }
+      index = static_cast<std::size_t>(found - fields);
+    }
+    FieldPlan& field = fields[index];
+    std::uint64_t& word = seen[index / 64];
+    const std::uint64_t bit = std::uint64_t{1} << (index % 64);
+    const bool again = (word & bit) != 0;
+    word |= bit;
+    if (field.repeated) {
+      if (!read_list(field, tag != field.tag, cursor, *targets[field.column], at, again)) return false;
+      continue;
+    }
+    ++index;
+    if (field.op == CellOp::kChangeType || field.op == CellOp::kChangeSequence) {
+      if (!read_change(field, cursor)) return false;
+    } else if (!read_cell(field, cursor, *targets[field.column], at, again)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool RowDecoder::Plan::finish_message(MessagePlan& plan, const std::uint64_t* seen, ColumnTarget* const* targets,
                                       std::size_t at) {
   const bool is_row = &plan == &decode.row;
   for (const std::uint32_t column : plan.unmatched) write_null(*targets[column], plan.columns[column], at);
   for (std::size_t begin = 0; begin < plan.fields.size(); begin += 64) {
     const std::size_t count = std::min<std::size_t>(64, plan.fields.size() - begin);
     const std::uint64_t all = count == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
-    for (std::uint64_t missing = all & ~seen[seen_base + begin / 64]; missing != 0; missing &= missing - 1) {
+    for (std::uint64_t missing = all & ~seen[begin / 64]; missing != 0; missing &= missing - 1) {
       const FieldPlan& field = plan.fields[begin + static_cast<std::size_t>(std::countr_zero(missing))];
       if (field.op == CellOp::kChangeType || field.op == CellOp::kChangeSequence) continue;
       if (is_row && field.is_required && (field.is_key || change_type != ChangeType::kDelete))
@@ -426,17 +434,22 @@ std::size_t RowDecoder::decode(SerializedRows& rows, std::size_t rows_max, const
   const std::size_t count = std::min(rows_max, rows.count() - rows.taken());
   for (std::size_t i = 0; i < columns.size(); ++i)
     set_valid_run(*columns[i], plan.decode.row.columns[i], first_cell, count);
+  const std::size_t base = changes.types.size();
+  changes.types.resize(base + count);
+  changes.sequences.resize(base + count);
+  changes.has_sequence.resize(base + count);
   std::string_view row;
   for (std::size_t i = 0; i < count && rows.next(row); ++i) {
     if (!plan.read_row(row, columns, first_cell + i) && errors.size() < kRowErrorsMax) {
       errors.push_back({rows.taken() - 1, plan.error_text()});
     }
-    changes.types.push_back(plan.change_type);
-    const bool narrow = plan.carries_sequence && plan.sequence.last_narrow;
-    changes.sequences.push_back(narrow ? *plan.sequence.last_narrow : data::Sequence{});
-    changes.has_sequence.push_back(plan.carries_sequence);
-    if (plan.carries_sequence && !narrow)
-      changes.long_sequences.push_back({changes.types.size() - 1, plan.sequence_text});
+    changes.types[base + i] = plan.change_type;
+    changes.has_sequence[base + i] = plan.carries_sequence;
+    if (!plan.carries_sequence) continue;
+    if (plan.sequence.last_narrow)
+      changes.sequences[base + i] = *plan.sequence.last_narrow;
+    else
+      changes.long_sequences.push_back({base + i, plan.sequence_text});
   }
   return count;
 }

@@ -350,6 +350,12 @@ class PlanBuilder {
       for (std::size_t i = 0; i < plan.fields.size(); ++i)
         plan.dense[plan.fields[i].number] = static_cast<std::uint32_t>(i + 1);
     }
+    for (FieldPlan& field : plan.fields) {
+      const bool is_message = field.op == CellOp::kWrapper || field.op == CellOp::kTimestampMessage ||
+                              field.op == CellOp::kDurationMessage || field.op == CellOp::kStruct;
+      field.tag = tag_of(field.number, is_message ? WireType::kBytes : wire_type_of(field.source));
+      field.packed_tag = field.repeated ? tag_of(field.number, WireType::kBytes) : field.tag;
+    }
     plan.cell_count = 1 + plan.columns.size();
     for (const FieldPlan& field : plan.fields) {
       if (field.message && !field.repeated) plan.cell_count += field.message->cell_count;

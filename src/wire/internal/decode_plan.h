@@ -65,6 +65,8 @@ struct MessagePlan;
 
 struct FieldPlan {
   std::uint32_t number = 0;
+  std::uint32_t tag = 0;                 // as it is declared, or as elements that are not packed have it
+  std::uint32_t packed_tag = 0;          // of numbers in an array; else the same as tag
   ProtoType source = ProtoType::kInt64;  // for kWrapper: of the value inside
   CellOp op = CellOp::kConvert;
   bool repeated = false;
