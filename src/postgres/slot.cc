@@ -46,6 +46,14 @@ Result<Lsn> create_slot(const ConnectionSettings& settings, const std::string& n
   if (!created) {
     // Left alone, the server would go on waiting and in the end make the slot.
     if (created.error().code() == ErrorCode::kTimeout) end_backend(settings, client->backend_pid(), clock);
+    if (created.error().text().find("53400") != std::string::npos) {
+      return Error(ErrorCode::kConflict, "max_replication_slots of the server is reached, so replication slot " + name +
+                                             " cannot be made; drop a slot that nobody needs (SELECT slot_name, active FROM pg_replication_slots;), or raise "
+                                             "max_replication_slots and restart the server")
+          .side(base::Side::kSource)
+          .retry(base::Retry::kAfterOperator)
+          .cause("SQLSTATE 53400");
+    }
     return std::move(created).error();
   }
   const Rows& rows = *created;

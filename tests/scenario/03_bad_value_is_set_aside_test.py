@@ -68,7 +68,7 @@ class BadValueIsSetAside(Scenario):
                         self.assertIn(cell, (None, []), name)
                     else:
                         self.assertNotIn(cell, (None, []), f"{name} of row {first + row}")
-        entries = project.query("SELECT source_table, key, column_name FROM landing._flytt_quarantine")
+        entries = project.query("SELECT `table`, key, `column` FROM landing._flytt_quarantine")
         expected = sorted(["public.verst", f"id={first + i}", name] for first in (0, 1000) for i, name in enumerate(names))
         self.assertEqual(sorted(entries), expected)
 

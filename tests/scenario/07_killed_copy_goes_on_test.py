@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.case import Scenario  # noqa: E402
 from support.flytt import Project, wait_until  # noqa: E402
 
-ROWS = 1_500_000
+ROWS = 2_600_000
 
 
 class KilledCopyGoesOn(Scenario):

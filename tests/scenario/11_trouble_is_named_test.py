@@ -87,7 +87,7 @@ class TroubleIsNamed(Scenario):
             for n in range(3):
                 connection.execute(f"SELECT pg_create_physical_replication_slot('opptatt_{n}')")
             try:
-                self.named(self.server.url(name), "replication slots", "max_replication_slots")
+                self.named(self.server.url(name), "max_replication_slots", "max_replication_slots")
             finally:
                 for n in range(3):
                     connection.execute(f"SELECT pg_drop_replication_slot('opptatt_{n}')")
