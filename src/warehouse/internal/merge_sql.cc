@@ -115,7 +115,10 @@ ApplyStatements apply_sql(const TableVersion& version, std::int64_t last_ing, bo
   const std::string limit = " WHERE _ing <= " + std::to_string(last_ing);
   const std::string beaten = log_wins ? key_join : key_join + " AND NOT " + outranks("b", "m");
   ApplyStatements sql;
-  sql.prepare.push_back("CREATE TEMP TABLE moved_" + version.base_name() + " AS SELECT * FROM " + newest(version, version.physical, limit));
+  // Ranked by key and row id alone: a log of large values must not have to fit into memory to be ranked.
+  sql.prepare.push_back("CREATE TEMP TABLE moved_" + version.base_name() + " AS SELECT " + all + ", _seq, _ing, _kind FROM " + version.changes() +
+                        " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r FROM " + version.changes() + limit +
+                        " QUALIFY row_number() OVER (PARTITION BY " + keys + " ORDER BY _seq DESC, _ing DESC) = 1))");
   sql.delete_base = "DELETE FROM " + version.base() + " b USING " + moved + " m WHERE " + beaten;
   sql.insert_base = "INSERT INTO " + version.base() + " (_seq, _ing, " + all + ") SELECT _seq, _ing, " + all + " FROM " + kept + " WHERE _kind = 0";
   sql.finish.push_back("DELETE FROM " + version.tombstones() + " b USING " + moved + " m WHERE " + beaten);
