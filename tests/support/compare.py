@@ -9,7 +9,9 @@ import math
 
 CANONICAL_SOURCE = {
     # BigQuery type → SQL over a PostgreSQL column that gives the canonical text
-    "INTEGER": "{c}::text", "STRING": "{c}::text", "BOOLEAN": "CASE WHEN {c} THEN 'true' ELSE 'false' END",
+    "INTEGER": "{c}::text",
+    # A cast would strip the padding of char(n) and add a mask to inet: what counts is the type's own output.
+    "STRING": "CASE WHEN {c} IS NULL THEN NULL ELSE format('%s', {c}) END", "BOOLEAN": "CASE WHEN {c} THEN 'true' ELSE 'false' END",
     "FLOAT": "{c}::float8::text", "NUMERIC": "{c}::numeric::text", "BIGNUMERIC": "{c}::numeric::text",
     "BYTES": "encode({c}, 'base64')", "DATE": "{c}::text", "TIME": "{c}::text",
     "DATETIME": "to_char({c}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')",
