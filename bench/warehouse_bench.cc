@@ -46,7 +46,9 @@ double seconds_since(Steady::time_point begin) { return std::chrono::duration<do
 double cpu_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  const auto of = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto of = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
@@ -71,13 +73,17 @@ struct Options {
   int threads = 0;
   int seconds = 20;
   std::vector<std::string> parts;
-  bool has(const char* part) const { return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end(); }
+  bool has(const char* part) const {
+    return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
+  }
 };
 
 data::TableSchema accounts() {
   data::TableSchema schema;
-  schema.fields = {{"aid", data::TypeKind::kInt64, true, ""}, {"bid", data::TypeKind::kInt64, false, ""},
-                   {"abalance", data::TypeKind::kInt64, false, ""}, {"filler", data::TypeKind::kString, false, ""}};
+  schema.fields = {{"aid", data::TypeKind::kInt64, true, ""},
+                   {"bid", data::TypeKind::kInt64, false, ""},
+                   {"abalance", data::TypeKind::kInt64, false, ""},
+                   {"filler", data::TypeKind::kString, false, ""}};
   schema.key = {0};
   return schema;
 }
@@ -90,7 +96,8 @@ class Messages {
   Messages() : schema_(std::make_shared<data::SliceSchema>()), encoder_(make_encoder()) { schema_->table = accounts(); }
   const std::string& descriptor() const { return encoder_.descriptor(); }
 
-  std::shared_ptr<std::string> encode(const std::vector<std::int64_t>& keys, data::Sequence sequence, std::int64_t balance) {
+  std::shared_ptr<std::string> encode(const std::vector<std::int64_t>& keys, data::Sequence sequence,
+                                      std::int64_t balance) {
     data::TableSlice slice(schema_);
     for (const std::int64_t key : keys) {
       slice.columns[0].append_int64(key);
@@ -125,14 +132,17 @@ class Window {
       changed_.wait(lock, [&] { return in_flight_ < in_flight_max_; });
       ++in_flight_;
     }
-    session_.append(*rows, rows, [this](warehouse::AppendOutcome outcome) {
-      if (!outcome.status) die(outcome.status.error());
-      {
-        std::lock_guard lock(mutex_);
-        --in_flight_;
-        changed_.notify_all();
-      }
-    }, base::Deadline::never());
+    session_.append(
+        *rows, rows,
+        [this](warehouse::AppendOutcome outcome) {
+          if (!outcome.status) die(outcome.status.error());
+          {
+            std::lock_guard lock(mutex_);
+            --in_flight_;
+            changed_.notify_all();
+          }
+        },
+        base::Deadline::never());
   }
   void drain() {
     std::unique_lock lock(mutex_);
@@ -167,8 +177,9 @@ void load(warehouse::Warehouse& house, Messages& messages, const Options& option
   window.drain();
   const double wall = seconds_since(begin), used = cpu_seconds() - cpu;
   const auto rows = static_cast<double>(options.rows);
-  std::printf("load: %.0f krows/s wall, %.0f ns CPU a row, memory above the messages: now %.0f MB, peak %.0f MB\n", rows / wall / 1e3, used / rows * 1e9,
-              static_cast<double>(status_kilobytes("VmRSS:") - resident) / 1e3, static_cast<double>(status_kilobytes("VmHWM:") - resident) / 1e3);
+  std::printf("load: %.0f krows/s wall, %.0f ns CPU a row, memory above the messages: now %.0f MB, peak %.0f MB\n",
+              rows / wall / 1e3, used / rows * 1e9, static_cast<double>(status_kilobytes("VmRSS:") - resident) / 1e3,
+              static_cast<double>(status_kilobytes("VmHWM:") - resident) / 1e3);
 }
 
 struct Latencies {
@@ -176,8 +187,11 @@ struct Latencies {
   void print(const char* what) {
     std::sort(millis.begin(), millis.end());
     if (millis.empty()) return;
-    const auto at = [&](double part) { return millis[std::min(millis.size() - 1, static_cast<std::size_t>(part * static_cast<double>(millis.size())))]; };
-    std::printf("%s: n %zu, p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms\n", what, millis.size(), at(0.5), at(0.99), at(0.999), millis.back());
+    const auto at = [&](double part) {
+      return millis[std::min(millis.size() - 1, static_cast<std::size_t>(part * static_cast<double>(millis.size())))];
+    };
+    std::printf("%s: n %zu, p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms\n", what, millis.size(), at(0.5),
+                at(0.99), at(0.999), millis.back());
   }
 };
 
@@ -188,14 +202,20 @@ void commits(warehouse::Warehouse& house, Messages& messages, const Options& opt
     Latencies latencies;
     for (int i = 0; i < (size > 1'000 ? 60 : 400); ++i) {
       std::vector<std::int64_t> keys;
-      for (int k = 0; k < size; ++k) keys.push_back(static_cast<std::int64_t>((position * 7919 + static_cast<std::uint64_t>(k)) % static_cast<std::uint64_t>(options.rows)) + 1);
+      for (int k = 0; k < size; ++k)
+        keys.push_back(static_cast<std::int64_t>((position * 7919 + static_cast<std::uint64_t>(k)) %
+                                                 static_cast<std::uint64_t>(options.rows)) +
+                       1);
       const auto rows = messages.encode(keys, data::Sequence::of(1, ++position, 1), 1);
       std::promise<void> answered;
       const auto begin = Steady::now();
-      (*session)->append(*rows, rows, [&](warehouse::AppendOutcome outcome) {
-        if (!outcome.status) die(outcome.status.error());
-        answered.set_value();
-      }, base::Deadline::never());
+      (*session)->append(
+          *rows, rows,
+          [&](warehouse::AppendOutcome outcome) {
+            if (!outcome.status) die(outcome.status.error());
+            answered.set_value();
+          },
+          base::Deadline::never());
       answered.get_future().get();
       latencies.millis.push_back(seconds_since(begin) * 1e3);
     }
@@ -215,7 +235,8 @@ std::int64_t read_balance(warehouse::Warehouse& house, std::int64_t key, double*
   return *page ? (*page)->columns[0].int64(0) : -1;
 }
 
-void churn(warehouse::Warehouse& house, Messages& messages, const Options& options, std::uint64_t& position, base::Metrics& metrics) {
+void churn(warehouse::Warehouse& house, Messages& messages, const Options& options, std::uint64_t& position,
+           base::Metrics& metrics) {
   auto session = house.open_append(kPath, messages.descriptor());
   if (!session) die(session.error());
   double warm = 0;
@@ -236,13 +257,16 @@ void churn(warehouse::Warehouse& house, Messages& messages, const Options& optio
       const auto balance = static_cast<std::int64_t>(++position);
       const auto rows = messages.encode(keys, data::Sequence::of(1, position, 1), balance);
       const auto begin = Steady::now();
-      (*session)->append(*rows, rows, [&, begin, key = keys[0], balance](warehouse::AppendOutcome outcome) {
-        if (!outcome.status) die(outcome.status.error());
-        std::lock_guard lock(mutex);
-        answers.millis.push_back(seconds_since(begin) * 1e3);
-        newest.emplace_back(key, balance);
-        if (newest.size() > 64) newest.pop_front();
-      }, base::Deadline::never());
+      (*session)->append(
+          *rows, rows,
+          [&, begin, key = keys[0], balance](warehouse::AppendOutcome outcome) {
+            if (!outcome.status) die(outcome.status.error());
+            std::lock_guard lock(mutex);
+            answers.millis.push_back(seconds_since(begin) * 1e3);
+            newest.emplace_back(key, balance);
+            if (newest.size() > 64) newest.pop_front();
+          },
+          base::Deadline::never());
       changes += 4;
       next += std::chrono::milliseconds(4);
       std::this_thread::sleep_until(next);
@@ -264,20 +288,28 @@ void churn(warehouse::Warehouse& house, Messages& messages, const Options& optio
   writer.join();
   answers.print("churn: answer of 4 changes");
   reads.print("churn: point read of a just answered row");
-  std::printf("churn: %lld changes in %.0f s, reads that missed an answered change: %lld\n%s", static_cast<long long>(changes), seconds_since(begin),
-              static_cast<long long>(wrong), metrics.prometheus_text().c_str());
+  std::printf("churn: %lld changes in %.0f s, reads that missed an answered change: %lld\n%s",
+              static_cast<long long>(changes), seconds_since(begin), static_cast<long long>(wrong),
+              metrics.prometheus_text().c_str());
 }
 
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
-    const auto value = [&](const char* name) { return argument.compare(0, std::strlen(name), name) == 0 ? argument.substr(std::strlen(name)) : std::string(); };
-    if (const auto rows = value("--rows="); !rows.empty()) options.rows = std::stoll(rows);
-    else if (const auto folder = value("--folder="); !folder.empty()) options.folder = folder;
-    else if (const auto threads = value("--threads="); !threads.empty()) options.threads = std::stoi(threads);
-    else if (const auto seconds = value("--seconds="); !seconds.empty()) options.seconds = std::stoi(seconds);
-    else options.parts.push_back(argument);
+    const auto value = [&](const char* name) {
+      return argument.compare(0, std::strlen(name), name) == 0 ? argument.substr(std::strlen(name)) : std::string();
+    };
+    if (const auto rows = value("--rows="); !rows.empty())
+      options.rows = std::stoll(rows);
+    else if (const auto folder = value("--folder="); !folder.empty())
+      options.folder = folder;
+    else if (const auto threads = value("--threads="); !threads.empty())
+      options.threads = std::stoi(threads);
+    else if (const auto seconds = value("--seconds="); !seconds.empty())
+      options.seconds = std::stoi(seconds);
+    else
+      options.parts.push_back(argument);
   }
   return options;
 }
@@ -313,7 +345,8 @@ int main(int argc, char** argv) {
   if (options.has("commits")) commits(**house, messages, options, position);
   if (options.has("churn")) churn(**house, messages, options, position, metrics);
   const auto closing = Steady::now();
-  if (auto closed = (*house)->close(clock.in(std::chrono::seconds(60))); !closed) std::fprintf(stderr, "%s\n", closed.error().text().c_str());
+  if (auto closed = (*house)->close(clock.in(std::chrono::seconds(60))); !closed)
+    std::fprintf(stderr, "%s\n", closed.error().text().c_str());
   std::printf("close with checkpoint: %.0f ms; file %.0f MB\n", seconds_since(closing) * 1e3,
               static_cast<double>(std::filesystem::file_size(folder + "/warehouse.duckdb")) / 1e6);
   house->reset();

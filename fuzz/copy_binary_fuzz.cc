@@ -14,7 +14,9 @@ std::shared_ptr<const RowPlan> make_plan() {
   SourceTable table;
   table.schema = "public";
   table.name = "t";
-  const std::pair<const char*, bool> types[] = {{"int4", false}, {"text", false}, {"numeric", false}, {"timestamptz", false}, {"jsonb", false}, {"int4", true}, {"tsvector", false}};
+  const std::pair<const char*, bool> types[] = {{"int4", false},        {"text", false},  {"numeric", false},
+                                                {"timestamptz", false}, {"jsonb", false}, {"int4", true},
+                                                {"tsvector", false}};
   for (const auto& [name, is_array] : types) {
     SourceColumn column;
     column.name = "c" + std::to_string(table.columns.size());
@@ -35,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CopyDecoder decoder(plan, data::Sequence::of(1, 2, 0));
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   while (rest.size() >= 2) {
-    const std::size_t length = std::min<std::size_t>(rest.size() - 2, static_cast<unsigned char>(rest[0]) * 256u + static_cast<unsigned char>(rest[1]));
+    const std::size_t length = std::min<std::size_t>(
+        rest.size() - 2, static_cast<unsigned char>(rest[0]) * 256u + static_cast<unsigned char>(rest[1]));
     if (!decoder.consume(rest.substr(2, length))) return 0;
     rest.remove_prefix(2 + length);
     // Whatever was taken, the columns stay equally long.

@@ -10,8 +10,10 @@ namespace {
 using namespace flytt;
 using namespace flytt::postgres;
 
-constexpr const char* kTypes[] = {"int2", "int4", "int8", "oid", "float4", "float8", "bool", "numeric", "money", "text", "bytea", "uuid", "date", "time", "timestamp", "timestamptz",
-                                  "interval", "json", "jsonb", "timetz", "inet", "macaddr", "pg_lsn", "bit", "vector", "box"};
+constexpr const char* kTypes[] = {"int2",      "int4",        "int8",     "oid",    "float4", "float8", "bool",
+                                  "numeric",   "money",       "text",     "bytea",  "uuid",   "date",   "time",
+                                  "timestamp", "timestamptz", "interval", "json",   "jsonb",  "timetz", "inet",
+                                  "macaddr",   "pg_lsn",      "bit",      "vector", "box"};
 
 Codec codec_of(std::uint8_t choice) {
   SourceType type;
@@ -28,7 +30,8 @@ Codec codec_of(std::uint8_t choice) {
 // A value is appended whole or not at all.
 void expect_whole(const data::Column& column, Verdict verdict) {
   CHECK(column.size() == (verdict == Verdict::kOk ? 1u : 0u));
-  if (column.layout() == data::Layout::kList) CHECK(column.children().front().size() == (verdict == Verdict::kOk ? column.list_end(0) : 0u));
+  if (column.layout() == data::Layout::kList)
+    CHECK(column.children().front().size() == (verdict == Verdict::kOk ? column.list_end(0) : 0u));
 }
 
 }  // namespace

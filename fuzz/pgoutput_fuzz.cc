@@ -32,9 +32,11 @@ StreamTable table(const char* name, std::uint32_t oid, std::vector<SourceColumn>
   return out;
 }
 
-Result<FoundValues> find(const SourceTable&, const RowPlan&, const std::vector<std::uint32_t>& columns, const std::vector<const std::vector<std::string>*>& keys) {
+Result<FoundValues> find(const SourceTable&, const RowPlan&, const std::vector<std::uint32_t>& columns,
+                         const std::vector<const std::vector<std::string>*>& keys) {
   FoundValues found;
-  for (std::size_t i = 0; i < keys.size(); ++i) found.cells.push_back(i % 2 == 0 ? std::vector<Cell>(columns.size(), Cell{'t', "1"}) : std::vector<Cell>{});
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    found.cells.push_back(i % 2 == 0 ? std::vector<Cell>(columns.size(), Cell{'t', "1"}) : std::vector<Cell>{});
   return found;
 }
 
@@ -51,11 +53,17 @@ void check(StreamAssembler& assembler) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const SourceColumn added = column("n", "int4", 23);
-  StreamAssembler assembler({table("t", 7, {column("id", "int4", 23), column("v", "text", 25)}), table("u", 8, {column("id", "text", 25), column("j", "jsonb", 3802), column("d", "numeric", 1700)})},
-                            {}, 1, Lsn(1), true, [&](const SourceTable&, const std::vector<std::string>&) -> Result<std::vector<SourceColumn>> { return std::vector<SourceColumn>{added}; });
+  StreamAssembler assembler(
+      {table("t", 7, {column("id", "int4", 23), column("v", "text", 25)}),
+       table("u", 8, {column("id", "text", 25), column("j", "jsonb", 3802), column("d", "numeric", 1700)})},
+      {}, 1, Lsn(1), true,
+      [&](const SourceTable&, const std::vector<std::string>&) -> Result<std::vector<SourceColumn>> {
+        return std::vector<SourceColumn>{added};
+      });
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   while (rest.size() >= 2) {
-    const std::size_t length = std::min<std::size_t>(rest.size() - 2, static_cast<unsigned char>(rest[0]) * 256u + static_cast<unsigned char>(rest[1]));
+    const std::size_t length = std::min<std::size_t>(
+        rest.size() - 2, static_cast<unsigned char>(rest[0]) * 256u + static_cast<unsigned char>(rest[1]));
     if (!assembler.apply(rest.substr(2, length))) return 0;  // a stream ends with its first error
     rest.remove_prefix(2 + length);
     if (assembler.rows() > 8) check(assembler);

@@ -105,11 +105,11 @@ class RecordedCounts(unittest.TestCase):
         return counts.passed, counts.failed, counts.skipped
 
     def test_right_unsupported_and_wrong(self):
-        self.assertEqual(self.count("x\nright 7, unsupported 2, wrong 3\n7 passed, 5 failed\n", 1), (7, 3, 2))
+        self.assertEqual(self.count("x\nright 7, unsupported 1, refused 1, wrong 3\n7 passed, 5 failed\n", 1), (7, 3, 2))
 
     def test_a_runner_that_stops_early_fails(self):
         self.assertEqual(self.count("", 0), (0, 1, 0))
-        self.assertEqual(self.count("right 7, unsupported 2, wrong 0\n", 1), (7, 1, 2))
+        self.assertEqual(self.count("right 7, unsupported 1, refused 1, wrong 0\n", 1), (7, 1, 2))
 
 
 class SecondOpinion(unittest.TestCase):

@@ -21,7 +21,8 @@ TEST(Cells, JsonForms) {
 }
 
 TEST(Cells, NestedForms) {
-  const data::Type type = data::Type::array(data::Type::structure({{"a", data::TypeKind::kInt64}, {"b", data::TypeKind::kString}}));
+  const data::Type type =
+      data::Type::array(data::Type::structure({{"a", data::TypeKind::kInt64}, {"b", data::TypeKind::kString}}));
   const bigquery::Cell row{false, "", {cell("1"), cell("x\"y")}};
   EXPECT_EQ(cell_json(type, {false, "", {row, row}}), R"([{"a":1,"b":"x\"y"},{"a":1,"b":"x\"y"}])");
   EXPECT_EQ(cell_json(type, {true, "", {}}), "[]") << "BigQuery has no NULL arrays in results";

@@ -36,11 +36,15 @@ void check_sources(Session& session, std::vector<Found>& found) {
   for (const StreamConfig& stream : session.config.streams) {
     auto parts = origin_parts(session.config, stream, session.clock);
     if (!parts) {
-      found.push_back({stream.from, {postgres::Finding::Severity::kError, "url", stream.from, parts.error().sentence(), "set it, then run check again"}});
+      found.push_back({stream.from,
+                       {postgres::Finding::Severity::kError, "url", stream.from, parts.error().sentence(),
+                        "set it, then run check again"}});
       continue;
     }
-    postgres::CheckRequest request{parts->publication, parts->slot, parts->selection, has_made_slot(session, stream.from), "flytt setup postgres " + stream.from};
-    for (postgres::Finding& finding : postgres::check_source(parts->settings, request, session.clock, session.clock.in(kCheckMax)))
+    postgres::CheckRequest request{parts->publication, parts->slot, parts->selection,
+                                   has_made_slot(session, stream.from), "flytt setup postgres " + stream.from};
+    for (postgres::Finding& finding :
+         postgres::check_source(parts->settings, request, session.clock, session.clock.in(kCheckMax)))
       found.push_back({stream.from, std::move(finding)});
   }
 }
@@ -51,14 +55,17 @@ void check_destination(Session& session, std::vector<Found>& found) {
   const bool is_local = config.destination.kind == DestinationConfig::Kind::kLocal;
   if (is_local && !std::filesystem::exists(config.destination.folder + "/warehouse.duckdb")) return;
   const auto fail = [&](const Error& error, const std::string& fix) {
-    found.push_back({"destination", {postgres::Finding::Severity::kError, "destination", is_local ? config.destination.folder : config.project, error.text(), fix}});
+    found.push_back({"destination",
+                     {postgres::Finding::Severity::kError, "destination",
+                      is_local ? config.destination.folder : config.project, error.text(), fix}});
   };
   auto open = open_destination_to_ask(session);
   if (!open) return fail(open.error(), is_local ? "stop the process that holds the folder" : "");
   for (const StreamConfig& stream : config.streams) {
     const auto dataset = (*open)->access.client->get_dataset(config.project, stream.dataset);
     if (!dataset && dataset.error().code() != ErrorCode::kNotFound)
-      fail(dataset.error(), "grant the account roles/bigquery.dataEditor and roles/bigquery.jobUser in project " + config.project);
+      fail(dataset.error(),
+           "grant the account roles/bigquery.dataEditor and roles/bigquery.jobUser in project " + config.project);
   }
 }
 
@@ -66,8 +73,10 @@ std::string findings_json(const std::vector<Found>& found) {
   std::string out = "{\"findings\":[";
   for (const Found& entry : found) {
     if (&entry != &found.front()) out += ",";
-    out += "{\"place\":" + base::json_quote(entry.place) + ",\"severity\":" + base::json_quote(postgres::to_string(entry.finding.severity)) +
-           ",\"rule\":" + base::json_quote(entry.finding.rule) + ",\"object\":" + base::json_quote(entry.finding.object) +
+    out += "{\"place\":" + base::json_quote(entry.place) +
+           ",\"severity\":" + base::json_quote(postgres::to_string(entry.finding.severity)) +
+           ",\"rule\":" + base::json_quote(entry.finding.rule) +
+           ",\"object\":" + base::json_quote(entry.finding.object) +
            ",\"sentence\":" + base::json_quote(entry.finding.sentence) +
            ",\"fix\":" + (entry.finding.fix.empty() ? "null" : base::json_quote(entry.finding.fix)) + "}";
   }
@@ -78,7 +87,8 @@ std::string findings_text(const std::vector<Found>& found) {
   if (found.empty()) return "Everything is in order. Next: flytt run\n";
   std::string out;
   for (const Found& entry : found) {
-    out += std::string(postgres::to_string(entry.finding.severity)) + "  " + entry.place + ", " + entry.finding.object + "\n  " + entry.finding.sentence + "\n";
+    out += std::string(postgres::to_string(entry.finding.severity)) + "  " + entry.place + ", " + entry.finding.object +
+           "\n  " + entry.finding.sentence + "\n";
     if (!entry.finding.fix.empty()) out += "  mend: " + entry.finding.fix + "\n";
   }
   return out;

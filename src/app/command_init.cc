@@ -34,7 +34,9 @@ Status write_private(const std::filesystem::path& path, const std::string& text)
   ::chmod(path.parent_path().c_str(), 0700);
   ::unlink(path.c_str());
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  const bool written = descriptor >= 0 && ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(descriptor) == 0;
+  const bool written = descriptor >= 0 &&
+                       ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       ::fsync(descriptor) == 0;
   if (descriptor >= 0) ::close(descriptor);
   if (!written) return Error(ErrorCode::kConfig, "'" + path.string() + "' cannot be written");
   return ok();
@@ -48,27 +50,37 @@ std::string table_comment(const postgres::SourceTable& table) {
   return line + "\n";
 }
 
-std::string configuration_text(const std::string& name, const postgres::Endpoint& endpoint, const postgres::ServerFacts& facts,
-                               const postgres::Catalog& catalog) {
+std::string configuration_text(const std::string& name, const postgres::Endpoint& endpoint,
+                               const postgres::ServerFacts& facts, const postgres::Catalog& catalog) {
   std::string text =
       "# Written by `flytt init`. Every key: docs/reference/configuration.md\n"
-      "project: " + name + "                 # BigQuery project\n"
+      "project: " +
+      name +
+      "                 # BigQuery project\n"
       "destination: {local: ./warehouse}     # the embedded warehouse; {bigquery: {key_file: key.json}} for BigQuery\n"
       "listen: {health: \"127.0.0.1:8080\"}    # /isalive /isready /metrics\n\n"
       "sources:\n"
-      "  # " + endpoint.text() + ", PostgreSQL " + facts.version + "\n"
-      "  " + name + ": {postgres: \"${file:.flytt/" + name + ".url}\"}\n\n"
-      "streams:\n  " + name + ":\n    from: " + name + "\n    to: landing_" + name + "            # dataset; tables keep their names\n"
+      "  # " +
+      endpoint.text() + ", PostgreSQL " + facts.version +
+      "\n"
+      "  " +
+      name + ": {postgres: \"${file:.flytt/" + name +
+      ".url}\"}\n\n"
+      "streams:\n  " +
+      name + ":\n    from: " + name + "\n    to: landing_" + name +
+      "            # dataset; tables keep their names\n"
       "    # Tables found:\n";
   for (const postgres::SourceTable& table : catalog.tables) text += table_comment(table);
-  text += "    tables: {include: [\"public.*\"], exclude: [public.flyway_schema_history]}\n"
-          "    freshness: 100ms                   # longest wait of a row for its batch to fill\n";
+  text +=
+      "    tables: {include: [\"public.*\"], exclude: [public.flyway_schema_history]}\n"
+      "    freshness: 100ms                   # longest wait of a row for its batch to fill\n";
   return text;
 }
 
 Status write_all(const CommonOptions& common, const InitOptions& options) {
   if (!options.force && std::filesystem::exists(common.config_path))
-    return Error(ErrorCode::kConfig, "'" + common.config_path + "' exists; --force overwrites it, --config names another file");
+    return Error(ErrorCode::kConfig,
+                 "'" + common.config_path + "' exists; --force overwrites it, --config names another file");
   const base::SystemClock clock;
   const base::Deadline deadline = clock.in(std::chrono::seconds(20));
   postgres::ConnectionSettings settings{base::Secret(options.postgres_url)};
@@ -83,9 +95,10 @@ Status write_all(const CommonOptions& common, const InitOptions& options) {
   out << configuration_text(name, endpoint, facts, catalog);
   out.close();
   if (!out) return Error(ErrorCode::kConfig, "'" + common.config_path + "' cannot be written");
-  std::printf("%s written: source '%s' with %zu tables. The URL lies in .flytt/%s.url, which only you can read.\n"
-              "Next: flytt check, then flytt setup postgres %s, then flytt run\n",
-              common.config_path.c_str(), name.c_str(), catalog.tables.size(), name.c_str(), name.c_str());
+  std::printf(
+      "%s written: source '%s' with %zu tables. The URL lies in .flytt/%s.url, which only you can read.\n"
+      "Next: flytt check, then flytt setup postgres %s, then flytt run\n",
+      common.config_path.c_str(), name.c_str(), catalog.tables.size(), name.c_str(), name.c_str());
   return ok();
 }
 

@@ -24,11 +24,14 @@ struct Parsed {
   std::function<int()> chosen;
 };
 
-CLI::App* verb(CLI::App& app, Parsed& parsed, const char* name, const char* sentence, const char* example, std::function<int()> action,
-               bool takes_config = true, bool takes_json = false) {
+CLI::App* verb(CLI::App& app, Parsed& parsed, const char* name, const char* sentence, const char* example,
+               std::function<int()> action, bool takes_config = true, bool takes_json = false) {
   CLI::App* sub = app.add_subcommand(name, sentence);
   sub->footer(std::string("\nExample:\n  ") + example);
-  if (takes_config) sub->add_option("--config", parsed.common.config_path, "configuration file")->capture_default_str()->type_name("FILE");
+  if (takes_config)
+    sub->add_option("--config", parsed.common.config_path, "configuration file")
+        ->capture_default_str()
+        ->type_name("FILE");
   if (takes_json) sub->add_flag("--json", parsed.common.json, "print facts as JSON");
   sub->callback([&parsed, action] { parsed.chosen = action; });
   return sub;
@@ -36,65 +39,94 @@ CLI::App* verb(CLI::App& app, Parsed& parsed, const char* name, const char* sent
 
 void add_source_verbs(CLI::App& app, Parsed& p) {
   CLI::App* init = verb(app, p, "init", "Look at what is there and write a commented flytt.yaml",
-                        "flytt init --postgres postgres://me:secret@127.0.0.1:5432/sak", [&p] { return run_init(p.common, p.init); });
-  init->add_option("--postgres", p.init.postgres_url, "connection URL of a PostgreSQL database")->required()->type_name("URL");
+                        "flytt init --postgres postgres://me:secret@127.0.0.1:5432/sak",
+                        [&p] { return run_init(p.common, p.init); });
+  init->add_option("--postgres", p.init.postgres_url, "connection URL of a PostgreSQL database")
+      ->required()
+      ->type_name("URL");
   init->add_flag("--force", p.init.force, "overwrite an existing configuration");
 
-  verb(app, p, "check", "Find what is missing or wrong, with the SQL, command or key that mends it", "flytt check --json",
-       [&p] { return run_check(p.common); }, true, true);
-  verb(app, p, "plan", "Show what run would create or change; changes nothing", "flytt plan", [&p] { return run_plan(p.common); }, true, true);
+  verb(
+      app, p, "check", "Find what is missing or wrong, with the SQL, command or key that mends it",
+      "flytt check --json", [&p] { return run_check(p.common); }, true, true);
+  verb(
+      app, p, "plan", "Show what run would create or change; changes nothing", "flytt plan",
+      [&p] { return run_plan(p.common); }, true, true);
 
   CLI::App* setup = app.add_subcommand("setup", "Prepare a source");
   setup->require_subcommand(1);
-  CLI::App* postgres = verb(*setup, p, "postgres", "Make publication, grants and slot in a PostgreSQL source, or print them as a migration",
-                            "flytt setup postgres sak --print flyway > V12__flytt.sql", [&p] { return run_setup(p.common, p.setup); });
-  postgres->add_option("source", p.setup.source, "name of the source in the configuration")->required()->type_name("SOURCE");
+  CLI::App* postgres = verb(
+      *setup, p, "postgres", "Make publication, grants and slot in a PostgreSQL source, or print them as a migration",
+      "flytt setup postgres sak --print flyway > V12__flytt.sql", [&p] { return run_setup(p.common, p.setup); });
+  postgres->add_option("source", p.setup.source, "name of the source in the configuration")
+      ->required()
+      ->type_name("SOURCE");
   postgres->add_option("--print", p.setup.print, "print instead of apply")->check(CLI::IsMember({"plain", "flyway"}));
 
-  CLI::App* teardown = verb(app, p, "teardown", "Drop slot and publication that flytt made; destination tables stay", "flytt teardown sak",
-                            [&p] { return run_teardown(p.common, p.teardown); });
-  teardown->add_option("source", p.teardown.source, "name of the source in the configuration")->required()->type_name("SOURCE");
+  CLI::App* teardown = verb(app, p, "teardown", "Drop slot and publication that flytt made; destination tables stay",
+                            "flytt teardown sak", [&p] { return run_teardown(p.common, p.teardown); });
+  teardown->add_option("source", p.teardown.source, "name of the source in the configuration")
+      ->required()
+      ->type_name("SOURCE");
 }
 
 void add_running_verbs(CLI::App& app, Parsed& p) {
-  CLI::App* run = verb(app, p, "run", "Run the streams, and the embedded warehouse when the destination is local", "flytt run --once",
-                       [&p] { return run_run(p.common, p.run); });
-  run->add_flag("--once", p.run.once, "stop when everything that was in the sources at the start is durable and visible");
+  CLI::App* run = verb(app, p, "run", "Run the streams, and the embedded warehouse when the destination is local",
+                       "flytt run --once", [&p] { return run_run(p.common, p.run); });
+  run->add_flag("--once", p.run.once,
+                "stop when everything that was in the sources at the start is durable and visible");
   run->add_flag("--adopt", p.run.adopt, "take over a replication slot that flytt did not create");
   run->add_option("--only", p.run.only, "only these streams")->type_name("NAME");
 
-  CLI::App* warehouse = verb(app, p, "warehouse", "Run only the BigQuery-compatible service",
-                             "flytt warehouse --data ./warehouse --http 127.0.0.1:9050 --grpc 127.0.0.1:9060",
-                             [&p] { return run_warehouse(p.common, p.warehouse); }, false);
+  CLI::App* warehouse = verb(
+      app, p, "warehouse", "Run only the BigQuery-compatible service",
+      "flytt warehouse --data ./warehouse --http 127.0.0.1:9050 --grpc 127.0.0.1:9060",
+      [&p] { return run_warehouse(p.common, p.warehouse); }, false);
   warehouse->add_option("--data", p.warehouse.data, "folder of the warehouse")->capture_default_str()->type_name("DIR");
-  warehouse->add_option("--http", p.warehouse.http, "REST address, loopback only; port 0 = any free port")->capture_default_str()->type_name("ADDR");
-  warehouse->add_option("--grpc", p.warehouse.grpc, "Storage Write address, loopback only; port 0 = any free port")->capture_default_str()->type_name("ADDR");
+  warehouse->add_option("--http", p.warehouse.http, "REST address, loopback only; port 0 = any free port")
+      ->capture_default_str()
+      ->type_name("ADDR");
+  warehouse->add_option("--grpc", p.warehouse.grpc, "Storage Write address, loopback only; port 0 = any free port")
+      ->capture_default_str()
+      ->type_name("ADDR");
   warehouse->add_option("--project", p.warehouse.project, "project of queries that name none")->capture_default_str();
 
-  CLI::App* query = verb(app, p, "query", "Ask the destination in GoogleSQL", "flytt query --format csv 'SELECT COUNT(*) AS n FROM landing_sak.person'",
+  CLI::App* query = verb(app, p, "query", "Ask the destination in GoogleSQL",
+                         "flytt query --format csv 'SELECT COUNT(*) AS n FROM landing_sak.person'",
                          [&p] { return run_query(p.common, p.query); });
   query->add_option("sql", p.query.sql, "the query")->required()->type_name("SQL");
-  query->add_option("--format", p.query.format, "how rows are printed")->check(CLI::IsMember({"table", "json", "csv"}))->capture_default_str();
-  query->add_option("--data", p.query.data, "folder of a local warehouse, instead of a configuration")->type_name("DIR");
+  query->add_option("--format", p.query.format, "how rows are printed")
+      ->check(CLI::IsMember({"table", "json", "csv"}))
+      ->capture_default_str();
+  query->add_option("--data", p.query.data, "folder of a local warehouse, instead of a configuration")
+      ->type_name("DIR");
 
-  CLI::App* status = verb(app, p, "status", "What runs, how far behind it is, what is wrong", "flytt status --watch",
-                          [&p] { return run_status(p.common, p.status); }, true, true);
+  CLI::App* status = verb(
+      app, p, "status", "What runs, how far behind it is, what is wrong", "flytt status --watch",
+      [&p] { return run_status(p.common, p.status); }, true, true);
   status->add_flag("--watch", p.status.watch, "repeat every second until Ctrl-C");
 
-  CLI::App* resync = verb(app, p, "resync", "Copy a table again while its stream runs", "flytt resync sak.public.person",
-                          [&p] { return run_resync(p.common, p.resync); });
-  resync->add_option("table", p.resync.table, "STREAM.TABLE, the table as the source names it")->required()->type_name("STREAM.TABLE");
+  CLI::App* resync = verb(app, p, "resync", "Copy a table again while its stream runs",
+                          "flytt resync sak.public.person", [&p] { return run_resync(p.common, p.resync); });
+  resync->add_option("table", p.resync.table, "STREAM.TABLE, the table as the source names it")
+      ->required()
+      ->type_name("STREAM.TABLE");
 
-  verb(app, p, "version", "Print the version", "flytt version --json", [&p] { return run_version(p.common); }, false, true);
+  verb(
+      app, p, "version", "Print the version", "flytt version --json", [&p] { return run_version(p.common); }, false,
+      true);
 }
 
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
   Parsed parsed;
-  CLI::App app("flytt moves data from PostgreSQL into BigQuery, and holds a BigQuery-compatible warehouse of its own.", "flytt");
+  CLI::App app("flytt moves data from PostgreSQL into BigQuery, and holds a BigQuery-compatible warehouse of its own.",
+               "flytt");
   app.require_subcommand(1);
-  app.footer("\nStart here:\n  flytt init --postgres postgres://me:secret@127.0.0.1:5432/sak\n  flytt check && flytt setup postgres sak && flytt run");
+  app.footer(
+      "\nStart here:\n  flytt init --postgres postgres://me:secret@127.0.0.1:5432/sak\n  flytt check && flytt setup "
+      "postgres sak && flytt run");
   add_source_verbs(app, parsed);
   add_running_verbs(app, parsed);
   try {

@@ -14,8 +14,8 @@ namespace {
 struct PlannedTable {
   std::string stream;
   pipeline::OriginTable table;
-  std::string action;               // "create", "add 2 columns", "none", "left out", "cannot be followed"
-  std::vector<std::string> added;   // names of columns that run would add
+  std::string action;              // "create", "add 2 columns", "none", "left out", "cannot be followed"
+  std::vector<std::string> added;  // names of columns that run would add
 };
 
 // What run would do to one destination table.
@@ -33,9 +33,11 @@ Status decide(pipeline::Destination& destination, PlannedTable& planned) {
   planned.action = "none";
   for (const data::Field& field : wanted.table.fields) {
     const auto index = there->schema.find(field.name);
-    if (!index) planned.added.push_back(field.name);
-    else if (!(there->schema.fields[*index].type == field.type)) planned.action = "cannot be followed: column " + field.name + " is " +
-                                                                                   there->schema.fields[*index].type.sql_name();
+    if (!index)
+      planned.added.push_back(field.name);
+    else if (!(there->schema.fields[*index].type == field.type))
+      planned.action =
+          "cannot be followed: column " + field.name + " is " + there->schema.fields[*index].type.sql_name();
   }
   if (planned.action == "none" && !planned.added.empty()) planned.action = "add columns";
   return ok();
@@ -56,7 +58,8 @@ Result<std::vector<PlannedTable>> make_plan(Session& session) {
   std::unique_ptr<BigQueryDestination> destination;
   if (has_destination(config)) {
     TRY(open, open_destination_to_ask(session));
-    destination = std::make_unique<BigQueryDestination>(BigQueryDestination::Parts{open->access, session.clock, session.metrics, config.location});
+    destination = std::make_unique<BigQueryDestination>(
+        BigQueryDestination::Parts{open->access, session.clock, session.metrics, config.location});
   }
   std::vector<PlannedTable> out;
   for (const StreamConfig& stream : config.streams) {
@@ -65,8 +68,10 @@ Result<std::vector<PlannedTable>> make_plan(Session& session) {
     TRY(const pipeline::OriginTables tables, origin.list());
     for (const pipeline::OriginTable& table : tables) {
       PlannedTable planned{stream.name, table, "create", {}};
-      if (destination) TRY_STATUS(decide(*destination, planned));
-      else if (!table.refusal.empty()) planned.action = "left out";
+      if (destination)
+        TRY_STATUS(decide(*destination, planned));
+      else if (!table.refusal.empty())
+        planned.action = "left out";
       out.push_back(std::move(planned));
     }
   }
@@ -78,12 +83,16 @@ std::string plan_json(const std::vector<PlannedTable>& plan) {
   for (const PlannedTable& planned : plan) {
     const data::SliceSchema& schema = *planned.table.schema;
     if (&planned != &plan.front()) out += ",";
-    out += "{\"stream\":" + base::json_quote(planned.stream) + ",\"source_table\":" + base::json_quote(schema.source_table) +
-           ",\"destination\":" + base::json_quote(schema.destination.text()) + ",\"action\":" + base::json_quote(planned.action) +
-           ",\"refusal\":" + (planned.table.refusal.empty() ? "null" : base::json_quote(planned.table.refusal)) + ",\"columns\":[";
+    out += "{\"stream\":" + base::json_quote(planned.stream) +
+           ",\"source_table\":" + base::json_quote(schema.source_table) +
+           ",\"destination\":" + base::json_quote(schema.destination.text()) +
+           ",\"action\":" + base::json_quote(planned.action) +
+           ",\"refusal\":" + (planned.table.refusal.empty() ? "null" : base::json_quote(planned.table.refusal)) +
+           ",\"columns\":[";
     for (std::uint32_t i = 0; i < schema.table.fields.size(); ++i) {
       const data::Field& field = schema.table.fields[i];
-      out += std::string(i == 0 ? "" : ",") + "{\"name\":" + base::json_quote(field.name) + ",\"type\":" + base::json_quote(field.type.sql_name()) +
+      out += std::string(i == 0 ? "" : ",") + "{\"name\":" + base::json_quote(field.name) +
+             ",\"type\":" + base::json_quote(field.type.sql_name()) +
              ",\"key\":" + (schema.table.is_key(i) ? "true" : "false") + "}";
     }
     out += "]}";
@@ -96,14 +105,16 @@ std::string plan_text(const std::vector<PlannedTable>& plan) {
   std::string details, left_out;
   for (const PlannedTable& planned : plan) {
     const data::SliceSchema& schema = *planned.table.schema;
-    tables.add({planned.stream, schema.source_table, schema.destination.text(), human_count(planned.table.rows_estimated), planned.action});
+    tables.add({planned.stream, schema.source_table, schema.destination.text(),
+                human_count(planned.table.rows_estimated), planned.action});
     if (!planned.table.refusal.empty()) {
       left_out += "  " + schema.source_table + ": " + planned.table.refusal + "\n";
       continue;
     }
     details += "\n" + schema.destination.text() + "\n";
     for (std::uint32_t i = 0; i < schema.table.fields.size(); ++i)
-      details += "  " + schema.table.fields[i].name + " " + schema.table.fields[i].type.sql_name() + (schema.table.is_key(i) ? " (key)" : "") + "\n";
+      details += "  " + schema.table.fields[i].name + " " + schema.table.fields[i].type.sql_name() +
+                 (schema.table.is_key(i) ? " (key)" : "") + "\n";
   }
   return tables.text() + details + (left_out.empty() ? "" : "\nLeft out:\n" + left_out);
 }

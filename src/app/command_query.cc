@@ -14,7 +14,8 @@ namespace {
 // Prints page by page, except for a table, which needs the widths of all rows first.
 class Printer {
  public:
-  Printer(const data::TableSchema& schema, const std::string& format) : schema_(schema), format_(format), table_(names(schema), numbers(schema)) {
+  Printer(const data::TableSchema& schema, const std::string& format)
+      : schema_(schema), format_(format), table_(names(schema), numbers(schema)) {
     if (format_ == "csv") print(csv_line(names(schema)));
     if (format_ == "json") print("[");
   }
@@ -28,14 +29,17 @@ class Printer {
       nulls.push_back(is_null);
       cells.push_back(is_null && format_ == "table" ? "NULL" : cell_text(schema_.fields[i].type, row[i]));
     }
-    if (format_ == "csv") print(csv_line(cells, nulls));
-    else table_.add(std::move(cells));
+    if (format_ == "csv")
+      print(csv_line(cells, nulls));
+    else
+      table_.add(std::move(cells));
     ++count_;
   }
 
   void finish() {
     if (format_ == "json") print("]\n");
-    if (format_ == "table" && !schema_.fields.empty()) print(table_.text() + "(" + human_count(count_) + (count_ == 1 ? " row)\n" : " rows)\n"));
+    if (format_ == "table" && !schema_.fields.empty())
+      print(table_.text() + "(" + human_count(count_) + (count_ == 1 ? " row)\n" : " rows)\n"));
   }
 
  private:
@@ -47,8 +51,8 @@ class Printer {
   static std::vector<bool> numbers(const data::TableSchema& schema) {
     std::vector<bool> out;
     for (const data::Field& field : schema.fields)
-      out.push_back(field.type.is(data::TypeKind::kInt64) || field.type.is(data::TypeKind::kFloat64) || field.type.is(data::TypeKind::kNumeric) ||
-                    field.type.is(data::TypeKind::kBigNumeric));
+      out.push_back(field.type.is(data::TypeKind::kInt64) || field.type.is(data::TypeKind::kFloat64) ||
+                    field.type.is(data::TypeKind::kNumeric) || field.type.is(data::TypeKind::kBigNumeric));
     return out;
   }
   static void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
@@ -56,7 +60,8 @@ class Printer {
   void json_row(const bigquery::ResultRow& row) {
     std::string out = count_++ == 0 ? "{" : ",\n{";
     for (std::size_t i = 0; i < schema_.fields.size(); ++i)
-      out += (i == 0 ? "" : ",") + base::json_quote(schema_.fields[i].name) + ":" + cell_json(schema_.fields[i].type, row[i]);
+      out += (i == 0 ? "" : ",") + base::json_quote(schema_.fields[i].name) + ":" +
+             cell_json(schema_.fields[i].type, row[i]);
     print(out + "}");
   }
 
@@ -78,8 +83,10 @@ Status ask(bigquery::Client& client, const std::string& project, const QueryOpti
     for (const bigquery::ResultRow& row : rows) printer.row(row);
   }
   printer.finish();
-  if (const auto affected = result.affected_rows()) std::fprintf(stderr, "%s rows changed\n", human_count(*affected).c_str());
-  if (std::fflush(stdout) != 0) return Error(ErrorCode::kUnavailable, "the answer could not be written to standard output");
+  if (const auto affected = result.affected_rows())
+    std::fprintf(stderr, "%s rows changed\n", human_count(*affected).c_str());
+  if (std::fflush(stdout) != 0)
+    return Error(ErrorCode::kUnavailable, "the answer could not be written to standard output");
   return ok();
 }
 

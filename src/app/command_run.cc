@@ -61,10 +61,13 @@ Status open_destination(Session& session, Running& running) {
     options.grpc_address = config.grpc_address;
     TRY(running.local, LocalService::open(options, session.clock, session.metrics));
     TRY(running.access, running.local->access(session.clock, random_seed()));
-    base::log_info("warehouse open", {{"folder", options.folder}, {"rest", running.local->rest_address()}, {"grpc", running.local->grpc_address()}});
+    base::log_info(
+        "warehouse open",
+        {{"folder", options.folder}, {"rest", running.local->rest_address()}, {"grpc", running.local->grpc_address()}});
     return ok();
   }
-  TRY(warehouse::FolderLock lock, warehouse::FolderLock::acquire(config.lock_folder(), "run", session.clock, session.clock.in(std::chrono::seconds(30))));
+  TRY(warehouse::FolderLock lock, warehouse::FolderLock::acquire(config.lock_folder(), "run", session.clock,
+                                                                 session.clock.in(std::chrono::seconds(30))));
   running.lock = std::make_unique<warehouse::FolderLock>(std::move(lock));
   TRY(running.access, open_remote_access(config.destination, session.clock));
   return ok();
@@ -77,15 +80,18 @@ bool is_chosen(const RunOptions& options, const std::string& name) {
 Status add_streams(Session& session, const RunOptions& options, Running& running) {
   const Config& config = session.config;
   for (const std::string& name : options.only)
-    if (config.find_stream(name) == nullptr) return Error(ErrorCode::kConfig, "--only " + name + ": there is no such stream in " + config.path);
+    if (config.find_stream(name) == nullptr)
+      return Error(ErrorCode::kConfig, "--only " + name + ": there is no such stream in " + config.path);
   const MemoryPlan memory = plan_memory(config);
-  running.engine = std::make_unique<pipeline::Engine>(pipeline::Engine::Parts{*running.store, session.clock, running.random, session.metrics});
+  running.engine = std::make_unique<pipeline::Engine>(
+      pipeline::Engine::Parts{*running.store, session.clock, running.random, session.metrics});
   for (const StreamConfig& stream : config.streams) {
     if (!is_chosen(options, stream.name)) continue;
     TRY(PostgresOrigin::Parts parts, origin_parts(config, stream, session.clock));
     running.origins.push_back(std::make_unique<PostgresOrigin>(std::move(parts)));
-    running.destinations.push_back(std::make_unique<BigQueryDestination>(BigQueryDestination::Parts{
-        running.access, session.clock, session.metrics, config.location, stream.max_staleness_ms, memory.window_bytes}));
+    running.destinations.push_back(std::make_unique<BigQueryDestination>(
+        BigQueryDestination::Parts{running.access, session.clock, session.metrics, config.location,
+                                   stream.max_staleness_ms, memory.window_bytes}));
     pipeline::StreamConfig wanted;
     wanted.name = stream.name;
     wanted.source = stream.from;
@@ -95,7 +101,8 @@ Status add_streams(Session& session, const RunOptions& options, Running& running
     wanted.copy_workers = config.copy_workers;
     running.engine->add(std::move(wanted), *running.origins.back(), *running.destinations.back());
   }
-  if (running.origins.empty()) return Error(ErrorCode::kConfig, config.path + " has no streams; `flytt init --postgres URL` writes one");
+  if (running.origins.empty())
+    return Error(ErrorCode::kConfig, config.path + " has no streams; `flytt init --postgres URL` writes one");
   return ok();
 }
 
@@ -112,7 +119,8 @@ Status open_listeners(Session& session, Running& running) {
   if (running.lock) TRY_STATUS(running.lock->set_endpoints({{"admin", running.admin->address()}}));
   if (session.config.health_address.empty()) return ok();
   pipeline::Engine& engine = *running.engine;
-  running.health_handler = std::make_unique<gateway::HealthHandler>(session.metrics, [&engine] { return readiness(engine); });
+  running.health_handler =
+      std::make_unique<gateway::HealthHandler>(session.metrics, [&engine] { return readiness(engine); });
   gateway::HttpServerOptions options;
   options.address = session.config.health_address;
   options.may_leave_loopback = true;
@@ -142,14 +150,16 @@ bool wait_for_end(Session& session, const SignalWatch& signals, Running& running
 
 // 0 when all ended well; errors are printed, those of the configuration make the status 2. A run that should end with
 // everything has failed when a table was left out of it.
-int exit_status(const std::vector<Error>& failures, const std::vector<pipeline::PipelineStatus>& streams, bool is_once) {
+int exit_status(const std::vector<Error>& failures, const std::vector<pipeline::PipelineStatus>& streams,
+                bool is_once) {
   int status = kExitDone;
   for (const Error& failure : failures) status = std::max(status, report(failure));
   if (!is_once) return status;
   for (const pipeline::PipelineStatus& stream : streams)
     for (const pipeline::TableStatus& table : stream.tables)
       if (table.record.phase == state::TablePhase::kDetached)
-        status = std::max(status, report(Error(ErrorCode::kConflict, stream.stream + "." + table.record.source_table + " is not carried: " + table.record.reason)));
+        status = std::max(status, report(Error(ErrorCode::kConflict, stream.stream + "." + table.record.source_table +
+                                                                         " is not carried: " + table.record.reason)));
   return status;
 }
 

@@ -15,10 +15,12 @@ namespace {
 constexpr std::chrono::seconds kSetupMax{120};
 
 Result<const StreamConfig*> stream_of(const Config& config, const std::string& source) {
-  if (config.find_source(source) == nullptr) return Error(ErrorCode::kConfig, config.path + " has no source '" + source + "'");
+  if (config.find_source(source) == nullptr)
+    return Error(ErrorCode::kConfig, config.path + " has no source '" + source + "'");
   for (const StreamConfig& stream : config.streams)
     if (stream.from == source) return &stream;
-  return Error(ErrorCode::kConfig, "no stream reads from source '" + source + "' yet; add one to " + config.path + " so that it is known which tables to publish");
+  return Error(ErrorCode::kConfig, "no stream reads from source '" + source + "' yet; add one to " + config.path +
+                                       " so that it is known which tables to publish");
 }
 
 void print_manual(const std::vector<postgres::SetupStep>& steps) {
@@ -27,7 +29,8 @@ void print_manual(const std::vector<postgres::SetupStep>& steps) {
   for (const postgres::SetupStep& step : steps) std::printf("  %s\n", step.sql.c_str());
 }
 
-Status apply(Session& session, const std::string& source, const postgres::ConnectionSettings& settings, const postgres::SetupPlan& plan) {
+Status apply(Session& session, const std::string& source, const postgres::ConnectionSettings& settings,
+             const postgres::SetupPlan& plan) {
   if (plan.is_done()) {
     std::printf("source '%s' is set up already; nothing to do\n", source.c_str());
     return ok();
@@ -36,7 +39,8 @@ Status apply(Session& session, const std::string& source, const postgres::Connec
   TRY(const auto store, open_source_state(session));
   for (const auto* steps : {&plan.steps, &plan.privileged})
     for (const postgres::SetupStep& step : *steps)
-      for (const postgres::MadeObject& object : step.makes) TRY_STATUS(store->save_made(source, to_state(object, session.clock.wall_micros())));
+      for (const postgres::MadeObject& object : step.makes)
+        TRY_STATUS(store->save_made(source, to_state(object, session.clock.wall_micros())));
   auto outcome = postgres::apply_setup(settings, plan, session.clock, session.clock.in(kSetupMax));
   if (!outcome) {
     for (const postgres::SetupStep& step : plan.steps)
@@ -56,7 +60,8 @@ Status setup(const CommonOptions& common, const SetupOptions& options) {
   TRY(const StreamConfig* stream, stream_of(session->config, options.source));
   TRY(const PostgresOrigin::Parts parts, origin_parts(session->config, *stream, session->clock));
   const base::Deadline deadline = session->clock.in(kSetupMax);
-  TRY(const auto catalog, postgres::inspect_tables(parts.settings, parts.selection, parts.publication, session->clock, deadline));
+  TRY(const auto catalog,
+      postgres::inspect_tables(parts.settings, parts.selection, parts.publication, session->clock, deadline));
   postgres::SetupOptions wanted{parts.publication, "", ""};
   if (!options.print.empty()) {
     const auto style = options.print == "flyway" ? postgres::MigrationStyle::kFlyway : postgres::MigrationStyle::kPlain;
@@ -74,7 +79,8 @@ Status teardown(const CommonOptions& common, const TeardownOptions& options) {
   TRY(const StreamConfig* stream, stream_of(session->config, options.source));
   TRY(const auto running, find_running(session->config.lock_folder()));
   if (running && running->verb == "run")
-    return Error(ErrorCode::kConflict, "flytt runs (pid " + std::to_string(running->pid) + "); stop it first, then tear down");
+    return Error(ErrorCode::kConflict,
+                 "flytt runs (pid " + std::to_string(running->pid) + "); stop it first, then tear down");
   TRY(const PostgresOrigin::Parts parts, origin_parts(session->config, *stream, session->clock));
   TRY(const auto store, open_source_state(*session));
   TRY(const auto remembered, store->made(options.source));
@@ -89,8 +95,10 @@ Status teardown(const CommonOptions& common, const TeardownOptions& options) {
   }
   TRY(const auto outcome, postgres::teardown(parts.settings, made, session->clock, session->clock.in(kSetupMax)));
   for (const std::string& sentence : outcome.done) std::printf("%s\n", sentence.c_str());
-  for (const postgres::MadeObject& object : outcome.gone) TRY_STATUS(store->forget_made(options.source, to_state(object, 0)));
-  if (outcome.gone.size() != made.size()) return Error(ErrorCode::kConflict, "some of what flytt made is still there; run teardown again when it is free");
+  for (const postgres::MadeObject& object : outcome.gone)
+    TRY_STATUS(store->forget_made(options.source, to_state(object, 0)));
+  if (outcome.gone.size() != made.size())
+    return Error(ErrorCode::kConflict, "some of what flytt made is still there; run teardown again when it is free");
   TRY_STATUS(store->forget_stream(stream->name));
   std::printf("destination tables stay as they are\n");
   return ok();

@@ -18,7 +18,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-Result<std::string> call_admin(const RunningProcess& running, const base::Clock& clock, const char* method, const std::string& target, int& status) {
+Result<std::string> call_admin(const RunningProcess& running, const base::Clock& clock, const char* method,
+                               const std::string& target, int& status) {
   TRY(const auto transport, bigquery::CurlTransport::make(running.admin, clock));
   TRY(auto answer, transport->send({method, target, {}, {}}, clock.in(std::chrono::seconds(20))));
   status = answer.status;
@@ -38,12 +39,16 @@ Result<std::string> current_status(Session& session) {
   return status_json(remembered, false, session.clock.wall_micros());
 }
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump(); }
+std::string text_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
+}
 
 std::string rows_of(const Json& table) {
   if (!table.contains("rows_copied")) return human_count(table.at("rows_streamed").get<std::int64_t>()) + " changes";
-  std::string out = human_count(table.at("rows_copied").get<std::int64_t>()) + " of about " + human_count(table.at("rows_estimated").get<std::int64_t>());
-  if (!table.at("eta_seconds").is_null()) out += ", " + human_duration(table.at("eta_seconds").get<std::int64_t>() * 1000) + " left";
+  std::string out = human_count(table.at("rows_copied").get<std::int64_t>()) + " of about " +
+                    human_count(table.at("rows_estimated").get<std::int64_t>());
+  if (!table.at("eta_seconds").is_null())
+    out += ", " + human_duration(table.at("eta_seconds").get<std::int64_t>() * 1000) + " left";
   return out;
 }
 
@@ -57,13 +62,16 @@ std::string status_text(const std::string& json) {
   std::string troubles;
   for (const Json& stream : status.at("streams")) {
     const std::string name = text_of(stream.at("name"));
-    streams.add({name, text_of(stream.at("state")), text_of(stream.at("received_position")), text_of(stream.at("saved_position")),
-                 text_of(stream.at("confirmed_position")), human_duration(stream.at("oldest_unsaved_ms").get<std::int64_t>()),
-                 human_count(stream.at("rows").get<std::int64_t>()), human_count(stream.at("quarantined").get<std::int64_t>())});
+    streams.add({name, text_of(stream.at("state")), text_of(stream.at("received_position")),
+                 text_of(stream.at("saved_position")), text_of(stream.at("confirmed_position")),
+                 human_duration(stream.at("oldest_unsaved_ms").get<std::int64_t>()),
+                 human_count(stream.at("rows").get<std::int64_t>()),
+                 human_count(stream.at("quarantined").get<std::int64_t>())});
     if (!stream.at("error").is_null()) troubles += "\n" + name + ": " + text_of(stream.at("error")) + "\n";
     for (const Json& table : stream.at("tables")) {
       tables.add({name, text_of(table.at("source_table")), text_of(table.at("state")), rows_of(table)});
-      if (!table.at("reason").is_null()) troubles += "\n" + name + "." + text_of(table.at("source_table")) + ": " + text_of(table.at("reason")) + "\n";
+      if (!table.at("reason").is_null())
+        troubles += "\n" + name + "." + text_of(table.at("source_table")) + ": " + text_of(table.at("reason")) + "\n";
     }
   }
   out += streams.text() + "\n" + tables.text() + troubles;
@@ -72,7 +80,8 @@ std::string status_text(const std::string& json) {
 
 Status show(Session& session, bool as_json) {
   TRY(const std::string json, current_status(session));
-  TRY(const std::string text, base::guard("reading the status", [&] { return as_json ? json + "\n" : status_text(json); }));
+  TRY(const std::string text,
+      base::guard("reading the status", [&] { return as_json ? json + "\n" : status_text(json); }));
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
   return ok();
@@ -92,25 +101,33 @@ Status resync(Session& session, const ResyncOptions& options) {
   const std::string stream = options.table.substr(0, dot);
   const std::string table = dot == std::string::npos ? std::string() : options.table.substr(dot + 1);
   if (session.config.find_stream(stream) == nullptr)
-    return Error(ErrorCode::kConfig, "unknown stream '" + stream + "'; use STREAM.TABLE, for example sak.public.person");
+    return Error(ErrorCode::kConfig,
+                 "unknown stream '" + stream + "'; use STREAM.TABLE, for example sak.public.person");
   if (table.empty()) return Error(ErrorCode::kConfig, "name the table, too: flytt resync " + stream + ".public.person");
   TRY(const auto running, find_running(session.config.lock_folder()));
   if (running && !running->admin.empty()) {
     int status = 0;
-    TRY(const std::string body, call_admin(*running, session.clock, "POST", "/flytt/v1/resync?stream=" + percent_encode(stream) + "&table=" + percent_encode(table), status));
+    TRY(const std::string body,
+        call_admin(*running, session.clock, "POST",
+                   "/flytt/v1/resync?stream=" + percent_encode(stream) + "&table=" + percent_encode(table), status));
     if (status == 202) {
-      std::printf("%s is copied again while its stream runs; `flytt status --watch` shows how far it is\n", options.table.c_str());
+      std::printf("%s is copied again while its stream runs; `flytt status --watch` shows how far it is\n",
+                  options.table.c_str());
       return ok();
     }
     const Json answer = Json::parse(body, nullptr, false);
-    return Error(ErrorCode::kNotFound, answer.is_object() && answer.contains("error") ? text_of(answer["error"]) : "the running flytt refused");
+    return Error(ErrorCode::kNotFound, answer.is_object() && answer.contains("error") ? text_of(answer["error"])
+                                                                                      : "the running flytt refused");
   }
-  if (!std::filesystem::exists(session.config.state_file)) return Error(ErrorCode::kNotFound, "nothing was ever copied; `flytt run` begins");
+  if (!std::filesystem::exists(session.config.state_file))
+    return Error(ErrorCode::kNotFound, "nothing was ever copied; `flytt run` begins");
   TRY(const auto store, state::Store::open(session.config.state_file));
   TRY(const auto tables, store->tables(stream));
   bool is_known = false;
   for (const state::TableRecord& record : tables) is_known |= record.source_table == table;
-  if (!is_known) return Error(ErrorCode::kNotFound, "stream '" + stream + "' has no table '" + table + "'; `flytt status` lists them");
+  if (!is_known)
+    return Error(ErrorCode::kNotFound,
+                 "stream '" + stream + "' has no table '" + table + "'; `flytt status` lists them");
   TRY_STATUS(store->request_resync({stream, table, session.clock.wall_micros()}));
   std::printf("%s will be copied again by the next `flytt run`\n", options.table.c_str());
   return ok();

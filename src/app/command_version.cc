@@ -6,8 +6,10 @@
 namespace flytt::app {
 
 int run_version(const CommonOptions& common) {
-  if (common.json) std::printf("{\"name\":\"flytt\",\"version\":\"%s\"}\n", FLYTT_VERSION);
-  else std::printf("flytt %s\n", FLYTT_VERSION);
+  if (common.json)
+    std::printf("{\"name\":\"flytt\",\"version\":\"%s\"}\n", FLYTT_VERSION);
+  else
+    std::printf("flytt %s\n", FLYTT_VERSION);
   return kExitDone;
 }
 

@@ -28,9 +28,11 @@ Status serve(const WarehouseOptions& wanted) {
   TRY(const auto service, LocalService::open(options, clock, metrics));
   TRY_STATUS(service->announce(""));
   // One line for programs that start a warehouse: where it listens, once it does.
-  std::printf("{\"rest\":\"http://%s\",\"grpc\":\"%s\"}\n", service->rest_address().c_str(), service->grpc_address().c_str());
+  std::printf("{\"rest\":\"http://%s\",\"grpc\":\"%s\"}\n", service->rest_address().c_str(),
+              service->grpc_address().c_str());
   std::fflush(stdout);
-  base::log_info("warehouse open", {{"folder", options.folder}, {"rest", service->rest_address()}, {"grpc", service->grpc_address()}});
+  base::log_info("warehouse open",
+                 {{"folder", options.folder}, {"rest", service->rest_address()}, {"grpc", service->grpc_address()}});
   signals.wait(clock, base::Deadline::never());
   base::log_info("closing; a second signal stops at once");
   std::jthread second([&signals, &clock](const std::stop_token& stop) {

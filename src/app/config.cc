@@ -21,7 +21,8 @@ struct Reader {
 
   Error fail(const YAML::Node& node, const std::string& sentence) const {
     const int line = node.Mark().line;
-    return Error(ErrorCode::kConfig, path + (line >= 0 ? ":" + std::to_string(line + 1) : std::string()) + ": " + sentence);
+    return Error(ErrorCode::kConfig,
+                 path + (line >= 0 ? ":" + std::to_string(line + 1) : std::string()) + ": " + sentence);
   }
 };
 
@@ -59,7 +60,8 @@ Status check_keys(const Reader& reader, const YAML::Node& node, std::vector<std:
     if (key == nullptr) {
       path.pop_back();
       const std::string nearest = nearest_name(name, known_names_below(path));
-      return reader.fail(entry.first, "unknown key '" + name + "'" + (path.empty() ? "" : " in '" + joined(path) + "'") +
+      return reader.fail(entry.first, "unknown key '" + name + "'" +
+                                          (path.empty() ? "" : " in '" + joined(path) + "'") +
                                           (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
     }
     if (!key->works) return reader.fail(entry.first, "'" + joined(path) + "' is not in this version");
@@ -84,7 +86,8 @@ Result<std::string> resolve(const Reader& reader, const YAML::Node& node) {
     at = close + 1;
     if (reference.rfind("env:", 0) == 0) {
       const auto value = reader.environment(reference.substr(4));
-      if (!value || value->empty()) return reader.fail(node, "environment variable '" + reference.substr(4) + "' is not set");
+      if (!value || value->empty())
+        return reader.fail(node, "environment variable '" + reference.substr(4) + "' is not set");
       out += *value;
     } else if (reference.rfind("file:", 0) == 0) {
       std::filesystem::path file = reference.substr(5);
@@ -115,7 +118,8 @@ std::string beside(const std::string& config_path, const std::string& path) {
 
 Status read_destination(const Reader& reader, const YAML::Node& node, Config& config) {
   DestinationConfig& destination = config.destination;
-  if (node && node["local"] && node["bigquery"]) return reader.fail(node, "'destination' takes either 'local' or 'bigquery'");
+  if (node && node["local"] && node["bigquery"])
+    return reader.fail(node, "'destination' takes either 'local' or 'bigquery'");
   const YAML::Node remote = node ? node["bigquery"] : YAML::Node(YAML::NodeType::Undefined);
   if (!remote) {
     destination.folder = beside(config.path, node ? text_or(node, "local", "./warehouse") : "./warehouse");
@@ -128,9 +132,12 @@ Status read_destination(const Reader& reader, const YAML::Node& node, Config& co
     return reader.fail(remote, "'destination.bigquery' needs both 'rest' and 'grpc', or neither for BigQuery itself");
   destination.kind = destination.rest_url.empty() ? DestinationConfig::Kind::kGoogle : DestinationConfig::Kind::kRemote;
   if (destination.kind == DestinationConfig::Kind::kGoogle) {
-    destination.key_file = text_or(remote, "key_file", reader.environment("GOOGLE_APPLICATION_CREDENTIALS").value_or(""));
+    destination.key_file =
+        text_or(remote, "key_file", reader.environment("GOOGLE_APPLICATION_CREDENTIALS").value_or(""));
     if (destination.key_file.empty())
-      return reader.fail(remote, "BigQuery needs a service account key: set 'key_file' here or GOOGLE_APPLICATION_CREDENTIALS (other credentials are not in this version)");
+      return reader.fail(remote,
+                         "BigQuery needs a service account key: set 'key_file' here or GOOGLE_APPLICATION_CREDENTIALS "
+                         "(other credentials are not in this version)");
     destination.key_file = beside(config.path, destination.key_file);
   }
   return ok();
@@ -153,7 +160,8 @@ Status read_bounds(const Reader& reader, const YAML::Node& root, Config& config)
   if (const YAML::Node node = root["copy_workers"]) {
     const std::string text = node.Scalar();
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), config.copy_workers);
-    if (failure != std::errc() || end != text.data() + text.size() || config.copy_workers < 1 || config.copy_workers > 16)
+    if (failure != std::errc() || end != text.data() + text.size() || config.copy_workers < 1 ||
+        config.copy_workers > 16)
       return reader.fail(node, "'copy_workers' must be a number from 1 to 16");
   }
   return ok();
@@ -163,13 +171,17 @@ Status read_sources(const Reader& reader, const YAML::Node& node, Config& config
   for (const auto& entry : node) {
     PostgresSourceConfig source;
     source.name = entry.first.Scalar();
-    if (source.name.empty() || source.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
-      return reader.fail(entry.first, "a source's name consists of a-z, 0-9 and _ (it becomes part of slot and publication names)");
+    if (source.name.empty() ||
+        source.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
+      return reader.fail(entry.first,
+                         "a source's name consists of a-z, 0-9 and _ (it becomes part of slot and publication names)");
     const YAML::Node url = entry.second["postgres"];
     if (!url) return reader.fail(entry.first, "source '" + source.name + "' needs 'postgres: URL'");
     auto resolved = resolve(reader, url);
-    if (resolved) source.url = base::Secret(std::move(*resolved));
-    else source.url_problem = resolved.error().sentence();
+    if (resolved)
+      source.url = base::Secret(std::move(*resolved));
+    else
+      source.url_problem = resolved.error().sentence();
     source.publication = text_or(entry.second, "publication", "flytt_" + source.name);
     source.slot = text_or(entry.second, "slot", "flytt_" + source.name);
     source.owns_names = !entry.second["publication"] && !entry.second["slot"];
@@ -202,27 +214,33 @@ Status read_stream(const Reader& reader, const YAML::Node& name, const YAML::Nod
   stream.name = name.Scalar();
   stream.from = text_or(node, "from", "");
   stream.dataset = text_or(node, "to", "");
-  if (stream.from.empty() || stream.dataset.empty()) return reader.fail(name, "stream '" + stream.name + "' needs 'from' (a source) and 'to' (a dataset)");
+  if (stream.from.empty() || stream.dataset.empty())
+    return reader.fail(name, "stream '" + stream.name + "' needs 'from' (a source) and 'to' (a dataset)");
   if (config.find_source(stream.from) == nullptr) {
     std::vector<std::string> names;
     for (const PostgresSourceConfig& source : config.sources) names.push_back(source.name);
     const std::string nearest = nearest_name(stream.from, names);
-    return reader.fail(node["from"], "unknown source '" + stream.from + "'" + (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+    return reader.fail(node["from"], "unknown source '" + stream.from + "'" +
+                                         (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
   }
   for (const StreamConfig& other : config.streams)
     if (other.from == stream.from)
-      return reader.fail(node["from"], "source '" + stream.from + "' already feeds stream '" + other.name + "'; one stream reads one source (a slot has one reader)");
-  if (stream.dataset.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != std::string::npos)
+      return reader.fail(node["from"], "source '" + stream.from + "' already feeds stream '" + other.name +
+                                           "'; one stream reads one source (a slot has one reader)");
+  if (stream.dataset.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") !=
+      std::string::npos)
     return reader.fail(node["to"], "'" + stream.dataset + "' is not a dataset name: letters, digits and _ only");
   if (const std::string mode = text_or(node, "mode", "mirror"); mode != "mirror")
-    return reader.fail(node["mode"], mode == "append" ? "mode 'append' is not in this version" : "unknown mode '" + mode + "'; use 'mirror'");
+    return reader.fail(node["mode"], mode == "append" ? "mode 'append' is not in this version"
+                                                      : "unknown mode '" + mode + "'; use 'mirror'");
   if (node["tables"]) {
     TRY_STATUS(read_patterns(reader, node["tables"]["include"], stream.include));
     TRY_STATUS(read_patterns(reader, node["tables"]["exclude"], stream.exclude));
   }
   TRY_STATUS(read_duration(reader, node["freshness"], stream.freshness_ms));
   TRY_STATUS(read_duration(reader, node["max_staleness"], stream.max_staleness_ms));
-  if (stream.freshness_ms < 1 || stream.freshness_ms > 60'000) return reader.fail(node["freshness"], "'freshness' must be between 1ms and 1m");
+  if (stream.freshness_ms < 1 || stream.freshness_ms > 60'000)
+    return reader.fail(node["freshness"], "'freshness' must be between 1ms and 1m");
   config.streams.push_back(std::move(stream));
   return ok();
 }
@@ -236,9 +254,13 @@ Result<Config> read_root(const Reader& reader, const YAML::Node& root) {
   config.project = text_or(root, "project", config.project);
   config.location = text_or(root, "location", config.location);
   TRY_STATUS(read_destination(reader, root["destination"], config));
-  if (root["state"] && root["state"]["sqlite"]) config.state_file = beside(config.path, root["state"]["sqlite"].Scalar());
-  else if (config.destination.kind == DestinationConfig::Kind::kLocal) config.state_file = config.destination.folder + "/state.db";
-  else return reader.fail(root["destination"], "with 'destination.bigquery' the key 'state' is obligatory: state: {sqlite: ./state.db}");
+  if (root["state"] && root["state"]["sqlite"])
+    config.state_file = beside(config.path, root["state"]["sqlite"].Scalar());
+  else if (config.destination.kind == DestinationConfig::Kind::kLocal)
+    config.state_file = config.destination.folder + "/state.db";
+  else
+    return reader.fail(root["destination"],
+                       "with 'destination.bigquery' the key 'state' is obligatory: state: {sqlite: ./state.db}");
   if (const YAML::Node listen = root["listen"]; listen && listen.IsMap()) {
     config.health_address = text_or(listen, "health", "");
     config.rest_address = text_or(listen, "rest", config.rest_address);
@@ -280,7 +302,9 @@ Result<Config> parse_config(const std::string& text, const std::string& path, co
 
 Result<Config> load_config(const std::string& path, const Environment& environment) {
   std::ifstream in(path);
-  if (!in) return Error(ErrorCode::kConfig, "'" + path + "' cannot be read; `flytt init --postgres URL` writes one, --config names another");
+  if (!in)
+    return Error(ErrorCode::kConfig,
+                 "'" + path + "' cannot be read; `flytt init --postgres URL` writes one, --config names another");
   std::stringstream content;
   content << in.rdbuf();
   return parse_config(content.str(), path, environment);

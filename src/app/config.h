@@ -20,7 +20,7 @@ namespace flytt::app {
 
 struct PostgresSourceConfig {
   std::string name;
-  base::Secret url;         // empty when its reference cannot be resolved; `url_problem` then says why
+  base::Secret url;  // empty when its reference cannot be resolved; `url_problem` then says why
   std::string url_problem;
   std::string publication;  // default flytt_<source>
   std::string slot;         // default flytt_<source>

@@ -47,16 +47,21 @@ const std::vector<ConfigKey>& config_keys() {
       {"destination", KeyKind::kMap, true, "", "Where rows go: exactly one of the keys below."},
       {"destination.local", KeyKind::kString, true, "./warehouse", "Folder of the embedded warehouse."},
       {"destination.bigquery", KeyKind::kMap, true, "", "BigQuery itself, or another flytt by its addresses."},
-      {"destination.bigquery.rest", KeyKind::kString, true, "", "REST address of another flytt, http://127.0.0.1:9050."},
-      {"destination.bigquery.grpc", KeyKind::kString, true, "", "Storage Write address of another flytt, 127.0.0.1:9060."},
-      {"destination.bigquery.key_file", KeyKind::kString, true, "", "Service account key; without it GOOGLE_APPLICATION_CREDENTIALS names one."},
+      {"destination.bigquery.rest", KeyKind::kString, true, "",
+       "REST address of another flytt, http://127.0.0.1:9050."},
+      {"destination.bigquery.grpc", KeyKind::kString, true, "",
+       "Storage Write address of another flytt, 127.0.0.1:9060."},
+      {"destination.bigquery.key_file", KeyKind::kString, true, "",
+       "Service account key; without it GOOGLE_APPLICATION_CREDENTIALS names one."},
       {"state", KeyKind::kMap, true, "", "Where progress is remembered; beside the local warehouse unless given."},
       {"state.sqlite", KeyKind::kString, true, "<warehouse folder>/state.db", "File of the embedded state store."},
       {"state.postgres", KeyKind::kReference, false, "", "URL of a PostgreSQL database that several replicas share."},
       {"listen", KeyKind::kMap, true, "", "Addresses that flytt listens on."},
       {"listen.health", KeyKind::kString, true, "", "Address of /isalive, /isready and /metrics; off unless given."},
-      {"listen.rest", KeyKind::kString, true, "127.0.0.1:9050", "REST address of the embedded warehouse; loopback only."},
-      {"listen.grpc", KeyKind::kString, true, "127.0.0.1:9060", "Storage Write address of the embedded warehouse; loopback only."},
+      {"listen.rest", KeyKind::kString, true, "127.0.0.1:9050",
+       "REST address of the embedded warehouse; loopback only."},
+      {"listen.grpc", KeyKind::kString, true, "127.0.0.1:9060",
+       "Storage Write address of the embedded warehouse; loopback only."},
       {"memory", KeyKind::kMap, true, "", "Bounds on memory."},
       {"memory.engine", KeyKind::kBytes, true, "256MiB", "Rows on their way, all streams together."},
       {"memory.warehouse", KeyKind::kBytes, true, "512MiB", "The embedded warehouse's own bound."},
@@ -64,18 +69,23 @@ const std::vector<ConfigKey>& config_keys() {
       {"sources", KeyKind::kMap, true, "", "Systems that rows come from, by a name of your choice."},
       {"sources.*", KeyKind::kMap, true, "", "One source."},
       {"sources.*.postgres", KeyKind::kReference, true, "", "Connection URL, usually ${env:NAME} or ${file:/path}."},
-      {"sources.*.publication", KeyKind::kString, true, "flytt_<source>", "Publication to read, when it is not flytt's own."},
-      {"sources.*.slot", KeyKind::kString, true, "flytt_<source>", "Replication slot to read, when it is not flytt's own."},
+      {"sources.*.publication", KeyKind::kString, true, "flytt_<source>",
+       "Publication to read, when it is not flytt's own."},
+      {"sources.*.slot", KeyKind::kString, true, "flytt_<source>",
+       "Replication slot to read, when it is not flytt's own."},
       {"sources.*.kafka", KeyKind::kMap, false, "", "Brokers of a Kafka cluster."},
       {"streams", KeyKind::kMap, true, "", "What moves continuously, by a name of your choice."},
       {"streams.*", KeyKind::kMap, true, "", "One stream."},
       {"streams.*.from", KeyKind::kString, true, "", "Name of a source."},
       {"streams.*.to", KeyKind::kString, true, "", "Dataset that the tables land in."},
       {"streams.*.tables", KeyKind::kMap, true, "", "Which tables."},
-      {"streams.*.tables.include", KeyKind::kStringList, true, "[\"public.*\"]", "Patterns schema.table; * stands for any text."},
+      {"streams.*.tables.include", KeyKind::kStringList, true, "[\"public.*\"]",
+       "Patterns schema.table; * stands for any text."},
       {"streams.*.tables.exclude", KeyKind::kStringList, true, "[]", "Patterns that are left out of what is included."},
-      {"streams.*.mode", KeyKind::kString, true, "mirror", "mirror: a table shows the source's rows as they are. (append: not in this version.)"},
-      {"streams.*.freshness", KeyKind::kDuration, true, "100ms", "Longest time that a row waits for its batch to fill."},
+      {"streams.*.mode", KeyKind::kString, true, "mirror",
+       "mirror: a table shows the source's rows as they are. (append: not in this version.)"},
+      {"streams.*.freshness", KeyKind::kDuration, true, "100ms",
+       "Longest time that a row waits for its batch to fill."},
       {"streams.*.max_staleness", KeyKind::kDuration, true, "0s", "BigQuery's own setting for reads of mirror tables."},
       {"streams.*.columns", KeyKind::kMap, false, "", "Columns that are masked or dropped."},
       {"streams.*.names", KeyKind::kString, false, "", "Template for destination table names."},
@@ -104,7 +114,8 @@ std::vector<std::string> known_names_below(const std::vector<std::string>& path)
   std::vector<std::string> names;
   for (const ConfigKey& key : config_keys()) {
     const auto pattern = split_path(key.path);
-    if (pattern.size() == path.size() + 1 && matches(pattern, path, path.size()) && pattern.back() != "*") names.push_back(pattern.back());
+    if (pattern.size() == path.size() + 1 && matches(pattern, path, path.size()) && pattern.back() != "*")
+      names.push_back(pattern.back());
   }
   return names;
 }
@@ -123,10 +134,13 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
 }
 
 std::string config_reference_markdown() {
-  std::string out = "# Configuration keys\n\nMade by `flytt reference configuration`. A key that is not in this version is an error.\n\n| key | default | meaning |\n|---|---|---|\n";
+  std::string out =
+      "# Configuration keys\n\nMade by `flytt reference configuration`. A key that is not in this version is an "
+      "error.\n\n| key | default | meaning |\n|---|---|---|\n";
   for (const ConfigKey& key : config_keys())
-    out += "| `" + std::string(key.path) + "` | " + (key.standard.empty() ? "" : "`" + std::string(key.standard) + "`") + " | " +
-           std::string(key.sentence) + (key.works ? "" : " *Not in this version.*") + " |\n";
+    out += "| `" + std::string(key.path) + "` | " +
+           (key.standard.empty() ? "" : "`" + std::string(key.standard) + "`") + " | " + std::string(key.sentence) +
+           (key.works ? "" : " *Not in this version.*") + " |\n";
   return out;
 }
 

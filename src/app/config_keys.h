@@ -11,7 +11,7 @@ namespace flytt::app {
 enum class KeyKind { kMap, kString, kStringList, kDuration, kBytes, kNumber, kReference };
 
 struct ConfigKey {
-  std::string_view path;      // "streams.*.tables.include"; * stands for a name that the user chooses
+  std::string_view path;  // "streams.*.tables.include"; * stands for a name that the user chooses
   KeyKind kind;
   bool works;                 // false: part of the design, "not in this version"
   std::string_view standard;  // default, as text; empty = none

@@ -54,20 +54,25 @@ TEST_P(BadConfig, SaysLineReasonAndNearestWord) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, BadConfig,
-    testing::Values(Bad{"project: a\nsteams: {}\n", "flytt.yaml:2: unknown key 'steams'; did you mean 'streams'?"},
-                    Bad{"project: a\nproject: b\n", "'project' stands twice"},
-                    Bad{"queries: {}\n", "flytt.yaml:1: 'queries' is not in this version"},
-                    Bad{"sources: {e: {kafka: {}}}\n", "'sources.e.kafka' is not in this version"},
-                    Bad{"sources: {E-1: {postgres: x}}\n", "a-z, 0-9 and _"},
-                    Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sk, to: d}\n", "flytt.yaml:3: unknown source 'sk'; did you mean 'sak'?"},
-                    Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, mode: append}\n", "mode 'append' is not in this version"},
-                    Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, freshness: 5}\n", "is not a duration"},
-                    Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, tables: {include: person}}\n", "must be a list"},
-                    Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, tables: {include: [person]}}\n", "schema.table"},
-                    Bad{"destination: {bigquery: {rest: x}}\n", "needs both 'rest' and 'grpc'"},
-                    Bad{"destination: {bigquery: {rest: x, grpc: y}}\n", "'state' is obligatory"},
-                    Bad{"memory: {engine: 1MiB}\n", "at least 32MiB"}, Bad{"copy_workers: 99\n", "from 1 to 16"},
-                    Bad{"a: [\n", "not valid YAML"}, Bad{"", "the configuration is empty"}));
+    testing::Values(
+        Bad{"project: a\nsteams: {}\n", "flytt.yaml:2: unknown key 'steams'; did you mean 'streams'?"},
+        Bad{"project: a\nproject: b\n", "'project' stands twice"},
+        Bad{"queries: {}\n", "flytt.yaml:1: 'queries' is not in this version"},
+        Bad{"sources: {e: {kafka: {}}}\n", "'sources.e.kafka' is not in this version"},
+        Bad{"sources: {E-1: {postgres: x}}\n", "a-z, 0-9 and _"},
+        Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sk, to: d}\n",
+            "flytt.yaml:3: unknown source 'sk'; did you mean 'sak'?"},
+        Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, mode: append}\n",
+            "mode 'append' is not in this version"},
+        Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, freshness: 5}\n", "is not a duration"},
+        Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, tables: {include: person}}\n",
+            "must be a list"},
+        Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, tables: {include: [person]}}\n",
+            "schema.table"},
+        Bad{"destination: {bigquery: {rest: x}}\n", "needs both 'rest' and 'grpc'"},
+        Bad{"destination: {bigquery: {rest: x, grpc: y}}\n", "'state' is obligatory"},
+        Bad{"memory: {engine: 1MiB}\n", "at least 32MiB"}, Bad{"copy_workers: 99\n", "from 1 to 16"},
+        Bad{"a: [\n", "not valid YAML"}, Bad{"", "the configuration is empty"}));
 
 TEST(Config, MissingVariableIsKeptAsAProblemOfItsSource) {
   const auto config = parse("sources: {sak: {postgres: \"${env:NOT_SET}\"}}\n");

@@ -29,7 +29,8 @@ std::string visible(std::string_view text) {
 
 }  // namespace
 
-TextTable::TextTable(std::vector<std::string> header, std::vector<bool> right) : header_(std::move(header)), right_(std::move(right)) {
+TextTable::TextTable(std::vector<std::string> header, std::vector<bool> right)
+    : header_(std::move(header)), right_(std::move(right)) {
   right_.resize(header_.size(), false);
 }
 

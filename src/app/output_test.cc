@@ -13,7 +13,8 @@ TEST(TextTable, AlignsByCodePointsAndHidesControlCharacters) {
 }
 
 TEST(Csv, QuotesAsTheRfcSays) {
-  EXPECT_EQ(csv_line({"a", "b,c", "say \"x\"", "", ""}, {false, false, false, false, true}), "a,\"b,c\",\"say \"\"x\"\"\",\"\",\r\n");
+  EXPECT_EQ(csv_line({"a", "b,c", "say \"x\"", "", ""}, {false, false, false, false, true}),
+            "a,\"b,c\",\"say \"\"x\"\"\",\"\",\r\n");
 }
 
 TEST(Human, NumbersThatPeopleRead) {

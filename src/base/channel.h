@@ -40,7 +40,8 @@ class Channel {
   // nullopt when the deadline passes, or when the channel is closed and empty.
   std::optional<T> pop(Deadline deadline) {
     std::unique_lock lock(mutex_);
-    if (!wait(lock, not_empty_, deadline, [&] { return closed_ || !items_.empty(); }) || items_.empty()) return std::nullopt;
+    if (!wait(lock, not_empty_, deadline, [&] { return closed_ || !items_.empty(); }) || items_.empty())
+      return std::nullopt;
     std::pair<T, std::size_t> front = std::move(items_.front());
     items_.pop_front();
     weight_ -= front.second;
@@ -69,7 +70,8 @@ class Channel {
 
  private:
   template <typename Ready>
-  static bool wait(std::unique_lock<std::mutex>& lock, std::condition_variable& condition, Deadline deadline, Ready ready) {
+  static bool wait(std::unique_lock<std::mutex>& lock, std::condition_variable& condition, Deadline deadline,
+                   Ready ready) {
     if (ready()) return true;
     if (deadline.is_never()) {
       condition.wait(lock, ready);

@@ -15,7 +15,8 @@ std::chrono::milliseconds Clock::left(Deadline deadline) const {
 SteadyTime SystemClock::steady() const { return std::chrono::steady_clock::now(); }
 
 std::int64_t SystemClock::wall_micros() const {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace flytt::base

@@ -37,11 +37,23 @@ class Error {
  public:
   Error(ErrorCode code, std::string sentence) : code_(code), sentence_(std::move(sentence)) { set_default_retry(); }
 
-  Error&& retry(Retry retry) && { retry_ = retry; return std::move(*this); }
-  Error&& side(Side side) && { side_ = side; return std::move(*this); }
-  Error&& cause(std::string native) && { cause_ = std::move(native); return std::move(*this); }
+  Error&& retry(Retry retry) && {
+    retry_ = retry;
+    return std::move(*this);
+  }
+  Error&& side(Side side) && {
+    side_ = side;
+    return std::move(*this);
+  }
+  Error&& cause(std::string native) && {
+    cause_ = std::move(native);
+    return std::move(*this);
+  }
   // Adds a step to the trail on the way up: "while copying public.person".
-  Error&& within(std::string step) && { trail_.push_back(std::move(step)); return std::move(*this); }
+  Error&& within(std::string step) && {
+    trail_.push_back(std::move(step));
+    return std::move(*this);
+  }
 
   ErrorCode code() const { return code_; }
   Retry retry() const { return retry_; }

@@ -35,10 +35,15 @@ Result<Armed> parse_action(std::string_view text) {
       return Error(ErrorCode::kConfig, "FLYTT_FAILPOINTS: the number after @ must be 1 or more");
     text = text.substr(0, at);
   }
-  if (text == "kill") armed.action = Action::kKill;
-  else if (text == "error") armed.action = Action::kError;
-  else if (text == "pause") armed.action = Action::kPause;
-  else return Error(ErrorCode::kConfig, "FLYTT_FAILPOINTS: unknown action '" + std::string(text) + "'; use kill, error or pause");
+  if (text == "kill")
+    armed.action = Action::kKill;
+  else if (text == "error")
+    armed.action = Action::kError;
+  else if (text == "pause")
+    armed.action = Action::kPause;
+  else
+    return Error(ErrorCode::kConfig,
+                 "FLYTT_FAILPOINTS: unknown action '" + std::string(text) + "'; use kill, error or pause");
   return armed;
 }
 

@@ -25,14 +25,14 @@ std::optional<Error> pass_failpoint(const char* name);
 
 }  // namespace flytt::base
 
-#define FAILPOINT(name)                                                        \
-  do {                                                                         \
-    if (::flytt::base::failpoints_armed.load(std::memory_order_relaxed))       \
-      static_cast<void>(::flytt::base::pass_failpoint(name));                  \
+#define FAILPOINT(name)                                                  \
+  do {                                                                   \
+    if (::flytt::base::failpoints_armed.load(std::memory_order_relaxed)) \
+      static_cast<void>(::flytt::base::pass_failpoint(name));            \
   } while (false)
-#define FAILPOINT_ERROR(name)                                                  \
-  do {                                                                         \
-    if (::flytt::base::failpoints_armed.load(std::memory_order_relaxed)) {     \
+#define FAILPOINT_ERROR(name)                                                                               \
+  do {                                                                                                      \
+    if (::flytt::base::failpoints_armed.load(std::memory_order_relaxed)) {                                  \
       if (auto failpoint_error_ = ::flytt::base::pass_failpoint(name)) return std::move(*failpoint_error_); \
-    }                                                                          \
+    }                                                                                                       \
   } while (false)

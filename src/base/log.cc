@@ -49,15 +49,18 @@ void write_line(LogLevel level, std::string_view sentence, const Fields& fields,
   std::string line;
   const bool json = log_format.load(std::memory_order_relaxed) == LogFormat::kJson;
   if (json) {
-    line = "{\"time\":\"" + timestamp_text() + "\",\"level\":\"" + std::string(level_text(level)) + "\",\"message\":" + json_quote(sentence);
+    line = "{\"time\":\"" + timestamp_text() + "\",\"level\":\"" + std::string(level_text(level)) +
+           "\",\"message\":" + json_quote(sentence);
     for (const LogField& field : fields)
       line += "," + json_quote(field.key) + ":" + (field.is_number ? field.value : json_quote(field.value));
-    if (error != nullptr) line += ",\"code\":\"" + std::string(to_string(error->code())) + "\",\"error\":" + json_quote(error->text());
+    if (error != nullptr)
+      line += ",\"code\":\"" + std::string(to_string(error->code())) + "\",\"error\":" + json_quote(error->text());
     line += "}\n";
   } else {
     line = timestamp_text() + " " + std::string(level_text(level)) + " " + std::string(sentence);
     for (const LogField& field : fields)
-      line += " " + std::string(field.key) + "=" + (field.is_number || is_bare(field.value) ? field.value : json_quote(field.value));
+      line += " " + std::string(field.key) + "=" +
+              (field.is_number || is_bare(field.value) ? field.value : json_quote(field.value));
     if (error != nullptr) line += ": " + error->text();
     line += "\n";
   }

@@ -27,14 +27,23 @@ template <typename T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}          // NOLINT: a value is a result
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}      // NOLINT: an error is a result
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: a value is a result
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: an error is a result
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
-  T& value() & { require(); return *std::get_if<0>(&state_); }
-  const T& value() const& { require(); return *std::get_if<0>(&state_); }
-  T&& value() && { require(); return std::move(*std::get_if<0>(&state_)); }
+  T& value() & {
+    require();
+    return *std::get_if<0>(&state_);
+  }
+  const T& value() const& {
+    require();
+    return *std::get_if<0>(&state_);
+  }
+  T&& value() && {
+    require();
+    return std::move(*std::get_if<0>(&state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -100,15 +109,15 @@ using base::Status;
 
 #define FLYTT_JOIN2(a, b) a##b
 #define FLYTT_JOIN(a, b) FLYTT_JOIN2(a, b)
-#define FLYTT_TRY_IMPL(tmp, declaration, ...)       \
-  auto tmp = (__VA_ARGS__);                         \
-  if (!tmp) return std::move(tmp).error();          \
+#define FLYTT_TRY_IMPL(tmp, declaration, ...) \
+  auto tmp = (__VA_ARGS__);                   \
+  if (!tmp) return std::move(tmp).error();    \
   declaration = std::move(tmp).value()
 #define TRY(declaration, ...) FLYTT_TRY_IMPL(FLYTT_JOIN(try_result_, __LINE__), declaration, __VA_ARGS__)
-#define TRY_STATUS(...)                                            \
-  do {                                                             \
-    auto try_status_ = (__VA_ARGS__);                              \
-    if (!try_status_) return std::move(try_status_).error();       \
+#define TRY_STATUS(...)                                      \
+  do {                                                       \
+    auto try_status_ = (__VA_ARGS__);                        \
+    if (!try_status_) return std::move(try_status_).error(); \
   } while (false)
 #define CHECK(condition) \
   ((condition) ? static_cast<void>(0) : ::flytt::base::check_failed(#condition, __FILE__, __LINE__))

@@ -41,18 +41,21 @@ bool take_fraction(std::string_view& text, std::int64_t& micros) {
 bool take_date(std::string_view& text, std::int64_t& days) {
   static constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   std::int64_t year, month, day;
-  if (!take_number(text, 4, 4, year) || !take(text, '-') || !take_number(text, 1, 2, month) || !take(text, '-') || !take_number(text, 1, 2, day))
+  if (!take_number(text, 4, 4, year) || !take(text, '-') || !take_number(text, 1, 2, month) || !take(text, '-') ||
+      !take_number(text, 1, 2, day))
     return false;
   if (year < 1 || month < 1 || month > 12 || day < 1) return false;
   const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
   if (day > kDays[month - 1] + (month == 2 && leap ? 1 : 0)) return false;
-  days = days_from_civil({static_cast<std::int32_t>(year), static_cast<std::int32_t>(month), static_cast<std::int32_t>(day)});
+  days = days_from_civil(
+      {static_cast<std::int32_t>(year), static_cast<std::int32_t>(month), static_cast<std::int32_t>(day)});
   return true;
 }
 
 bool take_time(std::string_view& text, std::int64_t& micros) {
   std::int64_t hour, minute, second, fraction;
-  if (!take_number(text, 1, 2, hour) || !take(text, ':') || !take_number(text, 1, 2, minute) || !take(text, ':') || !take_number(text, 1, 2, second))
+  if (!take_number(text, 1, 2, hour) || !take(text, ':') || !take_number(text, 1, 2, minute) || !take(text, ':') ||
+      !take_number(text, 1, 2, second))
     return false;
   if (hour > 23 || minute > 59 || second > 59 || !take_fraction(text, fraction)) return false;
   micros = ((hour * 60 + minute) * 60 + second) * kMicrosPerSecond + fraction;
@@ -62,7 +65,8 @@ bool take_time(std::string_view& text, std::int64_t& micros) {
 bool take_datetime(std::string_view& text, std::int64_t& micros) {
   std::int64_t days, time = 0;
   if (!take_date(text, days)) return false;
-  if (!text.empty() && (text.front() == 'T' || text.front() == 't' || (text.front() == ' ' && text.size() > 1 && text[1] >= '0' && text[1] <= '9'))) {
+  if (!text.empty() && (text.front() == 'T' || text.front() == 't' ||
+                        (text.front() == ' ' && text.size() > 1 && text[1] >= '0' && text[1] <= '9'))) {
     text.remove_prefix(1);
     if (!take_time(text, time)) return false;
   }
@@ -108,19 +112,21 @@ std::int64_t pack_time(std::int64_t micros_of_day) {
 std::int64_t pack_datetime(std::int64_t micros) {
   const std::int64_t days = floor_div(micros, kMicrosPerDay);
   const CivilDate date = civil_from_days(days);
-  return static_cast<std::int64_t>(date.year) << 46 | static_cast<std::int64_t>(date.month) << 42 | static_cast<std::int64_t>(date.day) << 37 |
-         pack_time(micros - days * kMicrosPerDay);
+  return static_cast<std::int64_t>(date.year) << 46 | static_cast<std::int64_t>(date.month) << 42 |
+         static_cast<std::int64_t>(date.day) << 37 | pack_time(micros - days * kMicrosPerDay);
 }
 
 std::optional<std::int64_t> unpack_time(std::int64_t packed) {
-  const std::int64_t hour = packed >> 32, minute = packed >> 26 & 63, second = packed >> 20 & 63, micros = packed & 0xFFFFF;
+  const std::int64_t hour = packed >> 32, minute = packed >> 26 & 63, second = packed >> 20 & 63,
+                     micros = packed & 0xFFFFF;
   if (packed < 0 || hour > 23 || minute > 59 || second > 59 || micros >= kMicrosPerSecond) return std::nullopt;
   return ((hour * 60 + minute) * 60 + second) * kMicrosPerSecond + micros;
 }
 
 std::optional<std::int64_t> unpack_datetime(std::int64_t packed) {
   if (packed < 0) return std::nullopt;
-  const CivilDate date{static_cast<std::int32_t>(packed >> 46), static_cast<std::int32_t>(packed >> 42 & 15), static_cast<std::int32_t>(packed >> 37 & 31)};
+  const CivilDate date{static_cast<std::int32_t>(packed >> 46), static_cast<std::int32_t>(packed >> 42 & 15),
+                       static_cast<std::int32_t>(packed >> 37 & 31)};
   if (date.year < 1 || date.year > 9999 || date.month < 1 || date.month > 12 || date.day < 1) return std::nullopt;
   const std::int64_t days = days_from_civil(date);
   if (const CivilDate back = civil_from_days(days); back.day != date.day) return std::nullopt;
@@ -187,11 +193,13 @@ std::optional<std::int64_t> parse_timestamp(std::string_view text) {
 
 std::string format_interval(const Interval& interval) {
   const std::int64_t months = std::abs(static_cast<std::int64_t>(interval.months));
-  const std::uint64_t micros = interval.micros < 0 ? 0 - static_cast<std::uint64_t>(interval.micros) : static_cast<std::uint64_t>(interval.micros);
+  const std::uint64_t micros = interval.micros < 0 ? 0 - static_cast<std::uint64_t>(interval.micros)
+                                                   : static_cast<std::uint64_t>(interval.micros);
   const std::uint64_t seconds = micros / kMicrosPerSecond;
   char text[96];
-  std::snprintf(text, sizeof text, "%s%lld-%lld %d %s%llu:%llu:%llu", interval.months < 0 ? "-" : "", static_cast<long long>(months / 12),
-                static_cast<long long>(months % 12), interval.days, interval.micros < 0 ? "-" : "", static_cast<unsigned long long>(seconds / 3600),
+  std::snprintf(text, sizeof text, "%s%lld-%lld %d %s%llu:%llu:%llu", interval.months < 0 ? "-" : "",
+                static_cast<long long>(months / 12), static_cast<long long>(months % 12), interval.days,
+                interval.micros < 0 ? "-" : "", static_cast<unsigned long long>(seconds / 3600),
                 static_cast<unsigned long long>(seconds / 60 % 60), static_cast<unsigned long long>(seconds % 60));
   return text + fraction_text(static_cast<std::int64_t>(micros % kMicrosPerSecond));
 }
@@ -200,14 +208,16 @@ std::optional<Interval> parse_interval(std::string_view text) {
   Interval out;
   std::int64_t years, months, days, hours, minutes, seconds, fraction;
   bool negative = take(text, '-');
-  if (!take_number(text, 1, 5, years) || !take(text, '-') || !take_number(text, 1, 6, months) || !take(text, ' ')) return std::nullopt;
+  if (!take_number(text, 1, 5, years) || !take(text, '-') || !take_number(text, 1, 6, months) || !take(text, ' '))
+    return std::nullopt;
   if (years > 10'000 || months > 120'000) return std::nullopt;
   out.months = static_cast<std::int32_t>(years * 12 + months) * (negative ? -1 : 1);
   negative = take(text, '-');
   if (!take_number(text, 1, 7, days) || !take(text, ' ')) return std::nullopt;
   out.days = static_cast<std::int32_t>(days) * (negative ? -1 : 1);
   negative = take(text, '-');
-  if (!take_number(text, 1, 8, hours) || !take(text, ':') || !take_number(text, 1, 2, minutes) || !take(text, ':') || !take_number(text, 1, 2, seconds))
+  if (!take_number(text, 1, 8, hours) || !take(text, ':') || !take_number(text, 1, 2, minutes) || !take(text, ':') ||
+      !take_number(text, 1, 2, seconds))
     return std::nullopt;
   if (minutes > 59 || seconds > 59 || !take_fraction(text, fraction) || !text.empty()) return std::nullopt;
   out.micros = (((hours * 60 + minutes) * 60 + seconds) * kMicrosPerSecond + fraction) * (negative ? -1 : 1);

@@ -26,13 +26,13 @@ inline constexpr std::int64_t kTimestampMax = (kDateMax + 1) * kMicrosPerDay - 1
 std::int64_t days_from_civil(CivilDate date);
 CivilDate civil_from_days(std::int64_t days);
 
-std::int64_t pack_time(std::int64_t micros_of_day);    // hour<<32 | minute<<26 | second<<20 | micros
-std::int64_t pack_datetime(std::int64_t micros);       // year<<46 | month<<42 | day<<37 | time
+std::int64_t pack_time(std::int64_t micros_of_day);  // hour<<32 | minute<<26 | second<<20 | micros
+std::int64_t pack_datetime(std::int64_t micros);     // year<<46 | month<<42 | day<<37 | time
 std::optional<std::int64_t> unpack_time(std::int64_t packed);
 std::optional<std::int64_t> unpack_datetime(std::int64_t packed);
 
-std::string format_date(std::int64_t days);              // 2024-02-29
-std::string format_time(std::int64_t micros_of_day);     // 12:34:56 or 12:34:56.123456 (always 6 digits when present)
+std::string format_date(std::int64_t days);           // 2024-02-29
+std::string format_time(std::int64_t micros_of_day);  // 12:34:56 or 12:34:56.123456 (always 6 digits when present)
 std::string format_datetime(std::int64_t micros, char separator = 'T');  // 2024-02-29T12:34:56[.123456]
 
 // Strict inverses; nullopt for anything else. parse_datetime takes 'T' or ' ' and up to 6 fraction digits;

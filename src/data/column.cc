@@ -32,8 +32,8 @@ Column::Column(const Type& type) : kind_(type.kind), layout_(layout_of(type.kind
 }
 
 std::size_t Column::byte_size() const {
-  std::size_t bytes = valid_.size() + int64s_.size() * 8 + bools_.size() + doubles_.size() * 8 + int128s_.size() * 16 + int256s_.size() * 32 +
-                      intervals_.size() * 16 + bytes_.size() + ends_.size() * 4;
+  std::size_t bytes = valid_.size() + int64s_.size() * 8 + bools_.size() + doubles_.size() * 8 + int128s_.size() * 16 +
+                      int256s_.size() * 32 + intervals_.size() * 16 + bytes_.size() + ends_.size() * 4;
   for (const Column& child : children_) bytes += child.byte_size();
   return bytes;
 }
@@ -84,7 +84,10 @@ void Column::pop_back() {
     case Layout::kInt128: int128s_.pop_back(); break;
     case Layout::kInt256: int256s_.pop_back(); break;
     case Layout::kInterval: intervals_.pop_back(); break;
-    case Layout::kBytes: bytes_.resize(begin_of(row)); ends_.pop_back(); break;
+    case Layout::kBytes:
+      bytes_.resize(begin_of(row));
+      ends_.pop_back();
+      break;
     case Layout::kList:
       while (children_[0].size() > begin_of(row)) children_[0].pop_back();
       ends_.pop_back();
@@ -107,7 +110,8 @@ void Column::append_from(const Column& other, std::size_t row) {
     case Layout::kInterval: return append_interval(other.interval(row));
     case Layout::kBytes: return append_bytes(other.bytes(row));
     case Layout::kList:
-      for (std::uint32_t i = other.list_begin(row); i < other.list_end(row); ++i) children_[0].append_from(other.children_[0], i);
+      for (std::uint32_t i = other.list_begin(row); i < other.list_end(row); ++i)
+        children_[0].append_from(other.children_[0], i);
       return close_list();
     case Layout::kStruct:
       for (std::size_t i = 0; i < children_.size(); ++i) children_[i].append_from(other.children_[i], row);

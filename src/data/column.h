@@ -36,19 +36,40 @@ class Column {
   void reserve(std::size_t rows);
 
   void append_null();
-  void append_int64(std::int64_t v) { valid_.push_back(1); int64s_.push_back(v); }
-  void append_bool(bool v) { valid_.push_back(1); bools_.push_back(v ? 1 : 0); }
-  void append_double(double v) { valid_.push_back(1); doubles_.push_back(v); }
-  void append_int128(Int128 v) { valid_.push_back(1); int128s_.push_back(v); }
-  void append_int256(const Int256& v) { valid_.push_back(1); int256s_.push_back(v); }
-  void append_interval(const Interval& v) { valid_.push_back(1); intervals_.push_back(v); }
+  void append_int64(std::int64_t v) {
+    valid_.push_back(1);
+    int64s_.push_back(v);
+  }
+  void append_bool(bool v) {
+    valid_.push_back(1);
+    bools_.push_back(v ? 1 : 0);
+  }
+  void append_double(double v) {
+    valid_.push_back(1);
+    doubles_.push_back(v);
+  }
+  void append_int128(Int128 v) {
+    valid_.push_back(1);
+    int128s_.push_back(v);
+  }
+  void append_int256(const Int256& v) {
+    valid_.push_back(1);
+    int256s_.push_back(v);
+  }
+  void append_interval(const Interval& v) {
+    valid_.push_back(1);
+    intervals_.push_back(v);
+  }
   void append_bytes(std::string_view v) {
     valid_.push_back(1);
     bytes_.insert(bytes_.end(), v.begin(), v.end());
     ends_.push_back(static_cast<std::uint32_t>(bytes_.size()));
   }
   // kList: closes a list whose elements are those appended to children()[0] since the last close.
-  void close_list() { valid_.push_back(1); ends_.push_back(static_cast<std::uint32_t>(children_[0].size())); }
+  void close_list() {
+    valid_.push_back(1);
+    ends_.push_back(static_cast<std::uint32_t>(children_[0].size()));
+  }
   // kStruct: closes a row after one cell has been appended to every child.
   void close_struct() { valid_.push_back(1); }
   // Takes back the last cell, whole (with its elements or children).

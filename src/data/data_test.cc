@@ -33,7 +33,8 @@ TEST(Decimal, PlainTextWithoutTrailingZeros) {
   EXPECT_EQ(numeric_round_trip("100000000000000000000000000000"), "refused");
   EXPECT_EQ(bignumeric_round_trip("578960446186580977117854925043439539266.34992332820282019728792003956564819967"),
             "578960446186580977117854925043439539266.34992332820282019728792003956564819967");
-  EXPECT_EQ(bignumeric_round_trip("-0.00000000000000000000000000000000000001"), "-0.00000000000000000000000000000000000001");
+  EXPECT_EQ(bignumeric_round_trip("-0.00000000000000000000000000000000000001"),
+            "-0.00000000000000000000000000000000000001");
 }
 
 TEST(Decimal, NamesWhatIsWrong) {
@@ -144,7 +145,8 @@ TEST(Type, Names) {
   Type numeric(TypeKind::kNumeric);
   numeric.precision = 10;
   numeric.scale = 2;
-  EXPECT_EQ(Type::array(Type::structure({{"a", TypeKind::kInt64}, {"", numeric}})).sql_name(), "ARRAY<STRUCT<a INT64, NUMERIC(10, 2)>>");
+  EXPECT_EQ(Type::array(Type::structure({{"a", TypeKind::kInt64}, {"", numeric}})).sql_name(),
+            "ARRAY<STRUCT<a INT64, NUMERIC(10, 2)>>");
   EXPECT_EQ(*parse_type_kind("integer"), TypeKind::kInt64);
   EXPECT_FALSE(parse_type_kind("VARCHAR"));
 }

@@ -39,9 +39,12 @@ DecimalVerdict split(std::string_view text, Digits& out) {
   }
   int digits = 0, points = 0;
   for (const char c : text) {
-    if (c == '.') ++points;
-    else if (c >= '0' && c <= '9') ++digits;
-    else return DecimalVerdict::kNotANumber;
+    if (c == '.')
+      ++points;
+    else if (c >= '0' && c <= '9')
+      ++digits;
+    else
+      return DecimalVerdict::kNotANumber;
   }
   if (digits == 0 || points > 1) return DecimalVerdict::kNotANumber;
   out.text = text;
@@ -80,7 +83,8 @@ std::string format_scaled(Int256 value, int scale) {
   // The minimum's magnitude has its top bit set; divide treats limbs as unsigned, so it is still right.
   while (!value.is_zero()) {
     std::uint64_t chunk = value.divide(10'000'000'000'000'000'000ULL);
-    for (int i = 0; i < 19 && (!value.is_zero() || chunk != 0); ++i, chunk /= 10) reversed += static_cast<char>('0' + chunk % 10);
+    for (int i = 0; i < 19 && (!value.is_zero() || chunk != 0); ++i, chunk /= 10)
+      reversed += static_cast<char>('0' + chunk % 10);
   }
   while (static_cast<int>(reversed.size()) <= scale) reversed += '0';
   std::string out;
@@ -96,7 +100,8 @@ std::string format_scaled(Int256 value, int scale) {
 
 Int256 Int256::from(Int128 value) {
   const std::uint64_t fill = value < 0 ? ~std::uint64_t{0} : 0;
-  return Int256{{static_cast<std::uint64_t>(value), static_cast<std::uint64_t>(static_cast<Uint128>(value) >> 64), fill, fill}};
+  return Int256{
+      {static_cast<std::uint64_t>(value), static_cast<std::uint64_t>(static_cast<Uint128>(value) >> 64), fill, fill}};
 }
 
 Int256 Int256::negated() const {
@@ -160,7 +165,9 @@ DecimalVerdict parse_numeric(std::string_view text, Int128& scaled) {
   return DecimalVerdict::kOk;
 }
 
-DecimalVerdict parse_bignumeric(std::string_view text, Int256& scaled) { return parse_scaled(text, kBigNumericScale, scaled); }
+DecimalVerdict parse_bignumeric(std::string_view text, Int256& scaled) {
+  return parse_scaled(text, kBigNumericScale, scaled);
+}
 
 std::string format_numeric(Int128 scaled) { return format_scaled(Int256::from(scaled), kNumericScale); }
 std::string format_bignumeric(const Int256& scaled) { return format_scaled(scaled, kBigNumericScale); }

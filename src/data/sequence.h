@@ -18,7 +18,8 @@ struct Sequence {
 
   static constexpr std::uint64_t kOrdinalMax = (std::uint64_t{1} << 48) - 1;
   static constexpr Sequence of(std::uint16_t epoch, std::uint64_t position, std::uint64_t ordinal) {
-    return Sequence{(static_cast<unsigned __int128>(epoch) << 112) | (static_cast<unsigned __int128>(position) << 48) | (ordinal & kOrdinalMax)};
+    return Sequence{(static_cast<unsigned __int128>(epoch) << 112) | (static_cast<unsigned __int128>(position) << 48) |
+                    (ordinal & kOrdinalMax)};
   }
   constexpr std::uint16_t epoch() const { return static_cast<std::uint16_t>(bits >> 112); }
   constexpr std::uint64_t position() const { return static_cast<std::uint64_t>(bits >> 48); }

@@ -18,26 +18,26 @@ enum class ChangeKind : std::uint8_t { kUpsert, kDelete };
 struct SliceSchema {
   std::string source_table;  // as the source names it: "public.person"
   SchemaVersion version;
-  TableSchema table;         // destination columns; the key is the primary key of a mirror table
+  TableSchema table;  // destination columns; the key is the primary key of a mirror table
   TablePath destination;
 };
 
 // A value that the destination cannot represent. Its cell is NULL in the row; a row without a cell to blame is not
 // in the slice at all. `raw` is the source's text form, at most kRejectedRawMax bytes.
 struct Rejection {
-  std::string key;       // key columns in the source's text form, "id=7"
-  std::string column;    // empty: the whole row
-  std::string reason;    // a sentence without the value
+  std::string key;     // key columns in the source's text form, "id=7"
+  std::string column;  // empty: the whole row
+  std::string reason;  // a sentence without the value
   std::string raw;
   Sequence sequence;
 };
 
 struct TableSlice {
   std::shared_ptr<const SliceSchema> schema;
-  std::uint32_t lane = 0;              // Kafka partition, or 0
-  std::vector<Column> columns;         // one per schema->table.fields, each row_count() long
-  std::vector<ChangeKind> kinds;       // one per row; empty = all kUpsert
-  std::vector<Sequence> sequences;     // one per row, or exactly one for all rows
+  std::uint32_t lane = 0;           // Kafka partition, or 0
+  std::vector<Column> columns;      // one per schema->table.fields, each row_count() long
+  std::vector<ChangeKind> kinds;    // one per row; empty = all kUpsert
+  std::vector<Sequence> sequences;  // one per row, or exactly one for all rows
   std::vector<Rejection> rejections;
 
   explicit TableSlice(std::shared_ptr<const SliceSchema> s);

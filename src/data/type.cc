@@ -25,8 +25,8 @@ Type Type::structure(std::vector<StructField> of) {
 }
 
 bool operator==(const Type& a, const Type& b) {
-  return a.kind == b.kind && a.element == b.element && a.fields == b.fields && a.precision == b.precision && a.scale == b.scale &&
-         a.max_length == b.max_length;
+  return a.kind == b.kind && a.element == b.element && a.fields == b.fields && a.precision == b.precision &&
+         a.scale == b.scale && a.max_length == b.max_length;
 }
 
 std::string_view to_string(TypeKind kind) {
@@ -82,16 +82,20 @@ std::string Type::sql_name() const {
 
 Result<TypeKind> parse_type_kind(std::string_view name) {
   static constexpr std::pair<std::string_view, TypeKind> kNames[] = {
-      {"INTEGER", TypeKind::kInt64},     {"INT64", TypeKind::kInt64},         {"FLOAT", TypeKind::kFloat64},
-      {"FLOAT64", TypeKind::kFloat64},   {"BOOLEAN", TypeKind::kBool},        {"BOOL", TypeKind::kBool},
-      {"STRING", TypeKind::kString},     {"BYTES", TypeKind::kBytes},         {"DATE", TypeKind::kDate},
-      {"TIME", TypeKind::kTime},         {"DATETIME", TypeKind::kDatetime},   {"TIMESTAMP", TypeKind::kTimestamp},
-      {"NUMERIC", TypeKind::kNumeric},   {"BIGNUMERIC", TypeKind::kBigNumeric}, {"DECIMAL", TypeKind::kNumeric},
-      {"BIGDECIMAL", TypeKind::kBigNumeric}, {"JSON", TypeKind::kJson},       {"INTERVAL", TypeKind::kInterval},
-      {"GEOGRAPHY", TypeKind::kGeography}, {"RECORD", TypeKind::kStruct},     {"STRUCT", TypeKind::kStruct},
-      {"RANGE", TypeKind::kRange},       {"ARRAY", TypeKind::kArray},         {"INT", TypeKind::kInt64},
-      {"SMALLINT", TypeKind::kInt64},    {"BIGINT", TypeKind::kInt64},        {"TINYINT", TypeKind::kInt64},
-      {"BYTEINT", TypeKind::kInt64},
+      {"INTEGER", TypeKind::kInt64},       {"INT64", TypeKind::kInt64},
+      {"FLOAT", TypeKind::kFloat64},       {"FLOAT64", TypeKind::kFloat64},
+      {"BOOLEAN", TypeKind::kBool},        {"BOOL", TypeKind::kBool},
+      {"STRING", TypeKind::kString},       {"BYTES", TypeKind::kBytes},
+      {"DATE", TypeKind::kDate},           {"TIME", TypeKind::kTime},
+      {"DATETIME", TypeKind::kDatetime},   {"TIMESTAMP", TypeKind::kTimestamp},
+      {"NUMERIC", TypeKind::kNumeric},     {"BIGNUMERIC", TypeKind::kBigNumeric},
+      {"DECIMAL", TypeKind::kNumeric},     {"BIGDECIMAL", TypeKind::kBigNumeric},
+      {"JSON", TypeKind::kJson},           {"INTERVAL", TypeKind::kInterval},
+      {"GEOGRAPHY", TypeKind::kGeography}, {"RECORD", TypeKind::kStruct},
+      {"STRUCT", TypeKind::kStruct},       {"RANGE", TypeKind::kRange},
+      {"ARRAY", TypeKind::kArray},         {"INT", TypeKind::kInt64},
+      {"SMALLINT", TypeKind::kInt64},      {"BIGINT", TypeKind::kInt64},
+      {"TINYINT", TypeKind::kInt64},       {"BYTEINT", TypeKind::kInt64},
   };
   for (const auto& [known, kind] : kNames)
     if (known.size() == name.size() && strncasecmp(known.data(), name.data(), name.size()) == 0) return kind;

@@ -14,19 +14,34 @@
 namespace flytt::data {
 
 enum class TypeKind : std::uint8_t {
-  kInt64, kFloat64, kBool, kString, kBytes, kDate, kTime, kDatetime, kTimestamp,
-  kNumeric, kBigNumeric, kJson, kInterval, kGeography, kArray, kStruct, kRange,
+  kInt64,
+  kFloat64,
+  kBool,
+  kString,
+  kBytes,
+  kDate,
+  kTime,
+  kDatetime,
+  kTimestamp,
+  kNumeric,
+  kBigNumeric,
+  kJson,
+  kInterval,
+  kGeography,
+  kArray,
+  kStruct,
+  kRange,
 };
 
 struct StructField;
 
 struct Type {
   TypeKind kind = TypeKind::kInt64;
-  std::vector<Type> element;         // exactly one for kArray and kRange, else empty
-  std::vector<StructField> fields;   // only for kStruct
-  std::int32_t precision = 0;        // 0 = not given; for NUMERIC and BIGNUMERIC
+  std::vector<Type> element;        // exactly one for kArray and kRange, else empty
+  std::vector<StructField> fields;  // only for kStruct
+  std::int32_t precision = 0;       // 0 = not given; for NUMERIC and BIGNUMERIC
   std::int32_t scale = 0;
-  std::int64_t max_length = 0;       // 0 = not given; for STRING (characters) and BYTES (bytes)
+  std::int64_t max_length = 0;  // 0 = not given; for STRING (characters) and BYTES (bytes)
 
   Type();
   Type(TypeKind k);  // NOLINT: a kind is a type

@@ -26,9 +26,9 @@ struct Position {
 // Something that happened to a whole table, seen by the source at this place of its history. The pipeline decides.
 struct TableEvent {
   enum class Kind {
-    kTruncated,        // all rows before `sequence` are gone
-    kSchemaRefused,    // its shape changed in a way that cannot be followed
-    kUnreadable,       // the source cannot read it (a grant was taken away, it was dropped)
+    kTruncated,      // all rows before `sequence` are gone
+    kSchemaRefused,  // its shape changed in a way that cannot be followed
+    kUnreadable,     // the source cannot read it (a grant was taken away, it was dropped)
   };
   Kind kind;
   std::string source_table;
@@ -38,10 +38,10 @@ struct TableEvent {
 
 struct Batch {
   BatchSequence sequence;
-  Position end;                            // restart place once this and all earlier batches are durable
-  std::vector<data::TableSlice> tables;    // in the order of the source; empty when only the position moved
+  Position end;                          // restart place once this and all earlier batches are durable
+  std::vector<data::TableSlice> tables;  // in the order of the source; empty when only the position moved
   std::vector<TableEvent> events;
-  std::int64_t newest_commit_micros = 0;   // wall time of the newest source commit inside, µs since 1970; 0 = none
+  std::int64_t newest_commit_micros = 0;  // wall time of the newest source commit inside, µs since 1970; 0 = none
   std::size_t byte_size() const;
   std::size_t row_count() const;
 };

@@ -20,7 +20,8 @@ struct Readiness {
 class HealthHandler final : public HttpHandler {
  public:
   // `metrics` outlives the handler.
-  HealthHandler(const base::Metrics& metrics, std::function<Readiness()> readiness) : metrics_(metrics), readiness_(std::move(readiness)) {}
+  HealthHandler(const base::Metrics& metrics, std::function<Readiness()> readiness)
+      : metrics_(metrics), readiness_(std::move(readiness)) {}
   HttpResponse handle(const HttpRequest& request) override;
 
  private:

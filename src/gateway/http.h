@@ -29,7 +29,7 @@ struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json; charset=UTF-8";
   std::string body;
-  HttpHeaders headers;   // in addition to Content-Type and Content-Length
+  HttpHeaders headers;  // in addition to Content-Type and Content-Length
 };
 
 // Called by many threads at once. May block, but returns soon after `request.stop` is asked to stop. Does not throw.

@@ -30,15 +30,20 @@ namespace {
 Result<tcp::endpoint> parse_endpoint(const HttpServerOptions& options) {
   const auto parts = internal::split_host_port(options.address);
   unsigned port = 0;
-  const bool is_port = parts && !parts->port.empty() &&
-                       std::from_chars(parts->port.data(), parts->port.data() + parts->port.size(), port).ec == std::errc() && port <= 65535;
-  if (!is_port) return Error(ErrorCode::kConfig, "'" + options.address + "' is not an address to listen on: write host:port, such as 127.0.0.1:9050");
+  const bool is_port =
+      parts && !parts->port.empty() &&
+      std::from_chars(parts->port.data(), parts->port.data() + parts->port.size(), port).ec == std::errc() &&
+      port <= 65535;
+  if (!is_port)
+    return Error(ErrorCode::kConfig,
+                 "'" + options.address + "' is not an address to listen on: write host:port, such as 127.0.0.1:9050");
   const std::string host = parts->host == "localhost" ? "127.0.0.1" : parts->host;
   boost::system::error_code failure;
   const auto address = asio::ip::make_address(host, failure);
   if (failure) return Error(ErrorCode::kConfig, "'" + parts->host + "' is not an IP address or localhost");
   if (!options.may_leave_loopback && !address.is_loopback())
-    return Error(ErrorCode::kConfig, "this service has no authentication and listens on loopback only: use 127.0.0.1 instead of " + host);
+    return Error(ErrorCode::kConfig,
+                 "this service has no authentication and listens on loopback only: use 127.0.0.1 instead of " + host);
   return tcp::endpoint(address, static_cast<unsigned short>(port));
 }
 
@@ -47,7 +52,8 @@ HttpResponse call_handler(HttpHandler& handler, HttpRequest& request, std::size_
     auto plain = internal::gunzip(request.body, body_bytes_max);
     if (!plain) {
       const bool is_large = plain.error().code() == ErrorCode::kUnsupported;
-      return google_error_response({is_large ? 413 : 400, is_large ? "uploadTooLarge" : "badRequest", plain.error().sentence(), {}, {}});
+      return google_error_response(
+          {is_large ? 413 : 400, is_large ? "uploadTooLarge" : "badRequest", plain.error().sentence(), {}, {}});
     }
     request.body = std::move(plain).value();
   }
@@ -59,7 +65,12 @@ HttpResponse call_handler(HttpHandler& handler, HttpRequest& request, std::size_
 class HttpServer::Impl final : public internal::HttpSessionOwner {
  public:
   Impl(const HttpServerOptions& options, HttpHandler& handler, const base::Clock& clock)
-      : options_(options), handler_(handler), clock_(clock), acceptor_(io_), accept_pause_(io_), body_budget_(options.body_bytes_max * kHttpBodiesInFlightMax) {}
+      : options_(options),
+        handler_(handler),
+        clock_(clock),
+        acceptor_(io_),
+        accept_pause_(io_),
+        body_budget_(options.body_bytes_max * kHttpBodiesInFlightMax) {}
   ~Impl() override { stop(base::Deadline::passed()); }
 
   Status listen();
@@ -99,10 +110,10 @@ class HttpServer::Impl final : public internal::HttpSessionOwner {
   bool is_draining_ = false;
 
   std::mutex mutex_;
-  std::condition_variable changed_;       // sessions_left_ and is_drained_
+  std::condition_variable changed_;  // sessions_left_ and is_drained_
   std::condition_variable_any work_came_;
   std::deque<Work> work_;
-  std::size_t open_sessions_ = 0;         // sessions_.size(), for the thread that stops
+  std::size_t open_sessions_ = 0;  // sessions_.size(), for the thread that stops
   bool is_stopped_ = false;
   std::stop_source handlers_stop_;
 
@@ -119,7 +130,8 @@ Status HttpServer::Impl::listen() {
   if (!failure) acceptor_.listen(asio::socket_base::max_listen_connections, failure);
   if (failure)
     return Error(failure == asio::error::address_in_use ? ErrorCode::kConflict : ErrorCode::kConfig,
-                 "cannot listen on " + options_.address + ": stop the program that uses it, or choose another address").cause(failure.message());
+                 "cannot listen on " + options_.address + ": stop the program that uses it, or choose another address")
+        .cause(failure.message());
   const tcp::endpoint bound = acceptor_.local_endpoint(failure);
   const std::string host = bound.address().to_string();
   address_ = (bound.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(bound.port());
@@ -133,7 +145,8 @@ void HttpServer::Impl::run() {
 }
 
 void HttpServer::Impl::accept() {
-  acceptor_.async_accept([this](boost::system::error_code failure, tcp::socket socket) { on_accepted(failure, std::move(socket)); });
+  acceptor_.async_accept(
+      [this](boost::system::error_code failure, tcp::socket socket) { on_accepted(failure, std::move(socket)); });
 }
 
 void HttpServer::Impl::on_accepted(boost::system::error_code failure, tcp::socket socket) {
@@ -153,7 +166,8 @@ void HttpServer::Impl::on_accepted(boost::system::error_code failure, tcp::socke
       session->start(is_full);
     }
   } else {
-    base::log_warning("an HTTP connection could not be accepted", {{"address", address_}, {"cause", failure.message()}});
+    base::log_warning("an HTTP connection could not be accepted",
+                      {{"address", address_}, {"cause", failure.message()}});
     accept_pause_.expires_after(kHttpAcceptPause);  // out of descriptors: the condition lasts, so do not spin
     accept_pause_.async_wait([this](boost::system::error_code cancelled) {
       if (!cancelled && !is_draining_) accept();
@@ -196,13 +210,18 @@ void HttpServer::Impl::work(std::stop_token stop) {
       item = std::move(work_.front());
       work_.pop_front();
     }
-    auto response = base::guard("answering an HTTP request", [&] { return call_handler(handler_, item.request, options_.body_bytes_max); });
+    auto response = base::guard("answering an HTTP request",
+                                [&] { return call_handler(handler_, item.request, options_.body_bytes_max); });
     if (!response) {
-      base::log_failure(base::LogLevel::kError, "an HTTP handler failed", response.error(), {{"path", item.request.path}});
-      response = google_error_response({500, "internalError", "an internal error occurred; the log has its cause", {}, {}});
+      base::log_failure(base::LogLevel::kError, "an HTTP handler failed", response.error(),
+                        {{"path", item.request.path}});
+      response =
+          google_error_response({500, "internalError", "an internal error occurred; the log has its cause", {}, {}});
     }
     // The session's callback must also be destroyed on the I/O thread.
-    asio::post(io_, [done = std::move(item.done), answer = std::move(response).value()]() mutable { done(std::move(answer)); });
+    asio::post(io_, [done = std::move(item.done), answer = std::move(response).value()]() mutable {
+      done(std::move(answer));
+    });
   }
 }
 
@@ -223,8 +242,10 @@ void HttpServer::Impl::stop(base::Deadline deadline) {
   {
     std::unique_lock lock(mutex_);
     const auto is_empty = [this] { return open_sessions_ == 0; };
-    if (deadline.is_never()) changed_.wait(lock, is_empty);
-    else changed_.wait_for(lock, clock_.left(deadline), is_empty);
+    if (deadline.is_never())
+      changed_.wait(lock, is_empty);
+    else
+      changed_.wait_for(lock, clock_.left(deadline), is_empty);
   }
   handlers_stop_.request_stop();
   for (std::jthread& worker : workers_) worker.request_stop();
@@ -240,7 +261,8 @@ void HttpServer::Impl::stop(base::Deadline deadline) {
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() = default;
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(const HttpServerOptions& options, HttpHandler& handler, const base::Clock& clock) {
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const HttpServerOptions& options, HttpHandler& handler,
+                                                      const base::Clock& clock) {
   auto impl = std::make_unique<Impl>(options, handler, clock);
   TRY_STATUS(impl->listen());
   impl->run();

@@ -22,8 +22,8 @@
 namespace flytt::gateway {
 
 struct HttpServerOptions {
-  std::string address = "127.0.0.1:0";   // host:port, [v6]:port or localhost:port; port 0 takes a free one
-  bool may_leave_loopback = false;       // only for a listener that shows no data
+  std::string address = "127.0.0.1:0";  // host:port, [v6]:port or localhost:port; port 0 takes a free one
+  bool may_leave_loopback = false;      // only for a listener that shows no data
   std::size_t body_bytes_max = kHttpBodyBytesMax;
   int connections_max = kHttpConnectionsMax;
   int handlers_max = kHttpHandlersMax;
@@ -35,7 +35,8 @@ struct HttpServerOptions {
 class HttpServer {
  public:
   // kConfig: the address cannot be read, or leaves loopback without permission. kConflict: the port is taken.
-  static Result<std::unique_ptr<HttpServer>> start(const HttpServerOptions& options, HttpHandler& handler, const base::Clock& clock);
+  static Result<std::unique_ptr<HttpServer>> start(const HttpServerOptions& options, HttpHandler& handler,
+                                                   const base::Clock& clock);
   ~HttpServer();  // stops at once
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -43,7 +43,8 @@ class RawConnection {
   std::string read_to_end() {
     std::string out;
     char piece[4096];
-    for (ssize_t got; (got = ::recv(fd_, piece, sizeof piece, 0)) > 0;) out.append(piece, static_cast<std::size_t>(got));
+    for (ssize_t got; (got = ::recv(fd_, piece, sizeof piece, 0)) > 0;)
+      out.append(piece, static_cast<std::size_t>(got));
     return out;
   }
   // One response with a Content-Length.
@@ -129,13 +130,15 @@ TEST_F(HttpServerTest, AnswersAndKeepsTheConnection) {
   EXPECT_THAT(connection.read_response(), ::testing::EndsWith("GET /a%20b ?x=1 body="));
   connection.send("POST /c HTTP/1.1\r\n" + host() + "Content-Length: 5\r\n\r\nhello");
   EXPECT_THAT(connection.read_response(), ::testing::EndsWith("POST /c ? body=hello"));
-  connection.send("POST /d HTTP/1.1\r\n" + host() + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  connection.send("POST /d HTTP/1.1\r\n" + host() +
+                  "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   EXPECT_THAT(connection.read_to_end(), ::testing::EndsWith("POST /d ? body=abcde"));
 }
 
 TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
   start(echo_);
-  const std::string answer = ask("GET /1 HTTP/1.1\r\n" + host() + "\r\nGET /2 HTTP/1.1\r\n" + host() + "Connection: close\r\n\r\n");
+  const std::string answer =
+      ask("GET /1 HTTP/1.1\r\n" + host() + "\r\nGET /2 HTTP/1.1\r\n" + host() + "Connection: close\r\n\r\n");
   EXPECT_LT(answer.find("GET /1"), answer.find("GET /2"));
   EXPECT_THAT(answer, ::testing::EndsWith("GET /2 ? body="));
 }
@@ -163,7 +166,9 @@ TEST_F(HttpServerTest, RefusesForeignHostAndOrigin) {
   EXPECT_THAT(ask("POST / HTTP/1.1\r\n" + host() + "Origin: https://evil.example\r\nContent-Length: 0\r\n\r\n"),
               ::testing::AllOf(StartsWith("HTTP/1.1 403"), HasSubstr("\"status\":\"PERMISSION_DENIED\"")));
   EXPECT_THAT(ask("GET / HTTP/1.1\r\n" + host() + "Origin: null\r\n\r\n"), StartsWith("HTTP/1.1 403"));
-  EXPECT_THAT(ask("GET / HTTP/1.1\r\n" + host() + "Origin: http://" + server_->address() + "\r\nConnection: close\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(
+      ask("GET / HTTP/1.1\r\n" + host() + "Origin: http://" + server_->address() + "\r\nConnection: close\r\n\r\n"),
+      StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(ask("GET / HTTP/1.1\r\nHost: localhost:1\r\nConnection: close\r\n\r\n"), StartsWith("HTTP/1.1 200"));
 }
 
@@ -173,15 +178,20 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLarge) {
   start(echo_, options);
   const std::string large(1001, 'x');
   EXPECT_THAT(ask("POST / HTTP/1.1\r\n" + host() + "Content-Length: 1001\r\n\r\n" + large), StartsWith("HTTP/1.1 413"));
-  EXPECT_THAT(ask("POST / HTTP/1.1\r\n" + host() + "Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + large + "\r\n0\r\n\r\n"), StartsWith("HTTP/1.1 413"));
-  EXPECT_THAT(ask("GET / HTTP/1.1\r\n" + host() + "X: " + std::string(70'000, 'y') + "\r\n\r\n"), StartsWith("HTTP/1.1 431"));
+  EXPECT_THAT(
+      ask("POST / HTTP/1.1\r\n" + host() + "Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + large + "\r\n0\r\n\r\n"),
+      StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(ask("GET / HTTP/1.1\r\n" + host() + "X: " + std::string(70'000, 'y') + "\r\n\r\n"),
+              StartsWith("HTTP/1.1 431"));
   EXPECT_THAT(ask("GET /" + std::string(17'000, 'z') + " HTTP/1.1\r\n" + host() + "\r\n"), StartsWith("HTTP/1.1 414"));
 }
 
 TEST_F(HttpServerTest, RefusesWhatIsNotHttp) {
   start(echo_);
-  EXPECT_THAT(ask("this is not http\r\n\r\n"), ::testing::AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("\"reason\":\"badRequest\"")));
-  EXPECT_THAT(ask("POST / HTTP/1.1\r\n" + host() + "Content-Encoding: br\r\nContent-Length: 0\r\n\r\n"), StartsWith("HTTP/1.1 415"));
+  EXPECT_THAT(ask("this is not http\r\n\r\n"),
+              ::testing::AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("\"reason\":\"badRequest\"")));
+  EXPECT_THAT(ask("POST / HTTP/1.1\r\n" + host() + "Content-Encoding: br\r\nContent-Length: 0\r\n\r\n"),
+              StartsWith("HTTP/1.1 415"));
 }
 
 std::string gzip(std::string_view plain) {
@@ -203,7 +213,8 @@ TEST_F(HttpServerTest, UnpacksGzipAndRefusesBombs) {
   options.body_bytes_max = 100'000;
   start(echo_, options);
   const auto post = [&](const std::string& body) {
-    return ask("POST / HTTP/1.1\r\n" + host() + "Connection: close\r\nContent-Encoding: gzip\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    return ask("POST / HTTP/1.1\r\n" + host() + "Connection: close\r\nContent-Encoding: gzip\r\nContent-Length: " +
+               std::to_string(body.size()) + "\r\n\r\n" + body);
   };
   EXPECT_THAT(post(gzip("packed")), ::testing::EndsWith("body=packed"));
   EXPECT_THAT(post(gzip(std::string(100'000, 'a'))), StartsWith("HTTP/1.1 200"));
@@ -262,7 +273,8 @@ TEST_F(HttpServerTest, StopAfterTheDeadlineStopsHandlers) {
 
 TEST_F(HttpServerTest, RefusesAddressesThatItMayNotUse) {
   HttpServerOptions options;
-  for (const char* address : {"0.0.0.0:0", "10.1.2.3:80", "127.0.0.1", "nonsense:1", "127.0.0.1:99999", "127.0.0.1:", ":80"}) {
+  for (const char* address :
+       {"0.0.0.0:0", "10.1.2.3:80", "127.0.0.1", "nonsense:1", "127.0.0.1:99999", "127.0.0.1:", ":80"}) {
     options.address = address;
     const auto started = HttpServer::start(options, echo_, clock_);
     ASSERT_FALSE(started) << address;

@@ -10,11 +10,11 @@ namespace {
 
 class ThreadJob final : public Crew::Job {
  public:
-  explicit ThreadJob(Actor& actor) : thread_([this, &actor] {
-      while (actor.step(kStepWait) != Progress::kDone) {
-      }
-      done_ = true;
-    }) {}
+  explicit ThreadJob(Actor& actor)
+      : thread_([this, &actor] {
+          while (actor.step(kStepWait) != Progress::kDone) {}
+          done_ = true;
+        }) {}
   bool is_done() const override { return done_; }
 
  private:

@@ -11,7 +11,9 @@ namespace flytt::pipeline {
 using state::TablePhase;
 
 namespace {
-constexpr std::int64_t micros(base::Duration span) { return std::chrono::duration_cast<std::chrono::microseconds>(span).count(); }
+constexpr std::int64_t micros(base::Duration span) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
+}
 }  // namespace
 
 CopyRun::CopyRun(Parts parts, OriginTables tables) : parts_(parts), tables_(std::move(tables)), coordinator_(*this) {
@@ -47,7 +49,9 @@ std::string CopyRun::stage() const {
 std::optional<CopyRun::Task> CopyRun::take(base::Duration wait) {
   std::unique_lock lock(mutex_);
   const base::SteadyTime now = parts_.delivery.clock.steady();
-  const auto due = [&] { return std::find_if(tasks_.begin(), tasks_.end(), [&](const Task& task) { return task.not_before <= now; }); };
+  const auto due = [&] {
+    return std::find_if(tasks_.begin(), tasks_.end(), [&](const Task& task) { return task.not_before <= now; });
+  };
   if (!is_closed_ && due() == tasks_.end() && wait > base::Duration::zero())
     changed_.wait_for(lock, wait, [&] { return is_closed_ || due() != tasks_.end(); });
   const auto found = due();
@@ -76,7 +80,9 @@ void CopyRun::ask_for_new_plan(const Task& task) {
   const bool is_news = parts_.delivery.book.is_current(name, task.generation);
   std::lock_guard lock(mutex_);
   --taken_;
-  std::erase_if(tasks_, [&](const Task& other) { return other.table.schema->source_table == name && other.generation == task.generation; });
+  std::erase_if(tasks_, [&](const Task& other) {
+    return other.table.schema->source_table == name && other.generation == task.generation;
+  });
   const auto is_same = [&](const OriginTable& other) { return other.schema->source_table == name; };
   if (is_news && std::none_of(replans_.begin(), replans_.end(), is_same)) replans_.push_back(task.table);
   changed_.notify_all();
@@ -154,12 +160,15 @@ Status CopyRun::Coordinator::open() {
     return ok();
   }
   // Small tables first: they are of use to people soon, and cost the large ones little.
-  std::stable_sort(unplanned_.begin(), unplanned_.end(), [](const OriginTable& a, const OriginTable& b) { return a.bytes_estimated < b.bytes_estimated; });
-  TRY(run_.session_, run_.parts_.origin.open_copy(OriginTables(unplanned_.begin(), unplanned_.end()), run_.parts_.epoch, run_.stop_.get_token()));
+  std::stable_sort(unplanned_.begin(), unplanned_.end(),
+                   [](const OriginTable& a, const OriginTable& b) { return a.bytes_estimated < b.bytes_estimated; });
+  TRY(run_.session_, run_.parts_.origin.open_copy(OriginTables(unplanned_.begin(), unplanned_.end()), run_.parts_.epoch,
+                                                  run_.stop_.get_token()));
   is_open_ = true;
   opened_at_ = run_.parts_.delivery.clock.steady();
   opened_micros_ = run_.parts_.delivery.clock.wall_micros();
-  base::log_info("copy begins", {{"stream", run_.parts_.delivery.book.stream()}, {"tables", static_cast<std::uint64_t>(unplanned_.size())},
+  base::log_info("copy begins", {{"stream", run_.parts_.delivery.book.stream()},
+                                 {"tables", static_cast<std::uint64_t>(unplanned_.size())},
                                  {"position", run_.session_->consistent_point_text()}});
   std::lock_guard lock(run_.mutex_);
   run_.stage_ = "copying";
@@ -173,17 +182,22 @@ Status CopyRun::Coordinator::plan(const OriginTable& table, bool is_anew) {
   if (!record || record->phase != TablePhase::kCopying) return ok();
   auto plan = run_.session_->plan(table);
   if (!plan) {
-    if (!run_.session_->is_alive() || plan.error().retry() == base::Retry::kAfterBackoff) return Error(plan.error()).within("while planning the copy of " + name);
+    if (!run_.session_->is_alive() || plan.error().retry() == base::Retry::kAfterBackoff)
+      return Error(plan.error()).within("while planning the copy of " + name);
     return book.detach(name, run_.session_->consistent_point(),
-                       "it cannot be copied: " + plan.error().text() + "; mend it, then run `flytt resync " + book.stream() + "." + name + "`", record->generation);
+                       "it cannot be copied: " + plan.error().text() + "; mend it, then run `flytt resync " +
+                           book.stream() + "." + name + "`",
+                       record->generation);
   }
   TRY(std::vector<state::CopyRange> ranges, run_.parts_.delivery.book.saved_ranges(name));
-  const bool is_old = !run_.parts_.is_renewal && record->copy_point_micros != 0 && opened_micros_ - record->copy_point_micros > micros(kCopyAgeMax);
+  const bool is_old = !run_.parts_.is_renewal && record->copy_point_micros != 0 &&
+                      opened_micros_ - record->copy_point_micros > micros(kCopyAgeMax);
   if (is_anew) ++record->generation;
   if (is_anew || is_old || ranges.empty() || record->copy_plan != plan->identity) {
     ranges.clear();
     for (OriginRange& range : plan->ranges)
-      ranges.push_back({static_cast<std::uint32_t>(ranges.size()), std::move(range.range), range.rows_estimated, false, 0});
+      ranges.push_back(
+          {static_cast<std::uint32_t>(ranges.size()), std::move(range.range), range.rows_estimated, false, 0});
   }
   record->copy_plan = plan->identity;
   record->copy_point = run_.session_->consistent_point_text();
@@ -195,7 +209,8 @@ Status CopyRun::Coordinator::plan(const OriginTable& table, bool is_anew) {
   if (ranges.empty()) return book.finish_copy(name, record->generation);
   std::lock_guard lock(run_.mutex_);
   run_.ranges_left_[{name, record->generation}] = ranges.size();
-  for (state::CopyRange& range : ranges) run_.tasks_.push_back({table, record->generation, plan->identity, std::move(range), 0, {}});
+  for (state::CopyRange& range : ranges)
+    run_.tasks_.push_back({table, record->generation, plan->identity, std::move(range), 0, {}});
   run_.changed_.notify_all();
   return ok();
 }
@@ -208,7 +223,9 @@ Result<Progress> CopyRun::Coordinator::watch(base::Duration wait) {
     run_.close(std::nullopt);
   }
   std::unique_lock lock(run_.mutex_);
-  const auto is_over = [&] { return run_.taken_ == 0 && (run_.is_closed_ || (run_.tasks_.empty() && run_.replans_.empty())); };
+  const auto is_over = [&] {
+    return run_.taken_ == 0 && (run_.is_closed_ || (run_.tasks_.empty() && run_.replans_.empty()));
+  };
   if (!is_over() && wait > base::Duration::zero())
     run_.changed_.wait_for(lock, wait, [&] { return is_over() || !run_.replans_.empty(); });
   if (!is_over()) return Progress::kIdle;
@@ -220,7 +237,8 @@ Result<Progress> CopyRun::Coordinator::watch(base::Duration wait) {
 // ---- Worker
 
 bool CopyRun::Worker::is_void() const {
-  return run_.is_aborted_ || !run_.parts_.delivery.book.is_current(task_->table.schema->source_table, task_->generation);
+  return run_.is_aborted_ ||
+         !run_.parts_.delivery.book.is_current(task_->table.schema->source_table, task_->generation);
 }
 
 Progress CopyRun::Worker::step(base::Duration wait) {
@@ -331,7 +349,8 @@ void CopyRun::Worker::failed(Error error) {
   delivery_.reset();
   Task task = *let_go();
   const std::string name = task.table.schema->source_table;
-  base::log_failure(base::LogLevel::kWarning, "copy of a range failed", error, {{"stream", book.stream()}, {"table", name}});
+  base::log_failure(base::LogLevel::kWarning, "copy of a range failed", error,
+                    {{"stream", book.stream()}, {"table", name}});
   const bool may_help = error.retry() == base::Retry::kAfterBackoff;
   // A lost snapshot concerns every table, and so does a destination that cannot be used at all.
   const bool is_session_lost = failed_at_source_ && !run_.session_->is_alive();
@@ -350,7 +369,9 @@ void CopyRun::Worker::failed(Error error) {
     run_.put_back(std::move(task));
   } else {
     const Status detached = book.detach(name, run_.session_->consistent_point(),
-                                        "it cannot be copied: " + error.text() + "; mend it, then run `flytt resync " + book.stream() + "." + name + "`", task.generation);
+                                        "it cannot be copied: " + error.text() + "; mend it, then run `flytt resync " +
+                                            book.stream() + "." + name + "`",
+                                        task.generation);
     if (!detached) run_.close(detached.error());
     run_.put_down();
   }

@@ -109,14 +109,14 @@ class CopyRun {
   // What coordinator and workers share.
   std::optional<Task> take(base::Duration wait);
   void put_back(Task task);
-  void put_down();                                  // the taken task is finished or void
+  void put_down();  // the taken task is finished or void
   void ask_for_new_plan(const Task& task);
   void close(std::optional<Error> error);
   bool is_last_range(const std::string& source_table, std::int64_t generation);
 
   const Parts parts_;
   const OriginTables tables_;
-  std::unique_ptr<CopySession> session_;            // set before the first task, reset after the last
+  std::unique_ptr<CopySession> session_;  // set before the first task, reset after the last
   std::stop_source stop_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -16,7 +16,8 @@ std::string resync_hint(const std::string& stream, const std::string& source_tab
 
 }  // namespace
 
-Delivery::Delivery(Kind kind, Parts parts, std::unique_ptr<TableSink> sink) : kind_(kind), parts_(parts), sink_(std::move(sink)) {}
+Delivery::Delivery(Kind kind, Parts parts, std::unique_ptr<TableSink> sink)
+    : kind_(kind), parts_(parts), sink_(std::move(sink)) {}
 
 Status Delivery::accept(flow::Batch batch, base::SteadyTime read_at) {
   CHECK(can_accept());
@@ -40,7 +41,8 @@ Status Delivery::accept(flow::Batch batch, base::SteadyTime read_at) {
   batch.tables = std::move(kept);
   TRY_STATUS(add_entries(batch, entries));
   // A table may have been detached because its quarantine cannot be written.
-  std::erase_if(batch.tables, [&](const data::TableSlice& slice) { return dropped_.contains(slice.schema->destination); });
+  std::erase_if(batch.tables,
+                [&](const data::TableSlice& slice) { return dropped_.contains(slice.schema->destination); });
   flow::Position end = batch.end;
   enqueue(std::move(batch), std::move(end), read_at, SettingAside{std::move(rejected_tables), std::nullopt});
   return ok();
@@ -72,7 +74,8 @@ Status Delivery::take_events(const flow::Batch& batch) {
 Result<bool> Delivery::writes(const std::string& source_table) const {
   const TableBook::Verdict verdict = parts_.book.verdict(source_table);
   if (!verdict.is_known)
-    return Error(ErrorCode::kBug, "the source sent rows of table " + source_table + ", which was not asked for").side(base::Side::kSource);
+    return Error(ErrorCode::kBug, "the source sent rows of table " + source_table + ", which was not asked for")
+        .side(base::Side::kSource);
   return verdict.writes;
 }
 
@@ -101,11 +104,14 @@ Result<bool> Delivery::follow_schema(const data::TableSlice& slice) {
   if (known != followed_.end() && known->second == slice.schema) return true;
   names_.insert_or_assign(schema.destination, schema.source_table);
   const auto there = parts_.book.shape(schema.source_table);
-  if (!there) return Error(ErrorCode::kBug, "the shape of table " + schema.destination.text() + " at the destination is not known");
+  if (!there)
+    return Error(ErrorCode::kBug,
+                 "the shape of table " + schema.destination.text() + " at the destination is not known");
   internal::SchemaDiff diff = internal::compare_schemas(*there, schema.table);
   if (diff.is_refused()) {
     const std::string reason = "table " + schema.source_table + " cannot be followed: " + diff.refusal;
-    TRY_STATUS(detach(schema.source_table, schema.destination, internal::newest_sequence(slice).value_or(data::Sequence{}),
+    TRY_STATUS(detach(schema.source_table, schema.destination,
+                      internal::newest_sequence(slice).value_or(data::Sequence{}),
                       reason + resync_hint(parts_.book.stream(), schema.source_table)));
     return false;
   }
@@ -117,33 +123,42 @@ Result<bool> Delivery::follow_schema(const data::TableSlice& slice) {
   return true;
 }
 
-Result<bool> Delivery::add_columns(const data::SliceSchema& schema, const data::TableSchema& there, const std::vector<data::Field>& fields) {
+Result<bool> Delivery::add_columns(const data::SliceSchema& schema, const data::TableSchema& there,
+                                   const std::vector<data::Field>& fields) {
   const Status added = parts_.destination.add_columns(schema.destination, fields);
   if (added) {
     data::TableSchema shape = there;
     shape.fields.insert(shape.fields.end(), fields.begin(), fields.end());
     parts_.book.set_shape(schema.source_table, std::move(shape));
-    base::log_info("columns added", {{"stream", parts_.book.stream()}, {"table", schema.source_table}, {"columns", static_cast<std::uint64_t>(fields.size())}});
+    base::log_info("columns added", {{"stream", parts_.book.stream()},
+                                     {"table", schema.source_table},
+                                     {"columns", static_cast<std::uint64_t>(fields.size())}});
     return true;
   }
   const Error& error = added.error();
   const bool may_help = error.retry() == base::Retry::kAfterBackoff;
-  if (may_help && !parts_.book.spend_attempt(schema.source_table)) return Error(error).within("while adding columns to " + schema.destination.text());
+  if (may_help && !parts_.book.spend_attempt(schema.source_table))
+    return Error(error).within("while adding columns to " + schema.destination.text());
   TRY_STATUS(detach(schema.source_table, schema.destination, parts_.book.seen(),
-                    "columns could not be added to " + schema.destination.text() + ": " + error.text() + resync_hint(parts_.book.stream(), schema.source_table)));
+                    "columns could not be added to " + schema.destination.text() + ": " + error.text() +
+                        resync_hint(parts_.book.stream(), schema.source_table)));
   return false;
 }
 
-Status Delivery::add_entries(flow::Batch& batch, const std::map<data::TablePath, std::vector<QuarantineEntry>>& entries) {
-  std::map<data::TablePath, std::pair<std::shared_ptr<const data::SliceSchema>, std::vector<QuarantineEntry>>> by_quarantine;
+Status Delivery::add_entries(flow::Batch& batch,
+                             const std::map<data::TablePath, std::vector<QuarantineEntry>>& entries) {
+  std::map<data::TablePath, std::pair<std::shared_ptr<const data::SliceSchema>, std::vector<QuarantineEntry>>>
+      by_quarantine;
   for (const auto& [path, of_table] : entries) {
     auto schema = parts_.quarantine.beside(path);
-    if (schema && dropped_.contains((*schema)->destination)) schema = Error(ErrorCode::kNotFound, "it failed before").side(base::Side::kSink);
+    if (schema && dropped_.contains((*schema)->destination))
+      schema = Error(ErrorCode::kNotFound, "it failed before").side(base::Side::kSink);
     if (!schema) {
       if (schema.error().retry() == base::Retry::kAfterBackoff) return std::move(schema).error();
       const std::string& name = of_table.front().source_table;
       TRY_STATUS(detach(name, path, parts_.book.seen(),
-                        "a row of table " + name + " cannot be represented, and the quarantine of its dataset cannot be used: " +
+                        "a row of table " + name +
+                            " cannot be represented, and the quarantine of its dataset cannot be used: " +
                             schema.error().text() + resync_hint(parts_.book.stream(), name)));
       continue;
     }
@@ -153,13 +168,15 @@ Status Delivery::add_entries(flow::Batch& batch, const std::map<data::TablePath,
   }
   for (auto& [path, found] : by_quarantine) {
     quarantined_ += static_cast<std::int64_t>(found.second.size());
-    parts_.metrics.counter("flytt_quarantined_total", "stream=" + base::json_quote(parts_.book.stream())) += static_cast<std::int64_t>(found.second.size());
+    parts_.metrics.counter("flytt_quarantined_total", "stream=" + base::json_quote(parts_.book.stream())) +=
+        static_cast<std::int64_t>(found.second.size());
     batch.tables.push_back(parts_.quarantine.slice(found.first, found.second));
   }
   return ok();
 }
 
-Status Delivery::detach(const std::string& source_table, const data::TablePath& path, data::Sequence at, std::string reason) {
+Status Delivery::detach(const std::string& source_table, const data::TablePath& path, data::Sequence at,
+                        std::string reason) {
   std::optional<std::int64_t> generation;
   if (kind_ == Kind::kCopy) generation = parts_.book.verdict(source_table).generation;
   TRY_STATUS(parts_.book.detach(source_table, at, std::move(reason), generation));
@@ -204,7 +221,8 @@ Status Delivery::collect(base::Deadline deadline) {
 
 Status Delivery::settle(flow::BatchSequence sequence) {
   if (unresolved_.contains(sequence.value))
-    return Error(ErrorCode::kBug, "the sink gave a receipt for a batch whose refused rows are not set aside").side(base::Side::kSink);
+    return Error(ErrorCode::kBug, "the sink gave a receipt for a batch whose refused rows are not set aside")
+        .side(base::Side::kSink);
   TRY_STATUS(watermark_.receipted(sequence));
   const auto found = setting_aside_.find(sequence.value);
   if (found == setting_aside_.end()) return ok();
@@ -226,7 +244,8 @@ Status Delivery::take_refused() {
     SettingAside aside{{}, flow::BatchSequence(sequence)};
     for (RefusedRow& row : rows) {
       if (Quarantine::is_quarantine(row.schema->destination)) {
-        TRY_STATUS(quarantine_failed(Error(ErrorCode::kBadData, "an entry was refused: " + row.rejection.reason), row.batch));
+        TRY_STATUS(
+            quarantine_failed(Error(ErrorCode::kBadData, "an entry was refused: " + row.rejection.reason), row.batch));
         continue;
       }
       if (dropped_.contains(row.schema->destination)) continue;
@@ -255,10 +274,12 @@ Status Delivery::take_failures() {
     }
     const auto found = names_.find(failure.table);
     if (found == names_.end())
-      return Error(ErrorCode::kBug, "the sink reports table " + failure.table.text() + ", which it was not given").side(base::Side::kSink);
+      return Error(ErrorCode::kBug, "the sink reports table " + failure.table.text() + ", which it was not given")
+          .side(base::Side::kSink);
     const std::string name = found->second;
     TRY_STATUS(detach(name, failure.table, parts_.book.seen(),
-                      "table " + failure.table.text() + " cannot be written: " + failure.error.text() + resync_hint(parts_.book.stream(), name)));
+                      "table " + failure.table.text() + " cannot be written: " + failure.error.text() +
+                          resync_hint(parts_.book.stream(), name)));
   }
   return ok();
 }
@@ -271,8 +292,9 @@ Status Delivery::quarantine_failed(const Error& error, std::optional<flow::Batch
     const auto record = parts_.book.find(name);
     if (!record) continue;
     TRY_STATUS(detach(name, {record->project, record->dataset, record->table}, parts_.book.seen(),
-                      "a row of table " + name + " cannot be represented, and the quarantine of its dataset cannot be written: " + error.text() +
-                          resync_hint(parts_.book.stream(), name)));
+                      "a row of table " + name +
+                          " cannot be represented, and the quarantine of its dataset cannot be written: " +
+                          error.text() + resync_hint(parts_.book.stream(), name)));
   }
   return ok();
 }

@@ -52,15 +52,16 @@ class Delivery {
  private:
   // Rows of one batch that are being set aside: how many batches of entries still lack their receipt.
   struct SettingAside {
-    std::set<std::string> tables;                    // whose rows they are
-    std::optional<flow::BatchSequence> resolves;     // refused by the sink: the batch that waits for them
+    std::set<std::string> tables;                 // whose rows they are
+    std::optional<flow::BatchSequence> resolves;  // refused by the sink: the batch that waits for them
   };
 
   Status take_events(const flow::Batch& batch);
   // Brings the slice into the shape in which it can be submitted; false when nothing of it is to be written.
   Result<bool> prepare_slice(data::TableSlice& slice, std::vector<QuarantineEntry>& entries);
   Result<bool> follow_schema(const data::TableSlice& slice);
-  Result<bool> add_columns(const data::SliceSchema& schema, const data::TableSchema& there, const std::vector<data::Field>& fields);
+  Result<bool> add_columns(const data::SliceSchema& schema, const data::TableSchema& there,
+                           const std::vector<data::Field>& fields);
   // Slices of entries for the quarantines of their datasets; a table whose quarantine cannot be used is detached.
   Status add_entries(flow::Batch& batch, const std::map<data::TablePath, std::vector<QuarantineEntry>>& entries);
   void enqueue(flow::Batch batch, flow::Position end, base::SteadyTime read_at, SettingAside aside);
@@ -81,11 +82,12 @@ class Delivery {
   flow::Position last_end_;
   base::SteadyTime last_read_at_{};
   std::deque<flow::Batch> waiting_;
-  std::map<std::uint64_t, SettingAside> setting_aside_;       // by the sequence of the batch of entries
-  std::map<std::uint64_t, int> unresolved_;                   // refused batches: batches of entries without receipt
-  std::map<std::string, std::shared_ptr<const data::SliceSchema>, std::less<>> followed_;  // whose shape was last compared
-  std::map<data::TablePath, std::string> names_;              // destination → source table
-  std::set<data::TablePath> dropped_;                         // detached while this sink lives
+  std::map<std::uint64_t, SettingAside> setting_aside_;  // by the sequence of the batch of entries
+  std::map<std::uint64_t, int> unresolved_;              // refused batches: batches of entries without receipt
+  std::map<std::string, std::shared_ptr<const data::SliceSchema>, std::less<>>
+      followed_;                                  // whose shape was last compared
+  std::map<data::TablePath, std::string> names_;  // destination → source table
+  std::set<data::TablePath> dropped_;             // detached while this sink lives
   std::int64_t quarantined_ = 0;
 };
 

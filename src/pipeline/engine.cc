@@ -12,8 +12,9 @@ Engine::~Engine() {
 void Engine::add(StreamConfig config, Origin& origin, Destination& destination) {
   CHECK(jobs_.empty());
   for (const auto& pipeline : pipelines_) CHECK(pipeline->name() != config.name);
-  pipelines_.push_back(std::make_unique<Pipeline>(std::move(config), origin, destination,
-                                                  Pipeline::Parts{parts_.store, parts_.clock, parts_.random, parts_.metrics, crew_}));
+  pipelines_.push_back(
+      std::make_unique<Pipeline>(std::move(config), origin, destination,
+                                 Pipeline::Parts{parts_.store, parts_.clock, parts_.random, parts_.metrics, crew_}));
 }
 
 void Engine::start() {
@@ -50,12 +51,16 @@ std::vector<Error> Engine::failures() const {
 }
 
 Status Engine::resync(const std::string& stream, const std::string& source_table) {
-  const auto found = std::find_if(pipelines_.begin(), pipelines_.end(), [&](const auto& pipeline) { return pipeline->name() == stream; });
-  if (found == pipelines_.end()) return Error(ErrorCode::kNotFound, "there is no stream " + stream + " here; `flytt status` lists them");
+  const auto found = std::find_if(pipelines_.begin(), pipelines_.end(),
+                                  [&](const auto& pipeline) { return pipeline->name() == stream; });
+  if (found == pipelines_.end())
+    return Error(ErrorCode::kNotFound, "there is no stream " + stream + " here; `flytt status` lists them");
   if (!source_table.empty()) {
     const std::vector<TableStatus> tables = (*found)->status().tables;
-    if (std::none_of(tables.begin(), tables.end(), [&](const TableStatus& table) { return table.record.source_table == source_table; }))
-      return Error(ErrorCode::kNotFound, "stream " + stream + " has no table " + source_table + "; `flytt status` lists them");
+    if (std::none_of(tables.begin(), tables.end(),
+                     [&](const TableStatus& table) { return table.record.source_table == source_table; }))
+      return Error(ErrorCode::kNotFound,
+                   "stream " + stream + " has no table " + source_table + "; `flytt status` lists them");
   }
   TRY_STATUS(parts_.store.request_resync({stream, source_table, parts_.clock.wall_micros()}));
   (*found)->wake();

@@ -44,13 +44,16 @@ void Gauges::received(const flow::Position& end, std::size_t rows, std::size_t b
   channel_bytes_ = static_cast<std::int64_t>(channel_bytes);
 }
 
-void Gauges::saved(const flow::Position& position, std::int64_t newest_commit_micros, std::optional<base::SteadyTime> oldest_read_at) {
+void Gauges::saved(const flow::Position& position, std::int64_t newest_commit_micros,
+                   std::optional<base::SteadyTime> oldest_read_at) {
   std::lock_guard lock(mutex_);
   values_.saved = position;
   values_.newest_commit_micros = std::max(values_.newest_commit_micros, newest_commit_micros);
   oldest_read_at_ = oldest_read_at;
   saved_position_ = static_cast<std::int64_t>(origin_.number(position));
-  oldest_ms_ = oldest_read_at ? std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - *oldest_read_at).count() : 0;
+  oldest_ms_ = oldest_read_at
+                   ? std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - *oldest_read_at).count()
+                   : 0;
 }
 
 void Gauges::confirmed(const flow::Position& position) {

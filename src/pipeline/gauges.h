@@ -28,7 +28,8 @@ class Gauges {
   // A new run starts from `saved`: what was in flight is read again.
   void restart(const flow::Position& saved);
   void received(const flow::Position& end, std::size_t rows, std::size_t bytes, std::size_t channel_bytes);
-  void saved(const flow::Position& position, std::int64_t newest_commit_micros, std::optional<base::SteadyTime> oldest_read_at);
+  void saved(const flow::Position& position, std::int64_t newest_commit_micros,
+             std::optional<base::SteadyTime> oldest_read_at);
   void confirmed(const flow::Position& position);
   void channel(std::size_t bytes);
   Values values() const;
@@ -36,7 +37,8 @@ class Gauges {
  private:
   const Origin& origin_;
   const base::Clock& clock_;
-  base::Metric &received_position_, &saved_position_, &confirmed_position_, &rows_, &bytes_, &channel_bytes_, &oldest_ms_;
+  base::Metric &received_position_, &saved_position_, &confirmed_position_, &rows_, &bytes_, &channel_bytes_,
+      &oldest_ms_;
   mutable std::mutex mutex_;
   Values values_;
   std::optional<base::SteadyTime> oldest_read_at_;

@@ -47,12 +47,12 @@ using OriginTables = std::vector<OriginTable>;
 // The place at the source that keeps history for us: a replication slot.
 struct SlotFacts {
   bool exists = false;
-  bool is_lost = false;            // it exists, but history that we need is gone (wal_status = lost)
-  bool is_active = false;          // somebody reads from it now
-  bool is_held_by_flytt = false;   // that somebody is another flytt, perhaps a dead one whose connection lingers
-  std::string holder;              // for people: "pid 4711, application pgbench, from 10.0.0.7"
-  base::Duration release_wait{};   // how long a dead holder may linger (wal_sender_timeout + 10 s)
-  flow::Position confirmed;        // history before it is gone; meaningful when it exists
+  bool is_lost = false;           // it exists, but history that we need is gone (wal_status = lost)
+  bool is_active = false;         // somebody reads from it now
+  bool is_held_by_flytt = false;  // that somebody is another flytt, perhaps a dead one whose connection lingers
+  std::string holder;             // for people: "pid 4711, application pgbench, from 10.0.0.7"
+  base::Duration release_wait{};  // how long a dead holder may linger (wal_sender_timeout + 10 s)
+  flow::Position confirmed;       // history before it is gone; meaningful when it exists
 };
 
 // A part of one table, in opaque text, that open_range understands also in a later session.
@@ -108,14 +108,17 @@ class Origin {
   virtual Result<std::unique_ptr<flow::Source>> open_stream(const flow::Position& from, std::uint16_t epoch,
                                                             const OriginTables& tables) = 0;
   // May wait long (for older transactions at the source to end); returns kCancelled soon after `stop`.
-  virtual Result<std::unique_ptr<CopySession>> open_copy(const OriginTables& tables, std::uint16_t epoch, std::stop_token stop) = 0;
+  virtual Result<std::unique_ptr<CopySession>> open_copy(const OriginTables& tables, std::uint16_t epoch,
+                                                         std::stop_token stop) = 0;
 
-  virtual std::string text(const flow::Position& position) const = 0;            // for people: "0/16B3748"
-  virtual std::uint64_t number(const flow::Position& position) const = 0;        // grows with positions; for metrics
+  virtual std::string text(const flow::Position& position) const = 0;      // for people: "0/16B3748"
+  virtual std::uint64_t number(const flow::Position& position) const = 0;  // grows with positions; for metrics
   // Not less than the sequence of any change that is committed up to `position`, and not greater than the consistent
   // point of a copy session that is opened after `position` was the end.
   // By default number() is the position part of a sequence, as an LSN is.
-  virtual data::Sequence sequence_at(const flow::Position& position, std::uint16_t epoch) const { return data::Sequence::of(epoch, number(position), 0); }
+  virtual data::Sequence sequence_at(const flow::Position& position, std::uint16_t epoch) const {
+    return data::Sequence::of(epoch, number(position), 0);
+  }
   virtual bool reached(const flow::Position& at, const flow::Position& goal) const = 0;  // `at` is `goal` or later
 };
 

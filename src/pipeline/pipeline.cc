@@ -60,7 +60,8 @@ void Pipeline::enter(Phase phase, std::optional<Error> error) {
     if (!is_retry) view_.condition = condition;
     // Being asked to stop ends a trouble that would have been tried again, not one that has ended the pipeline.
     const bool has_failed = view_.error && view_.error_is_final;
-    const bool keeps_error = is_retry || (has_failed && !error && (phase == Phase::kStopping || phase == Phase::kStopped));
+    const bool keeps_error =
+        is_retry || (has_failed && !error && (phase == Phase::kStopping || phase == Phase::kStopped));
     view_.error_is_final = phase == Phase::kFailed || (keeps_error && has_failed);
     if (!keeps_error) view_.error = std::move(error);
   }
@@ -94,8 +95,10 @@ PipelineStatus Pipeline::status() const {
     std::lock_guard lock(view_mutex_);
     made.condition = view_.condition;
     made.since_micros = view_.since_micros;
-    if (view_.error) made.error = view_.error->text();
-    else if (view_.copy_error) made.error = view_.copy_error->text();
+    if (view_.error)
+      made.error = view_.error->text();
+    else if (view_.copy_error)
+      made.error = view_.copy_error->text();
     made.server_version = view_.server_version;
     made.epoch = view_.epoch;
     made.copy_stage = view_.copy_stage;
@@ -138,7 +141,9 @@ void Pipeline::save_facts(bool is_due) {
   facts.newest_commit_micros = seen.newest_commit_micros;
   facts.updated_micros = parts_.clock.wall_micros();
   const Status saved = parts_.store.save_facts(facts);
-  if (!saved) base::log_failure(base::LogLevel::kWarning, "facts for status could not be saved", saved.error(), {{"stream", config_.name}});
+  if (!saved)
+    base::log_failure(base::LogLevel::kWarning, "facts for status could not be saved", saved.error(),
+                      {{"stream", config_.name}});
 }
 
 // ---- the supervisor's step
@@ -191,8 +196,10 @@ void Pipeline::work() {
     case Phase::kStarting: {
       watch_copies(false);
       const Result<bool> started = start();
-      if (!started) trouble(started.error());
-      else if (*started) enter(Phase::kRunning);
+      if (!started)
+        trouble(started.error());
+      else if (*started)
+        enter(Phase::kRunning);
       break;
     }
     case Phase::kRunning:
@@ -222,7 +229,8 @@ void Pipeline::work() {
 }
 
 void Pipeline::trouble(Error error) {
-  base::log_failure(base::LogLevel::kError, "stream failed", error, {{"stream", config_.name}, {"retry", base::to_string(error.retry())}});
+  base::log_failure(base::LogLevel::kError, "stream failed", error,
+                    {{"stream", config_.name}, {"retry", base::to_string(error.retry())}});
   parts_.metrics.counter("flytt_pipeline_failures_total", "stream=" + base::json_quote(config_.name)) += 1;
   const base::SteadyTime now = parts_.clock.steady();
   const bool is_once = config_.ends_when_caught_up;
@@ -243,7 +251,9 @@ void Pipeline::stop_step() {
   if (copies_) copies_->abort();
   if (stream_) stream_->request_stop();
   if (stream_ && (is_stop_now_ || parts_.clock.is_past(drain_deadline_))) {
-    if (!is_stop_now_) base::log_warning("the stream could not be drained in time, the rest is read again at the next start", {{"stream", config_.name}});
+    if (!is_stop_now_)
+      base::log_warning("the stream could not be drained in time, the rest is read again at the next start",
+                        {{"stream", config_.name}});
     stream_->abort();
   }
   if (stream_ && !stream_->is_finished()) return;
@@ -251,7 +261,9 @@ void Pipeline::stop_step() {
   std::optional<Error> error;
   if (stream_) {
     error = stream_->error();
-    if (error) base::log_failure(base::LogLevel::kWarning, "the stream ended with an error while it was stopped", *error, {{"stream", config_.name}});
+    if (error)
+      base::log_failure(base::LogLevel::kWarning, "the stream ended with an error while it was stopped", *error,
+                        {{"stream", config_.name}});
   }
   stream_jobs_.clear();
   stream_.reset();

@@ -33,9 +33,9 @@ class TableLifecycle;
 
 struct StreamConfig {
   std::string name;
-  std::string source;                      // under whose name objects made in the source are remembered
-  bool may_adopt_slot = false;             // --adopt
-  bool ends_when_caught_up = false;        // --once
+  std::string source;                // under whose name objects made in the source are remembered
+  bool may_adopt_slot = false;       // --adopt
+  bool ends_when_caught_up = false;  // --once
   std::size_t channel_bytes = kChannelBytes;
   int copy_workers = kCopyWorkers;
   base::Duration drain_max = kDrainMax;
@@ -61,7 +61,7 @@ class Pipeline final : public Actor {
   const std::string& name() const { return config_.name; }
   void request_stop();  // drains, for at most drain_max
   void stop_now();
-  void wake();          // looks at requests and at everything else without delay
+  void wake();  // looks at requests and at everything else without delay
   // Failed or stopped: nothing is moved any more. A failed one still listens for a resync until it is stopped.
   bool has_ended() const { return has_ended_; }
   bool wait_for_end(base::Deadline deadline);  // false when the deadline passes first; waits in real time
@@ -109,8 +109,9 @@ class Pipeline final : public Actor {
 
   Phase phase_ = Phase::kStarting;
   bool is_loaded_ = false;
-  bool has_reconciled_ = false;   // the shapes of all destination tables are known
-  base::SteadyTime not_before_{}, copies_not_before_{}, requests_seen_at_{}, tables_listed_at_{}, facts_saved_at_{}, run_started_at_{};
+  bool has_reconciled_ = false;  // the shapes of all destination tables are known
+  base::SteadyTime not_before_{}, copies_not_before_{}, requests_seen_at_{}, tables_listed_at_{}, facts_saved_at_{},
+      run_started_at_{};
   base::Deadline drain_deadline_;
   std::optional<base::SteadyTime> held_since_, adopt_since_;
   std::optional<flow::Position> adopt_confirmed_, goal_;

@@ -54,7 +54,8 @@ Result<StartDecision> Pipeline::look_at_source() {
   facts.slot_name = origin_.slot_name();
   facts.stream = config_.name;
   facts.may_adopt = config_.may_adopt_slot;
-  for (const state::MadeObject& object : made) facts.is_slot_ours |= object.kind == "slot" && object.name == facts.slot_name;
+  for (const state::MadeObject& object : made)
+    facts.is_slot_ours |= object.kind == "slot" && object.name == facts.slot_name;
   for (const state::ResyncRequest& request : requests_) facts.is_whole_resync |= request.source_table.empty();
   if (slot_.exists) facts.confirmed_text = origin_.text(slot_.confirmed);
   if (checkpoint_) {
@@ -76,11 +77,15 @@ Result<bool> Pipeline::wait_for_holder() {
   const base::SteadyTime now = parts_.clock.steady();
   if (!held_since_) held_since_ = now;
   const auto limit = std::chrono::duration_cast<seconds>(slot_.release_wait).count();
-  const std::string sentence = "replication slot " + origin_.slot_name() + " is held by another flytt (" + slot_.holder + ")";
+  const std::string sentence =
+      "replication slot " + origin_.slot_name() + " is held by another flytt (" + slot_.holder + ")";
   if (now - *held_since_ >= slot_.release_wait)
-    return Error(ErrorCode::kConflict, sentence + ", which has not released it for " + std::to_string(limit) + " s; stop it first")
-        .retry(base::Retry::kNever).side(base::Side::kSource);
-  wait_for(kHolderLook, Error(ErrorCode::kUnavailable, sentence + "; waiting for up to " + std::to_string(limit) + " s").side(base::Side::kSource));
+    return Error(ErrorCode::kConflict,
+                 sentence + ", which has not released it for " + std::to_string(limit) + " s; stop it first")
+        .retry(base::Retry::kNever)
+        .side(base::Side::kSource);
+  wait_for(kHolderLook, Error(ErrorCode::kUnavailable, sentence + "; waiting for up to " + std::to_string(limit) + " s")
+                            .side(base::Side::kSource));
   return false;
 }
 
@@ -92,10 +97,15 @@ Result<bool> Pipeline::has_watched_slot() {
     adopt_since_ = now;
   }
   if (!(*adopt_confirmed_ == slot_.confirmed))
-    return Error(ErrorCode::kConflict, "replication slot " + origin_.slot_name() + " is read by another application: it moved while it was watched; stop that one first")
-        .retry(base::Retry::kNever).side(base::Side::kSource);
+    return Error(ErrorCode::kConflict,
+                 "replication slot " + origin_.slot_name() +
+                     " is read by another application: it moved while it was watched; stop that one first")
+        .retry(base::Retry::kNever)
+        .side(base::Side::kSource);
   if (now - *adopt_since_ >= kAdoptWatch) return true;
-  wait_for(kHolderLook, Error(ErrorCode::kUnavailable, "watching replication slot " + origin_.slot_name() + " for a moment before it is adopted").side(base::Side::kSource));
+  wait_for(kHolderLook, Error(ErrorCode::kUnavailable,
+                              "watching replication slot " + origin_.slot_name() + " for a moment before it is adopted")
+                            .side(base::Side::kSource));
   return false;
 }
 
@@ -105,7 +115,8 @@ Result<flow::Position> Pipeline::make_slot() {
   FAILPOINT_ERROR("pipeline.slot.before");
   TRY(flow::Position start, origin_.create_slot(stopping_.get_token()));
   FAILPOINT_ERROR("pipeline.slot.after");
-  base::log_info("replication slot made", {{"stream", config_.name}, {"slot", origin_.slot_name()}, {"position", origin_.text(start)}});
+  base::log_info("replication slot made",
+                 {{"stream", config_.name}, {"slot", origin_.slot_name()}, {"position", origin_.text(start)}});
   return start;
 }
 
@@ -143,14 +154,18 @@ Result<bool> Pipeline::apply(const StartDecision& decision) {
   begin.slot = origin_.slot_name();
   begin.saved_micros = parts_.clock.wall_micros();
   if (decision.raises_epoch) {
-    if (begin.epoch == UINT16_MAX) return Error(ErrorCode::kBug, "the epochs of stream " + config_.name + " are used up; tear it down and set it up again");
+    if (begin.epoch == UINT16_MAX)
+      return Error(ErrorCode::kBug,
+                   "the epochs of stream " + config_.name + " are used up; tear it down and set it up again");
     ++begin.epoch;
-    base::log_warning("the source has another history, all tables are copied again", {{"stream", config_.name}, {"epoch", static_cast<int>(begin.epoch)}});
+    base::log_warning("the source has another history, all tables are copied again",
+                      {{"stream", config_.name}, {"epoch", static_cast<int>(begin.epoch)}});
   }
   std::vector<TableRecord> replaced;
   if (decision.copies_all)
     for (const TableRecord& record : book_.records())
-      if (record.phase != TablePhase::kAbsent && record.phase != TablePhase::kPlanned) replaced.push_back(lifecycle_->to_replace(record));
+      if (record.phase != TablePhase::kAbsent && record.phase != TablePhase::kPlanned)
+        replaced.push_back(lifecycle_->to_replace(record));
   TRY_STATUS(book_.save_all(begin, std::move(replaced)));
   checkpoint_ = std::move(begin);
   return true;
@@ -161,10 +176,15 @@ Status Pipeline::settle_requests() {
     std::vector<TableRecord> replaced;
     if (!request.source_table.empty()) {
       const auto record = book_.find(request.source_table);
-      if (record && record->phase != TablePhase::kAbsent) replaced.push_back(lifecycle_->to_replace(*record));
-      else base::log_warning("a resync was asked for a table that the stream does not have", {{"stream", config_.name}, {"table", request.source_table}});
+      if (record && record->phase != TablePhase::kAbsent)
+        replaced.push_back(lifecycle_->to_replace(*record));
+      else
+        base::log_warning("a resync was asked for a table that the stream does not have",
+                          {{"stream", config_.name}, {"table", request.source_table}});
     }
-    base::log_info("resync begins", {{"stream", config_.name}, {"table", request.source_table.empty() ? std::string("all") : request.source_table}});
+    base::log_info("resync begins",
+                   {{"stream", config_.name},
+                    {"table", request.source_table.empty() ? std::string("all") : request.source_table}});
     TRY_STATUS(book_.settle_resync(request, std::move(replaced)));
   }
   requests_.clear();
@@ -183,14 +203,18 @@ Status Pipeline::open_run() {
   run_start_ = flow::Position{checkpoint_->position};
   TRY(std::unique_ptr<TableSink> sink, destination_.open_sink());
   TRY(std::unique_ptr<flow::Source> source, origin_.open_stream(run_start_, checkpoint_->epoch, carried));
-  auto delivery = std::make_unique<Delivery>(Delivery::Kind::kStream,
-                                             Delivery::Parts{book_, destination_, quarantine_, parts_.clock, parts_.metrics}, std::move(sink));
-  stream_ = std::make_unique<StreamRun>(StreamRun::Parts{config_.name, parts_.store, parts_.clock, gauges_, config_.channel_bytes}, run_start_,
-                                        std::move(source), std::move(delivery));
+  auto delivery = std::make_unique<Delivery>(
+      Delivery::Kind::kStream, Delivery::Parts{book_, destination_, quarantine_, parts_.clock, parts_.metrics},
+      std::move(sink));
+  stream_ = std::make_unique<StreamRun>(
+      StreamRun::Parts{config_.name, parts_.store, parts_.clock, gauges_, config_.channel_bytes}, run_start_,
+      std::move(source), std::move(delivery));
   stream_jobs_.push_back(parts_.crew.start(stream_->reader()));
   stream_jobs_.push_back(parts_.crew.start(stream_->writer()));
   run_started_at_ = parts_.clock.steady();
-  base::log_info("stream runs", {{"stream", config_.name}, {"position", origin_.text(run_start_)}, {"tables", static_cast<std::uint64_t>(carried.size())}});
+  base::log_info("stream runs", {{"stream", config_.name},
+                                 {"position", origin_.text(run_start_)},
+                                 {"tables", static_cast<std::uint64_t>(carried.size())}});
   std::lock_guard lock(view_mutex_);
   view_.epoch = checkpoint_->epoch;
   view_.has_positions = true;

@@ -26,8 +26,10 @@ void Pipeline::watch_stream() {
   stream_jobs_.clear();
   stream_.reset();
   if (has_moved) backoff_.reset();
-  if (error) trouble(*error);
-  else enter(Phase::kStarting);
+  if (error)
+    trouble(*error);
+  else
+    enter(Phase::kStarting);
 }
 
 void Pipeline::begin_restart() {
@@ -42,7 +44,9 @@ void Pipeline::watch_requests() {
   if (now - requests_seen_at_ < kRequestInterval) return;
   requests_seen_at_ = now;
   const auto requests = parts_.store.resync_requests(config_.name);
-  if (!requests) return base::log_failure(base::LogLevel::kWarning, "requests could not be read", requests.error(), {{"stream", config_.name}});
+  if (!requests)
+    return base::log_failure(base::LogLevel::kWarning, "requests could not be read", requests.error(),
+                             {{"stream", config_.name}});
   if (requests->empty()) return;
   if (phase_ == Phase::kRunning) return begin_restart();
   if (phase_ != Phase::kWaiting && phase_ != Phase::kFailed) return;
@@ -55,7 +59,9 @@ void Pipeline::watch_tables() {
   if (phase_ != Phase::kRunning || now - tables_listed_at_ < kTableListInterval) return;
   tables_listed_at_ = now;
   const auto listed = origin_.tables();
-  if (!listed) return base::log_failure(base::LogLevel::kWarning, "tables could not be listed", listed.error(), {{"stream", config_.name}});
+  if (!listed)
+    return base::log_failure(base::LogLevel::kWarning, "tables could not be listed", listed.error(),
+                             {{"stream", config_.name}});
   if (lifecycle_->is_news(*listed)) begin_restart();
 }
 
@@ -73,12 +79,14 @@ void Pipeline::watch_copies(bool may_begin) {
 
 void Pipeline::begin_copies() {
   const std::vector<TableRecord> records = book_.records();
-  const bool is_needed = std::any_of(records.begin(), records.end(), [](const TableRecord& record) { return record.phase == TablePhase::kCopying; });
+  const bool is_needed = std::any_of(records.begin(), records.end(),
+                                     [](const TableRecord& record) { return record.phase == TablePhase::kCopying; });
   if (!is_needed) return;
   auto listed = origin_.tables();  // they may have been altered since the stream was started
   if (!listed) {
     copies_not_before_ = parts_.clock.steady() + copy_backoff_.next();
-    return base::log_failure(base::LogLevel::kWarning, "tables could not be listed for their copy", listed.error(), {{"stream", config_.name}});
+    return base::log_failure(base::LogLevel::kWarning, "tables could not be listed for their copy", listed.error(),
+                             {{"stream", config_.name}});
   }
   tables_ = std::move(*listed);
   OriginTables wanted;
@@ -91,7 +99,9 @@ void Pipeline::begin_copies() {
     return;
   }
   const Delivery::Parts delivery{book_, destination_, quarantine_, parts_.clock, parts_.metrics};
-  copies_ = std::make_unique<CopyRun>(CopyRun::Parts{origin_, delivery, parts_.random, checkpoint_->epoch, config_.copy_workers, is_copy_renewal_}, std::move(wanted));
+  copies_ = std::make_unique<CopyRun>(
+      CopyRun::Parts{origin_, delivery, parts_.random, checkpoint_->epoch, config_.copy_workers, is_copy_renewal_},
+      std::move(wanted));
   is_copy_renewal_ = false;
   for (Actor* actor : copies_->actors()) copy_jobs_.push_back(parts_.crew.start(*actor));
 }
@@ -133,7 +143,8 @@ bool Pipeline::is_caught_up() const {
   if (!stream_ || !goal_ || copies_ || !origin_.reached(stream_->saved(), *goal_)) return false;
   const std::vector<TableRecord> records = book_.records();
   return std::none_of(records.begin(), records.end(), [](const TableRecord& record) {
-    return record.phase == TablePhase::kPlanned || record.phase == TablePhase::kReplacing || record.phase == TablePhase::kCopying;
+    return record.phase == TablePhase::kPlanned || record.phase == TablePhase::kReplacing ||
+           record.phase == TablePhase::kCopying;
   });
 }
 

@@ -9,7 +9,20 @@ namespace flytt::pipeline {
 
 namespace {
 
-enum QuarantineColumn : std::size_t { kSource, kTable, kPosition, kColumn, kKey, kReason, kErrorCode, kTime, kRaw, kRawSize, kRawSha256, kAttempts };
+enum QuarantineColumn : std::size_t {
+  kSource,
+  kTable,
+  kPosition,
+  kColumn,
+  kKey,
+  kReason,
+  kErrorCode,
+  kTime,
+  kRaw,
+  kRawSize,
+  kRawSha256,
+  kAttempts
+};
 
 // The head must not end inside a UTF-8 character: the column is a STRING.
 std::string_view head_of(std::string_view raw) {
@@ -24,8 +37,10 @@ std::string readable(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80) out += c;
-    else (out += "\\x") += {"0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
+    if (byte < 0x80)
+      out += c;
+    else
+      (out += "\\x") += {"0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
   }
   return out;
 }
@@ -50,7 +65,8 @@ data::TableSchema Quarantine::table_schema() {
       field("column", TypeKind::kString, true, "column that is NULL in the row; empty: the whole row is missing"),
       field("key", TypeKind::kString, true, "key of the row"),
       field("reason", TypeKind::kString, false, "why it could not be written"),
-      field("error_code", TypeKind::kString, false, "value_not_representable, row_not_representable or refused_by_destination"),
+      field("error_code", TypeKind::kString, false,
+            "value_not_representable, row_not_representable or refused_by_destination"),
       field("time", TypeKind::kTimestamp, false, "when it was set aside"),
       field("raw", TypeKind::kString, false, "the source's text form; beyond 8 MiB only its head"),
       field("raw_size", TypeKind::kInt64, false, "bytes of the source's text form"),
@@ -73,20 +89,24 @@ Result<std::shared_ptr<const data::SliceSchema>> Quarantine::beside(const data::
     if (!made && made.error().code() != ErrorCode::kConflict) return std::move(made).error();
     if (!made) {  // another pipeline made it at the same moment
       TRY(there, destination_.table(path));
-      if (!there) return Error(ErrorCode::kUnavailable, "table " + path.text() + " comes and goes").side(base::Side::kSink);
+      if (!there)
+        return Error(ErrorCode::kUnavailable, "table " + path.text() + " comes and goes").side(base::Side::kSink);
     }
   }
   if (there) {
     const internal::SchemaDiff diff = internal::compare_schemas(there->schema, schema->table);
     if (diff.is_refused())
-      return Error(ErrorCode::kSchema, "table " + path.text() + " cannot be used as quarantine: " + diff.refusal + "; drop or rename it").side(base::Side::kSink);
+      return Error(ErrorCode::kSchema,
+                   "table " + path.text() + " cannot be used as quarantine: " + diff.refusal + "; drop or rename it")
+          .side(base::Side::kSink);
     if (!diff.additions.empty()) TRY_STATUS(destination_.add_columns(path, diff.additions));
   }
   ready_.emplace(path, schema);
   return std::shared_ptr<const data::SliceSchema>(std::move(schema));
 }
 
-data::TableSlice Quarantine::slice(std::shared_ptr<const data::SliceSchema> schema, const std::vector<QuarantineEntry>& entries) const {
+data::TableSlice Quarantine::slice(std::shared_ptr<const data::SliceSchema> schema,
+                                   const std::vector<QuarantineEntry>& entries) const {
   data::TableSlice slice(std::move(schema));
   for (const QuarantineEntry& entry : entries) {
     const data::Rejection& rejection = entry.rejection;
@@ -101,8 +121,10 @@ data::TableSlice Quarantine::slice(std::shared_ptr<const data::SliceSchema> sche
     slice.columns[kTime].append_int64(clock_.wall_micros());
     slice.columns[kRaw].append_bytes(readable(is_whole ? std::string_view(rejection.raw) : head_of(rejection.raw)));
     slice.columns[kRawSize].append_int64(static_cast<std::int64_t>(rejection.raw.size()));
-    if (is_whole) slice.columns[kRawSha256].append_null();
-    else slice.columns[kRawSha256].append_bytes(internal::sha256_hex(rejection.raw));
+    if (is_whole)
+      slice.columns[kRawSha256].append_null();
+    else
+      slice.columns[kRawSha256].append_bytes(internal::sha256_hex(rejection.raw));
     slice.columns[kAttempts].append_int64(0);
     slice.sequences.push_back(rejection.sequence);
   }

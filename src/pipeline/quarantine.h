@@ -32,7 +32,8 @@ class Quarantine {
 
   // The schema of the quarantine table beside `table`, which exists afterwards. Blocks for requests on first use.
   Result<std::shared_ptr<const data::SliceSchema>> beside(const data::TablePath& table);
-  data::TableSlice slice(std::shared_ptr<const data::SliceSchema> schema, const std::vector<QuarantineEntry>& entries) const;
+  data::TableSlice slice(std::shared_ptr<const data::SliceSchema> schema,
+                         const std::vector<QuarantineEntry>& entries) const;
 
   static data::TableSchema table_schema();
   static bool is_quarantine(const data::TablePath& path) { return path.table == kQuarantineTable; }

@@ -21,19 +21,20 @@ std::string_view to_string(Condition condition);
 struct PipelineStatus {
   std::string stream;
   Condition condition = Condition::kStarting;
-  std::string error;                    // of kWaiting and kFailed; also the last trouble of copies while running
-  std::int64_t since_micros = 0;        // when the condition began
+  std::string error;              // of kWaiting and kFailed; also the last trouble of copies while running
+  std::int64_t since_micros = 0;  // when the condition began
   std::string slot;
   std::string server_version;
   std::uint16_t epoch = 0;
-  std::string received, saved, confirmed;                      // positions for people; empty before the first start
+  std::string received, saved, confirmed;  // positions for people; empty before the first start
   std::uint64_t received_number = 0, saved_number = 0, confirmed_number = 0;
-  std::int64_t rows = 0, bytes = 0;     // read since the process started
+  std::int64_t rows = 0, bytes = 0;  // read since the process started
   std::size_t channel_bytes = 0;
   std::int64_t oldest_unsaved_ms = 0;
-  std::int64_t newest_commit_micros = 0;  // source commit time of what is durable; now − this bounds the lag while changes flow
+  std::int64_t newest_commit_micros =
+      0;  // source commit time of what is durable; now − this bounds the lag while changes flow
   std::int64_t quarantined = 0;
-  std::string copy_stage;               // empty while nothing is copied
+  std::string copy_stage;  // empty while nothing is copied
   std::vector<TableStatus> tables;
 };
 

@@ -5,7 +5,8 @@
 
 namespace flytt::pipeline {
 
-StreamRun::StreamRun(Parts parts, flow::Position start, std::unique_ptr<flow::Source> source, std::unique_ptr<Delivery> delivery)
+StreamRun::StreamRun(Parts parts, flow::Position start, std::unique_ptr<flow::Source> source,
+                     std::unique_ptr<Delivery> delivery)
     : parts_(std::move(parts)),
       channel_(parts_.channel_bytes),
       saved_(std::move(start)),
@@ -95,7 +96,9 @@ Result<Progress> StreamRun::Reader::push(base::Duration wait) {
   switch (run_.channel_.push(*pending_, pending_bytes_, until(run_.parts_.clock, wait))) {
     case base::PushOutcome::kFull: return Progress::kIdle;
     case base::PushOutcome::kClosed: run_.is_stopping_ = true; break;
-    case base::PushOutcome::kTaken: run_.parts_.gauges.received(end, rows, pending_bytes_, run_.channel_.weight()); break;
+    case base::PushOutcome::kTaken:
+      run_.parts_.gauges.received(end, rows, pending_bytes_, run_.channel_.weight());
+      break;
   }
   pending_.reset();
   return Progress::kWorked;

@@ -41,7 +41,8 @@ class StreamRun {
     std::size_t channel_bytes = kChannelBytes;
   };
 
-  StreamRun(Parts parts, flow::Position start, std::unique_ptr<flow::Source> source, std::unique_ptr<Delivery> delivery);
+  StreamRun(Parts parts, flow::Position start, std::unique_ptr<flow::Source> source,
+            std::unique_ptr<Delivery> delivery);
 
   Actor& reader() { return reader_; }
   Actor& writer() { return writer_; }

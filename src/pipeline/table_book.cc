@@ -49,7 +49,8 @@ void TableBook::keep(TableRecord record) {
   Entry& kept = entries_[record.source_table];
   kept.valid_after = parse_sequence(record.valid_after);
   if (record.phase != TablePhase::kCopying) kept.trouble.clear();
-  metrics_.gauge("flytt_table_detached", labels(stream_, record.source_table)) = record.phase == TablePhase::kDetached ? 1 : 0;
+  metrics_.gauge("flytt_table_detached", labels(stream_, record.source_table)) =
+      record.phase == TablePhase::kDetached ? 1 : 0;
   kept.record = std::move(record);
 }
 
@@ -84,7 +85,8 @@ CopyProgress TableBook::progress(const Entry& known) const {
   const auto rows = static_cast<double>(known.rows_copied - known.rows_at_start);
   if (known.ranges == 0 || elapsed <= 0 || rows <= 0) return made;
   made.rows_per_second = rows / elapsed;
-  made.seconds_left = static_cast<std::int64_t>(static_cast<double>(made.rows_estimated - made.rows_done) / made.rows_per_second);
+  made.seconds_left =
+      static_cast<std::int64_t>(static_cast<double>(made.rows_estimated - made.rows_done) / made.rows_per_second);
   return made;
 }
 
@@ -128,7 +130,8 @@ TableBook::Verdict TableBook::verdict(std::string_view source_table) const {
   const Entry* known = entry(source_table);
   if (known == nullptr) return {};
   const TablePhase phase = known->record.phase;
-  return {true, phase == TablePhase::kCopying || phase == TablePhase::kStreaming, known->valid_after, known->record.generation};
+  return {true, phase == TablePhase::kCopying || phase == TablePhase::kStreaming, known->valid_after,
+          known->record.generation};
 }
 
 void TableBook::count_streamed(std::string_view source_table, std::int64_t rows) {
@@ -146,7 +149,8 @@ data::Sequence TableBook::seen() const {
   return seen_;
 }
 
-Status TableBook::detach(std::string_view source_table, data::Sequence at, std::string reason, std::optional<std::int64_t> generation) {
+Status TableBook::detach(std::string_view source_table, data::Sequence at, std::string reason,
+                         std::optional<std::int64_t> generation) {
   std::lock_guard lock(mutex_);
   Entry* known = entry(source_table);
   if (known == nullptr) return unknown_table(source_table);
@@ -163,7 +167,8 @@ Status TableBook::detach(std::string_view source_table, data::Sequence at, std::
     stamp(record);
   }
   TRY_STATUS(store_.save_table(record));
-  if (is_news) base::log_error("table detached", {{"stream", stream_}, {"table", record.source_table}, {"reason", record.reason}});
+  if (is_news)
+    base::log_error("table detached", {{"stream", stream_}, {"table", record.source_table}, {"reason", record.reason}});
   keep(std::move(record));
   return ok();
 }
@@ -215,7 +220,8 @@ Status TableBook::begin_copy(const TableRecord& record, const std::vector<state:
 bool TableBook::claim_range(std::string_view source_table, std::int64_t generation) {
   std::lock_guard lock(mutex_);
   Entry* known = entry(source_table);
-  if (known == nullptr || known->record.phase != TablePhase::kCopying || known->record.generation != generation) return false;
+  if (known == nullptr || known->record.phase != TablePhase::kCopying || known->record.generation != generation)
+    return false;
   ++known->claims;
   return true;
 }
@@ -238,7 +244,8 @@ void TableBook::count_copied(std::string_view source_table, std::int64_t rows) {
   if (Entry* known = entry(source_table)) known->rows_copied += rows;
 }
 
-Status TableBook::finish_range(std::string_view source_table, std::int64_t generation, std::uint32_t index, std::int64_t rows) {
+Status TableBook::finish_range(std::string_view source_table, std::int64_t generation, std::uint32_t index,
+                               std::int64_t rows) {
   std::lock_guard lock(mutex_);
   Entry* known = entry(source_table);
   if (known == nullptr) return unknown_table(source_table);

@@ -26,18 +26,18 @@
 namespace flytt::pipeline {
 
 struct CopyProgress {
-  std::int64_t rows_done = 0;       // durable ranges and what is under way
+  std::int64_t rows_done = 0;  // durable ranges and what is under way
   std::int64_t rows_estimated = 0;
   std::uint32_t ranges_done = 0, ranges = 0;
-  double rows_per_second = 0;       // since this process works on it; 0 = not known yet
-  std::int64_t seconds_left = -1;   // -1 = not known
-  std::string trouble;              // why it waits at the moment; empty when it moves
+  double rows_per_second = 0;      // since this process works on it; 0 = not known yet
+  std::int64_t seconds_left = -1;  // -1 = not known
+  std::string trouble;             // why it waits at the moment; empty when it moves
 };
 
 struct TableStatus {
   state::TableRecord record;
-  std::int64_t rows_streamed = 0;   // changes written since the process started
-  std::optional<CopyProgress> copy; // while it is copying
+  std::int64_t rows_streamed = 0;    // changes written since the process started
+  std::optional<CopyProgress> copy;  // while it is copying
 };
 
 class TableBook {
@@ -69,7 +69,8 @@ class TableBook {
   data::Sequence seen() const;
   // Saves that the table is not written any more. `generation` limits it to that copy; a table that is detached already
   // keeps its reason and only remembers the greater `at`; one that is about to be copied anew stays so.
-  Status detach(std::string_view source_table, data::Sequence at, std::string reason, std::optional<std::int64_t> generation = {});
+  Status detach(std::string_view source_table, data::Sequence at, std::string reason,
+                std::optional<std::int64_t> generation = {});
 
   // The shape of the destination table as far as we know; nullopt before set_shape.
   std::optional<data::TableSchema> shape(std::string_view source_table) const;
@@ -79,13 +80,15 @@ class TableBook {
 
   // -- for copies
   bool is_current(std::string_view source_table, std::int64_t generation) const;
-  Result<std::vector<state::CopyRange>> saved_ranges(std::string_view source_table) const { return store_.ranges(stream_, source_table); }
+  Result<std::vector<state::CopyRange>> saved_ranges(std::string_view source_table) const {
+    return store_.ranges(stream_, source_table);
+  }
   // Starts a copy or goes on with it: saves plan and ranges under the record's generation.
   Status begin_copy(const state::TableRecord& record, const std::vector<state::CopyRange>& ranges);
   bool claim_range(std::string_view source_table, std::int64_t generation);  // false: void
   void release_range(std::string_view source_table);
   bool is_claimed(std::string_view source_table) const;
-  void count_copied(std::string_view source_table, std::int64_t rows);       // negative when work is given up
+  void count_copied(std::string_view source_table, std::int64_t rows);  // negative when work is given up
   Status finish_range(std::string_view source_table, std::int64_t generation, std::uint32_t index, std::int64_t rows);
   Status finish_copy(std::string_view source_table, std::int64_t generation);
   void set_copy_trouble(std::string_view source_table, std::string trouble);

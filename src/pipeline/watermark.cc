@@ -4,7 +4,8 @@
 
 namespace flytt::pipeline {
 
-void Watermark::submitted(flow::BatchSequence sequence, flow::Position end, std::int64_t newest_commit_micros, base::SteadyTime read_at) {
+void Watermark::submitted(flow::BatchSequence sequence, flow::Position end, std::int64_t newest_commit_micros,
+                          base::SteadyTime read_at) {
   CHECK(sequence == next());
   open_.push_back(Open{{std::move(end), newest_commit_micros}, read_at});
   ++open_count_;
@@ -12,7 +13,9 @@ void Watermark::submitted(flow::BatchSequence sequence, flow::Position end, std:
 
 Status Watermark::receipted(flow::BatchSequence sequence) {
   if (sequence.value < first_ || sequence.value - first_ >= open_.size() || open_[sequence.value - first_].has_receipt)
-    return Error(ErrorCode::kBug, "the sink returned a receipt for batch " + std::to_string(sequence.value) + ", which it does not hold").side(base::Side::kSink);
+    return Error(ErrorCode::kBug,
+                 "the sink returned a receipt for batch " + std::to_string(sequence.value) + ", which it does not hold")
+        .side(base::Side::kSink);
   open_[sequence.value - first_].has_receipt = true;
   --open_count_;
   return ok();
@@ -21,7 +24,8 @@ Status Watermark::receipted(flow::BatchSequence sequence) {
 std::optional<Watermark::Passed> Watermark::advance() {
   std::optional<Passed> passed;
   while (!open_.empty() && open_.front().has_receipt) {
-    const std::int64_t newest = std::max(passed ? passed->newest_commit_micros : 0, open_.front().passed.newest_commit_micros);
+    const std::int64_t newest =
+        std::max(passed ? passed->newest_commit_micros : 0, open_.front().passed.newest_commit_micros);
     passed = std::move(open_.front().passed);
     passed->newest_commit_micros = newest;
     open_.pop_front();

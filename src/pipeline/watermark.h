@@ -24,7 +24,8 @@ class Watermark {
   // The next sequence to give to a batch.
   flow::BatchSequence next() const { return flow::BatchSequence(first_ + open_.size()); }
   // `end` is the restart place behind the batch; `read_at` is when the source returned it.
-  void submitted(flow::BatchSequence sequence, flow::Position end, std::int64_t newest_commit_micros, base::SteadyTime read_at);
+  void submitted(flow::BatchSequence sequence, flow::Position end, std::int64_t newest_commit_micros,
+                 base::SteadyTime read_at);
   // kBug for a batch that was never submitted or has its receipt already: a sink must not invent receipts.
   Status receipted(flow::BatchSequence sequence);
   // The end of the longest complete prefix since the last call; nullopt when it has not grown.
@@ -40,8 +41,8 @@ class Watermark {
     base::SteadyTime read_at;
     bool has_receipt = false;
   };
-  std::uint64_t first_ = 0;       // sequence of open_.front()
-  std::size_t open_count_ = 0;    // without receipt
+  std::uint64_t first_ = 0;     // sequence of open_.front()
+  std::size_t open_count_ = 0;  // without receipt
   std::deque<Open> open_;
 };
 

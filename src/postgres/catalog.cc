@@ -98,9 +98,12 @@ Status read_tables(Reading& reading, const TableSelection& selection) {
 }
 
 Status read_columns(Reading& reading) {
-  const std::string sql = "SELECT a.attrelid, a.attname, a.attnum, a.attnotnull, a.attgenerated <> '', (a.atthasdef AND a.attgenerated = '') OR a.atthasmissing, "
+  const std::string sql =
+      "SELECT a.attrelid, a.attname, a.attnum, a.attnotnull, a.attgenerated <> '', (a.atthasdef AND a.attgenerated = "
+      "'') OR a.atthasmissing, "
       "a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a "
-      "WHERE a.attrelid = ANY (" + oid_list(reading.tables) + ") AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
+      "WHERE a.attrelid = ANY (" +
+      oid_list(reading.tables) + ") AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
   TRY(const Rows rows, reading.client.query(sql, reading.deadline, "read the columns"));
   std::vector<std::uint32_t> oids;
   for (int row = 0; row < rows.size(); ++row) oids.push_back(static_cast<std::uint32_t>(rows.number(row, 6)));
@@ -120,8 +123,12 @@ Status read_columns(Reading& reading) {
       table.left_out.push_back(column.name);
       continue;
     }
-    auto type = types.resolve(static_cast<std::uint32_t>(rows.number(row, 6)), static_cast<std::int32_t>(rows.number(row, 7)), rows.text(row, 8));
-    if (!type) return Error(ErrorCode::kUnavailable, "the type of " + table.full_name() + "." + column.name + " changed while it was looked at; try again").side(base::Side::kSource);
+    auto type = types.resolve(static_cast<std::uint32_t>(rows.number(row, 6)),
+                              static_cast<std::int32_t>(rows.number(row, 7)), rows.text(row, 8));
+    if (!type)
+      return Error(ErrorCode::kUnavailable, "the type of " + table.full_name() + "." + column.name +
+                                                " changed while it was looked at; try again")
+          .side(base::Side::kSource);
     column.type = std::move(*type);
     column.mapping = map_type(column.type);
     table.columns.push_back(std::move(column));
@@ -131,12 +138,23 @@ Status read_columns(Reading& reading) {
 
 Status read_publication(Reading& reading, const std::string& name, PublicationFacts& facts) {
   if (name.empty()) return ok();
-  TRY(const Rows rows, reading.client.query("SELECT puballtables, pubviaroot, pubinsert, pubupdate, pubdelete, pubtruncate, pg_catalog.pg_get_userbyid(pubowner) "
-                                            "FROM pg_catalog.pg_publication WHERE pubname = $1", reading.deadline, "read the publication", {name}));
+  TRY(const Rows rows, reading.client.query("SELECT puballtables, pubviaroot, pubinsert, pubupdate, pubdelete, "
+                                            "pubtruncate, pg_catalog.pg_get_userbyid(pubowner) "
+                                            "FROM pg_catalog.pg_publication WHERE pubname = $1",
+                                            reading.deadline, "read the publication", {name}));
   if (rows.size() == 0) return ok();
-  facts = {true, rows.flag(0, 0), rows.flag(0, 1), rows.flag(0, 2), rows.flag(0, 3), rows.flag(0, 4), rows.flag(0, 5), rows.text(0, 6)};
+  facts = {true,
+           rows.flag(0, 0),
+           rows.flag(0, 1),
+           rows.flag(0, 2),
+           rows.flag(0, 3),
+           rows.flag(0, 4),
+           rows.flag(0, 5),
+           rows.text(0, 6)};
   const bool filters = reading.client.server_version() >= kFilterVersionMin;
-  const std::string sql = std::string("SELECT c.oid, ") + (filters ? "p.rowfilter, pg_catalog.array_to_string(p.attnames, E'\\x01')" : "NULL, NULL") +
+  const std::string sql =
+      std::string("SELECT c.oid, ") +
+      (filters ? "p.rowfilter, pg_catalog.array_to_string(p.attnames, E'\\x01')" : "NULL, NULL") +
       " FROM pg_catalog.pg_publication_tables p JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname "
       "JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE p.pubname = $1";
   TRY(const Rows members, reading.client.query(sql, reading.deadline, "read the publication's tables", {name}));
@@ -154,7 +172,8 @@ Status read_publication(Reading& reading, const std::string& name, PublicationFa
       if (end == rest.npos) break;
       rest.remove_prefix(end + 1);
     }
-    const auto dropped = std::stable_partition(table.columns.begin(), table.columns.end(), [&](const SourceColumn& c) { return published.count(c.name) != 0; });
+    const auto dropped = std::stable_partition(table.columns.begin(), table.columns.end(),
+                                               [&](const SourceColumn& c) { return published.count(c.name) != 0; });
     for (auto column = dropped; column != table.columns.end(); ++column) table.left_out.push_back(column->name);
     table.columns.erase(dropped, table.columns.end());
   }
@@ -162,12 +181,18 @@ Status read_publication(Reading& reading, const std::string& name, PublicationFa
 }
 
 Status read_keys(Reading& reading) {
-  const std::string sql = "SELECT i.indrelid, i.indisprimary, i.indisreplident, ic.relname, "
-      "(SELECT pg_catalog.string_agg(a.attname, E'\\x01' ORDER BY k.place) FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY k(number, place) "
-      " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.place <= i.indnkeyatts) "
+  const std::string sql =
+      "SELECT i.indrelid, i.indisprimary, i.indisreplident, ic.relname, "
+      "(SELECT pg_catalog.string_agg(a.attname, E'\\x01' ORDER BY k.place) FROM pg_catalog.unnest(i.indkey::int2[]) "
+      "WITH ORDINALITY k(number, place) "
+      " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.place <= "
+      "i.indnkeyatts) "
       "FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid "
-      "WHERE i.indrelid = ANY (" + oid_list(reading.tables) + ") AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL "
-      "AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[]) AND NOT a.attnotnull) "
+      "WHERE i.indrelid = ANY (" +
+      oid_list(reading.tables) +
+      ") AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL "
+      "AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY "
+      "(i.indkey::int2[]) AND NOT a.attnotnull) "
       "ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, ic.relname";
   TRY(const Rows rows, reading.client.query(sql, reading.deadline, "read the keys"));
   for (int row = 0; row < rows.size(); ++row) {
@@ -182,8 +207,10 @@ Status read_keys(Reading& reading) {
       rest.remove_prefix(end + 1);
     }
     const bool wanted = table.identity == ReplicaIdentity::kIndex ? identity : primary;
-    if (wanted) traits.key_columns = std::move(names);
-    else if (traits.unique_index.empty() && !primary) traits.unique_index = rows.text(row, 3);
+    if (wanted)
+      traits.key_columns = std::move(names);
+    else if (traits.unique_index.empty() && !primary)
+      traits.unique_index = rows.text(row, 3);
   }
   return ok();
 }
@@ -194,16 +221,18 @@ bool TableSelection::chooses(std::string_view schema, std::string_view table) co
   const std::string full_name = std::string(schema) + "." + std::string(table);
   const auto fitting = [&](const std::string& pattern) { return fits(pattern, full_name); };
   const auto& includes = includes_of(*this);
-  return std::any_of(includes.begin(), includes.end(), fitting) && std::none_of(exclude.begin(), exclude.end(), fitting);
+  return std::any_of(includes.begin(), includes.end(), fitting) &&
+         std::none_of(exclude.begin(), exclude.end(), fitting);
 }
 
-Result<Catalog> inspect_tables(const ConnectionSettings& settings, const TableSelection& selection, const std::string& publication,
-                               const base::Clock& clock, base::Deadline deadline) {
+Result<Catalog> inspect_tables(const ConnectionSettings& settings, const TableSelection& selection,
+                               const std::string& publication, const base::Clock& clock, base::Deadline deadline) {
   TRY(const auto client, Client::connect(settings, Client::Mode::kNormal, clock, deadline));
   Reading reading{*client, deadline, {}, {}, {}};
   Catalog catalog;
   // One snapshot, so that the lists agree with each other.
-  TRY(const Rows begun, client->query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline, "begin to read the catalog"));
+  TRY(const Rows begun,
+      client->query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline, "begin to read the catalog"));
   static_cast<void>(begun);
   TRY_STATUS(read_tables(reading, selection));
   TRY_STATUS(read_columns(reading));
@@ -212,32 +241,38 @@ Result<Catalog> inspect_tables(const ConnectionSettings& settings, const TableSe
   for (std::size_t i = 0; i < reading.tables.size(); ++i) judge_table(reading.tables[i], reading.traits[i]);
   catalog.tables = std::move(reading.tables);
   for (const std::string& pattern : includes_of(selection)) {
-    const bool any = std::any_of(catalog.tables.begin(), catalog.tables.end(), [&](const SourceTable& table) { return fits(pattern, table.full_name()); });
+    const bool any = std::any_of(catalog.tables.begin(), catalog.tables.end(),
+                                 [&](const SourceTable& table) { return fits(pattern, table.full_name()); });
     if (!any) catalog.unmatched_patterns.push_back(pattern);
   }
   return catalog;
 }
 
 Result<std::vector<std::string>> destination_names(const std::vector<SourceTable>& tables) {
-  const bool one_schema = std::all_of(tables.begin(), tables.end(), [&](const SourceTable& table) { return table.schema == tables.front().schema; });
+  const bool one_schema = std::all_of(tables.begin(), tables.end(),
+                                      [&](const SourceTable& table) { return table.schema == tables.front().schema; });
   std::vector<std::string> names;
   std::map<std::string, std::string> taken;
   for (const SourceTable& table : tables) {
     names.push_back(one_schema ? table.name : table.schema + "_" + table.name);
     const auto [place, fresh] = taken.emplace(names.back(), table.full_name());
     if (!fresh) {
-      return Error(ErrorCode::kConfig, "tables " + place->second + " and " + table.full_name() + " would both be called " + names.back() + " at the destination; exclude one, or give them a names: template");
+      return Error(ErrorCode::kConfig, "tables " + place->second + " and " + table.full_name() +
+                                           " would both be called " + names.back() +
+                                           " at the destination; exclude one, or give them a names: template");
     }
   }
   return names;
 }
 
-std::shared_ptr<const data::SliceSchema> make_slice_schema(const SourceTable& table, const data::TablePath& destination, data::SchemaVersion version) {
+std::shared_ptr<const data::SliceSchema> make_slice_schema(const SourceTable& table, const data::TablePath& destination,
+                                                           data::SchemaVersion version) {
   auto schema = std::make_shared<data::SliceSchema>();
   schema->source_table = table.full_name();
   schema->version = version;
   schema->destination = destination;
-  for (const SourceColumn& column : table.columns) schema->table.fields.push_back(data::Field{column.name, column.mapping.type, false, ""});
+  for (const SourceColumn& column : table.columns)
+    schema->table.fields.push_back(data::Field{column.name, column.mapping.type, false, ""});
   schema->table.key = table.key;
   for (const std::uint32_t index : table.key) schema->table.fields[index].required = true;
   return schema;

@@ -27,7 +27,8 @@ const SourceTable& find(const Catalog& catalog, const std::string& name) {
 }
 
 TEST(TableSelection, patterns) {
-  const auto chooses = [](std::vector<std::string> include, std::vector<std::string> exclude, const char* schema, const char* table) {
+  const auto chooses = [](std::vector<std::string> include, std::vector<std::string> exclude, const char* schema,
+                          const char* table) {
     return TableSelection{std::move(include), std::move(exclude)}.chooses(schema, table);
   };
   EXPECT_TRUE(chooses({}, {}, "public", "person"));
@@ -44,11 +45,15 @@ TEST(TableSelection, patterns) {
 
 TEST(Catalog, tables_columns_and_keys) {
   ScratchDatabase database;
-  database.sql("CREATE TABLE person (navn text NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, \"æøå\" numeric(10,2), dobbel int GENERATED ALWAYS AS (1 + 1) STORED, gone int, PRIMARY KEY (id));"
-               "ALTER TABLE person DROP COLUMN gone; INSERT INTO person (navn) SELECT 'x' FROM generate_series(1, 500); ANALYZE person;"
-               "CREATE TABLE pair (b int, a text, v timestamptz DEFAULT now(), PRIMARY KEY (b, a));"
-               "CREATE TABLE part (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
-               "CREATE VIEW v AS SELECT 1; CREATE SCHEMA other; CREATE TABLE other.t (id int PRIMARY KEY)");
+  database.sql(
+      "CREATE TABLE person (navn text NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, \"æøå\" numeric(10,2), dobbel "
+      "int GENERATED ALWAYS AS (1 + 1) STORED, gone int, PRIMARY KEY (id));"
+      "ALTER TABLE person DROP COLUMN gone; INSERT INTO person (navn) SELECT 'x' FROM generate_series(1, 500); ANALYZE "
+      "person;"
+      "CREATE TABLE pair (b int, a text, v timestamptz DEFAULT now(), PRIMARY KEY (b, a));"
+      "CREATE TABLE part (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); CREATE TABLE part_1 "
+      "PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
+      "CREATE VIEW v AS SELECT 1; CREATE SCHEMA other; CREATE TABLE other.t (id int PRIMARY KEY)");
   const Catalog catalog = inspect(database);
   EXPECT_EQ(names(catalog), (std::vector<std::string>{"public.pair", "public.part", "public.person"}));
   const SourceTable& person = find(catalog, "public.person");
@@ -68,7 +73,8 @@ TEST(Catalog, tables_columns_and_keys) {
   EXPECT_EQ(pair.key, (std::vector<std::uint32_t>{0, 1}));
   EXPECT_TRUE(pair.columns[2].has_default);
   EXPECT_TRUE(find(catalog, "public.part").partitioned);
-  EXPECT_TRUE(inspect(database, {{"nowhere.*", "other.t"}, {}}).unmatched_patterns == std::vector<std::string>{"nowhere.*"});
+  EXPECT_TRUE(inspect(database, {{"nowhere.*", "other.t"}, {}}).unmatched_patterns ==
+              std::vector<std::string>{"nowhere.*"});
 
   const auto schema = make_slice_schema(person, {"p", "d", "person"}, data::SchemaVersion(3));
   EXPECT_EQ(schema->source_table, "public.person");
@@ -79,14 +85,20 @@ TEST(Catalog, tables_columns_and_keys) {
 
 TEST(Catalog, tables_that_cannot_be_mirrored_say_why_and_what_to_do) {
   ScratchDatabase database;
-  database.sql("CREATE TABLE nokey (a int); CREATE TABLE uniq (a int NOT NULL UNIQUE); CREATE TABLE by_index (a int NOT NULL, b text NOT NULL UNIQUE); ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_b_key;"
-               "CREATE TABLE nothing (a int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING; CREATE TABLE full_id (a int PRIMARY KEY); ALTER TABLE full_id REPLICA IDENTITY FULL;"
-               "CREATE TABLE full_nokey (a int); ALTER TABLE full_nokey REPLICA IDENTITY FULL; CREATE UNLOGGED TABLE unlogged (a int PRIMARY KEY); CREATE TABLE floatkey (a float8 PRIMARY KEY);"
-               "CREATE TABLE twins (id int PRIMARY KEY, a int, \"A\" int); CREATE TABLE reserved (id int PRIMARY KEY, \"_PARTITIONTIME\" date); CREATE TABLE empty ()");
+  database.sql(
+      "CREATE TABLE nokey (a int); CREATE TABLE uniq (a int NOT NULL UNIQUE); CREATE TABLE by_index (a int NOT NULL, b "
+      "text NOT NULL UNIQUE); ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_b_key;"
+      "CREATE TABLE nothing (a int PRIMARY KEY); ALTER TABLE nothing REPLICA IDENTITY NOTHING; CREATE TABLE full_id (a "
+      "int PRIMARY KEY); ALTER TABLE full_id REPLICA IDENTITY FULL;"
+      "CREATE TABLE full_nokey (a int); ALTER TABLE full_nokey REPLICA IDENTITY FULL; CREATE UNLOGGED TABLE unlogged "
+      "(a int PRIMARY KEY); CREATE TABLE floatkey (a float8 PRIMARY KEY);"
+      "CREATE TABLE twins (id int PRIMARY KEY, a int, \"A\" int); CREATE TABLE reserved (id int PRIMARY KEY, "
+      "\"_PARTITIONTIME\" date); CREATE TABLE empty ()");
   const Catalog catalog = inspect(database);
   EXPECT_EQ(find(catalog, "public.nokey").problem, "it has no primary key");
   EXPECT_EQ(find(catalog, "public.nokey").remedy, "ALTER TABLE \"public\".\"nokey\" ADD PRIMARY KEY (…);");
-  EXPECT_EQ(find(catalog, "public.uniq").remedy, "ALTER TABLE \"public\".\"uniq\" REPLICA IDENTITY USING INDEX \"uniq_a_key\";");
+  EXPECT_EQ(find(catalog, "public.uniq").remedy,
+            "ALTER TABLE \"public\".\"uniq\" REPLICA IDENTITY USING INDEX \"uniq_a_key\";");
   EXPECT_EQ(find(catalog, "public.by_index").problem, "");
   EXPECT_EQ(find(catalog, "public.by_index").key, std::vector<std::uint32_t>{1});
   EXPECT_EQ(find(catalog, "public.nothing").remedy, "ALTER TABLE \"public\".\"nothing\" REPLICA IDENTITY DEFAULT;");
@@ -101,8 +113,11 @@ TEST(Catalog, tables_that_cannot_be_mirrored_say_why_and_what_to_do) {
 
 TEST(Catalog, publication_membership_column_lists_and_row_filters) {
   ScratchDatabase database;
-  database.sql("CREATE TABLE a (id int PRIMARY KEY, x int, y int); CREATE TABLE b (id int PRIMARY KEY, s text); CREATE TABLE c (id int PRIMARY KEY);"
-               "CREATE PUBLICATION pub FOR TABLE a (id, y), b WHERE (id > 10 AND s = 'x') WITH (publish_via_partition_root = true, publish = 'insert, update, delete')");
+  database.sql(
+      "CREATE TABLE a (id int PRIMARY KEY, x int, y int); CREATE TABLE b (id int PRIMARY KEY, s text); CREATE TABLE c "
+      "(id int PRIMARY KEY);"
+      "CREATE PUBLICATION pub FOR TABLE a (id, y), b WHERE (id > 10 AND s = 'x') WITH (publish_via_partition_root = "
+      "true, publish = 'insert, update, delete')");
   const Catalog catalog = inspect(database, {}, "pub");
   EXPECT_TRUE(catalog.publication.exists);
   EXPECT_TRUE(catalog.publication.via_root);
@@ -126,7 +141,8 @@ TEST(Catalog, destination_names) {
     return out;
   };
   EXPECT_EQ(destination_names({table("app", "a"), table("app", "b")}).value(), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(destination_names({table("app", "a"), table("web", "a")}).value(), (std::vector<std::string>{"app_a", "web_a"}));
+  EXPECT_EQ(destination_names({table("app", "a"), table("web", "a")}).value(),
+            (std::vector<std::string>{"app_a", "web_a"}));
   const auto collision = destination_names({table("a_b", "c"), table("a", "b_c")});
   ASSERT_FALSE(collision);
   EXPECT_EQ(collision.error().code(), ErrorCode::kConfig);

@@ -35,10 +35,12 @@ std::uint64_t unsigned_number(std::string_view text) {
 
 }  // namespace
 
-Result<ServerFacts> read_server_facts(const ConnectionSettings& settings, const base::Clock& clock, base::Deadline deadline) {
+Result<ServerFacts> read_server_facts(const ConnectionSettings& settings, const base::Clock& clock,
+                                      base::Deadline deadline) {
   TRY(const auto client, Client::connect(settings, Client::Mode::kNormal, clock, deadline));
   // The database's own lc_monetary decides how many decimals a money value has; our sessions set another one.
-  TRY(const Rows money, client->query("RESET lc_monetary; SELECT pg_catalog.scale('1'::money::numeric)", deadline, "read the decimals of money"));
+  TRY(const Rows money, client->query("RESET lc_monetary; SELECT pg_catalog.scale('1'::money::numeric)", deadline,
+                                      "read the decimals of money"));
   TRY(const Rows rows, client->query(kFactsSql, deadline, "read the server's settings"));
   ServerFacts facts;
   facts.version_num = static_cast<int>(rows.number(0, 0));
@@ -69,10 +71,13 @@ Result<ServerFacts> read_server_facts(const ConnectionSettings& settings, const 
   return facts;
 }
 
-Result<ReplicationIdentity> read_replication_identity(const ConnectionSettings& settings, const base::Clock& clock, base::Deadline deadline) {
+Result<ReplicationIdentity> read_replication_identity(const ConnectionSettings& settings, const base::Clock& clock,
+                                                      base::Deadline deadline) {
   TRY(const auto client, Client::connect(settings, Client::Mode::kReplication, clock, deadline));
   TRY(const Rows rows, client->query("IDENTIFY_SYSTEM", deadline, "identify the server on a replication connection"));
-  if (rows.size() != 1 || rows.columns() < 3) return Error(ErrorCode::kCorrupt, "the server's answer to IDENTIFY_SYSTEM has an unknown form").side(base::Side::kSource);
+  if (rows.size() != 1 || rows.columns() < 3)
+    return Error(ErrorCode::kCorrupt, "the server's answer to IDENTIFY_SYSTEM has an unknown form")
+        .side(base::Side::kSource);
   ReplicationIdentity identity;
   identity.system_identifier = unsigned_number(rows.view(0, 0));
   identity.timeline = static_cast<std::uint32_t>(rows.number(0, 1));

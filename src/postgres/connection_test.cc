@@ -16,25 +16,42 @@ TEST(Lsn, text_and_position_round_trip) {
   EXPECT_EQ(to_lsn(to_position(lsn)).value(), lsn);
   EXPECT_EQ(to_lsn(flow::Position{}).value(), Lsn(0));
   EXPECT_FALSE(to_lsn(flow::Position{"abc"}));
-  for (const char* wrong : {"", "16", "16/", "/16", "16/B3 ", "G/1", "1/100000000"}) EXPECT_FALSE(parse_lsn(wrong)) << wrong;
+  for (const char* wrong : {"", "16", "16/", "/16", "16/B3 ", "G/1", "1/100000000"})
+    EXPECT_FALSE(parse_lsn(wrong)) << wrong;
 }
 
 TEST(ErrorMap, every_class_has_its_code) {
   using base::Retry;
-  struct Case { const char* state; ErrorCode code; Retry retry; };
+  struct Case {
+    const char* state;
+    ErrorCode code;
+    Retry retry;
+  };
   const Case cases[] = {
-      {"08006", ErrorCode::kUnavailable, Retry::kAfterBackoff}, {"08P01", ErrorCode::kUnsupported, Retry::kAfterOperator},
-      {"0A000", ErrorCode::kUnsupported, Retry::kAfterOperator}, {"22P02", ErrorCode::kBadData, Retry::kNever},
-      {"23505", ErrorCode::kBadData, Retry::kNever}, {"28P01", ErrorCode::kAuth, Retry::kAfterOperator},
-      {"28000", ErrorCode::kAuth, Retry::kAfterOperator}, {"3D000", ErrorCode::kNotFound, Retry::kAfterOperator},
-      {"40P01", ErrorCode::kUnavailable, Retry::kAfterBackoff}, {"42501", ErrorCode::kAuth, Retry::kAfterOperator},
-      {"42601", ErrorCode::kBug, Retry::kNever}, {"42703", ErrorCode::kSchema, Retry::kAfterOperator},
-      {"42704", ErrorCode::kNotFound, Retry::kAfterOperator}, {"42710", ErrorCode::kConflict, Retry::kNever},
-      {"42P01", ErrorCode::kNotFound, Retry::kAfterOperator}, {"42P07", ErrorCode::kConflict, Retry::kNever},
-      {"53300", ErrorCode::kThrottled, Retry::kAfterBackoff}, {"53400", ErrorCode::kConflict, Retry::kAfterOperator},
-      {"55000", ErrorCode::kConfig, Retry::kAfterOperator}, {"55006", ErrorCode::kConflict, Retry::kAfterBackoff},
-      {"57014", ErrorCode::kTimeout, Retry::kAfterBackoff}, {"57P01", ErrorCode::kUnavailable, Retry::kAfterBackoff},
-      {"58P01", ErrorCode::kNotFound, Retry::kAfterOperator}, {"XX001", ErrorCode::kCorrupt, Retry::kAfterOperator},
+      {"08006", ErrorCode::kUnavailable, Retry::kAfterBackoff},
+      {"08P01", ErrorCode::kUnsupported, Retry::kAfterOperator},
+      {"0A000", ErrorCode::kUnsupported, Retry::kAfterOperator},
+      {"22P02", ErrorCode::kBadData, Retry::kNever},
+      {"23505", ErrorCode::kBadData, Retry::kNever},
+      {"28P01", ErrorCode::kAuth, Retry::kAfterOperator},
+      {"28000", ErrorCode::kAuth, Retry::kAfterOperator},
+      {"3D000", ErrorCode::kNotFound, Retry::kAfterOperator},
+      {"40P01", ErrorCode::kUnavailable, Retry::kAfterBackoff},
+      {"42501", ErrorCode::kAuth, Retry::kAfterOperator},
+      {"42601", ErrorCode::kBug, Retry::kNever},
+      {"42703", ErrorCode::kSchema, Retry::kAfterOperator},
+      {"42704", ErrorCode::kNotFound, Retry::kAfterOperator},
+      {"42710", ErrorCode::kConflict, Retry::kNever},
+      {"42P01", ErrorCode::kNotFound, Retry::kAfterOperator},
+      {"42P07", ErrorCode::kConflict, Retry::kNever},
+      {"53300", ErrorCode::kThrottled, Retry::kAfterBackoff},
+      {"53400", ErrorCode::kConflict, Retry::kAfterOperator},
+      {"55000", ErrorCode::kConfig, Retry::kAfterOperator},
+      {"55006", ErrorCode::kConflict, Retry::kAfterBackoff},
+      {"57014", ErrorCode::kTimeout, Retry::kAfterBackoff},
+      {"57P01", ErrorCode::kUnavailable, Retry::kAfterBackoff},
+      {"58P01", ErrorCode::kNotFound, Retry::kAfterOperator},
+      {"XX001", ErrorCode::kCorrupt, Retry::kAfterOperator},
       {"ZZZZZ", ErrorCode::kUnavailable, Retry::kAfterBackoff},
   };
   for (const Case& c : cases) {
@@ -48,18 +65,28 @@ TEST(ErrorMap, every_class_has_its_code) {
 
 TEST(ErrorMap, texts_that_may_quote_rows_are_left_out) {
   for (const char* state : {"22P02", "23505", "P0001", "44000", "XX000"}) {
-    EXPECT_EQ(translate_error(state, "secret 12345678901", "copy").text().find("12345678901"), std::string::npos) << state;
+    EXPECT_EQ(translate_error(state, "secret 12345678901", "copy").text().find("12345678901"), std::string::npos)
+        << state;
   }
-  EXPECT_NE(translate_error("42P01", "relation \"t\" does not exist", "copy").text().find("relation"), std::string::npos);
+  EXPECT_NE(translate_error("42P01", "relation \"t\" does not exist", "copy").text().find("relation"),
+            std::string::npos);
 }
 
 TEST(ErrorMap, connection_texts) {
-  const Error wrong = translate_connect_error("connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  28P01: password authentication failed for user \"x\"\nLOCATION:  auth_failed, auth.c:335\n", "x@h:5432/d");
+  const Error wrong = translate_connect_error(
+      "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  28P01: password authentication failed for user "
+      "\"x\"\nLOCATION:  auth_failed, auth.c:335\n",
+      "x@h:5432/d");
   EXPECT_EQ(wrong.code(), ErrorCode::kAuth);
-  EXPECT_EQ(wrong.sentence(), "could not connect to PostgreSQL at x@h:5432/d: password authentication failed for user \"x\"");
-  const Error dead = translate_connect_error("connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?\n", "x@h:1/d");
+  EXPECT_EQ(wrong.sentence(),
+            "could not connect to PostgreSQL at x@h:5432/d: password authentication failed for user \"x\"");
+  const Error dead = translate_connect_error(
+      "connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs the server running on that host "
+      "and accepting TCP/IP connections?\n",
+      "x@h:1/d");
   EXPECT_EQ(dead.code(), ErrorCode::kUnavailable);
-  EXPECT_EQ(translate_connect_error("FATAL:  unsupported startup parameter: replication\n", "e").code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(translate_connect_error("FATAL:  unsupported startup parameter: replication\n", "e").code(),
+            ErrorCode::kUnsupported);
 }
 
 TEST(Endpoint, never_holds_the_password) {
@@ -96,14 +123,19 @@ TEST(ServerFacts, are_read_from_a_live_server) {
 
 TEST(Client, names_what_is_wrong_with_a_connection) {
   ScratchDatabase database;
-  database.sql("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'with_password') THEN CREATE ROLE with_password LOGIN PASSWORD 'right'; END IF; END $$");
-  const auto wrong = Client::connect(database.settings("with_password", "wrong"), Client::Mode::kNormal, test_clock(), patience());
+  database.sql(
+      "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'with_password') THEN CREATE ROLE with_password "
+      "LOGIN PASSWORD 'right'; END IF; END $$");
+  const auto wrong =
+      Client::connect(database.settings("with_password", "wrong"), Client::Mode::kNormal, test_clock(), patience());
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().code(), ErrorCode::kAuth);
   EXPECT_EQ(wrong.error().cause(), "SQLSTATE 28P01");
   EXPECT_EQ(wrong.error().text().find("wrong"), std::string::npos);
-  EXPECT_TRUE(Client::connect(database.settings("with_password", "right"), Client::Mode::kNormal, test_clock(), patience()));
-  const auto unknown = Client::connect(ScratchServer::shared().settings("nowhere"), Client::Mode::kNormal, test_clock(), patience());
+  EXPECT_TRUE(
+      Client::connect(database.settings("with_password", "right"), Client::Mode::kNormal, test_clock(), patience()));
+  const auto unknown =
+      Client::connect(ScratchServer::shared().settings("nowhere"), Client::Mode::kNormal, test_clock(), patience());
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code(), ErrorCode::kNotFound);
   const ConnectionSettings dead{base::Secret("postgresql://x@127.0.0.1:1/d")};
@@ -120,7 +152,9 @@ TEST(Client, a_deadline_ends_a_statement_and_the_client) {
   EXPECT_EQ(late.error().code(), ErrorCode::kTimeout);
   EXPECT_FALSE(client->usable());
   EXPECT_FALSE(client->query("SELECT 1", patience(), "ask"));
-  database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND pid <> pg_backend_pid()");
+  database.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND pid <> "
+      "pg_backend_pid()");
 }
 
 TEST(Client, an_error_leaves_it_usable_and_quotes_no_value) {

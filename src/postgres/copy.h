@@ -28,8 +28,8 @@
 namespace flytt::postgres {
 
 struct CopyOptions {
-  std::string slot_name;          // of the temporary slot; free in the whole server
-  std::uint16_t epoch = 1;        // the first part of each row's sequence
+  std::string slot_name;                          // of the temporary slot; free in the whole server
+  std::uint16_t epoch = 1;                        // the first part of each row's sequence
   base::Duration notice_after = kSlotWaitNotice;  // of a wait for the slot
 };
 
@@ -43,16 +43,18 @@ struct CopyRange {
   // "0-32768@7f3a…": for the state store.
   std::string text() const;
   static Result<CopyRange> parse(std::string_view text);
-  friend bool operator==(const CopyRange& a, const CopyRange& b) { return a.first_block == b.first_block && a.end_block == b.end_block && a.storage == b.storage; }
+  friend bool operator==(const CopyRange& a, const CopyRange& b) {
+    return a.first_block == b.first_block && a.end_block == b.end_block && a.storage == b.storage;
+  }
 };
 
 // Creating a slot waits until transactions that were running have ended.
 struct SlotWait {
   std::chrono::seconds waited{0};
-  int pid = 0;                          // 0: a prepared transaction, or not visible to our role
-  std::chrono::seconds age{0};          // of that transaction; 0 when not visible
+  int pid = 0;                  // 0: a prepared transaction, or not visible to our role
+  std::chrono::seconds age{0};  // of that transaction; 0 when not visible
   std::string application, user;
-  std::string text() const;             // a sentence with the next step
+  std::string text() const;  // a sentence with the next step
 };
 
 class CopySession {
@@ -61,8 +63,9 @@ class CopySession {
 
   // Blocks until the slot is there, the deadline passes (kTimeout) or `on_wait` returns false (kCancelled); `on_wait`
   // is called about every second once the wait has lasted `notice_after`.
-  static Result<std::unique_ptr<CopySession>> open(const ConnectionSettings& settings, const CopyOptions& options, const base::Clock& clock,
-                                                   base::Deadline deadline, const std::function<bool(const SlotWait&)>& on_wait);
+  static Result<std::unique_ptr<CopySession>> open(const ConnectionSettings& settings, const CopyOptions& options,
+                                                   const base::Clock& clock, base::Deadline deadline,
+                                                   const std::function<bool(const SlotWait&)>& on_wait);
 
   virtual Lsn consistent_point() const = 0;
   // False once the session's connection is lost, and the snapshot with it. Only by the thread that owns the session.
@@ -72,7 +75,8 @@ class CopySession {
   virtual Result<std::vector<CopyRange>> plan_ranges(const SourceTable& table, base::Deadline deadline) const = 0;
   // A bounded source of the rows of one range. Its batches carry an empty Position: progress is the finished range.
   // kConflict when the table was rewritten since it was planned, kSchema when its columns are others than `table` says.
-  virtual Result<std::unique_ptr<flow::Source>> open_range(const SourceTable& table, std::shared_ptr<const data::SliceSchema> schema,
+  virtual Result<std::unique_ptr<flow::Source>> open_range(const SourceTable& table,
+                                                           std::shared_ptr<const data::SliceSchema> schema,
                                                            const CopyRange& range, base::Deadline deadline) const = 0;
 };
 

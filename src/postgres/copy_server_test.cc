@@ -21,15 +21,20 @@ SourceTable table_of(ScratchDatabase& database, const std::string& name, const s
   return std::move(catalog->tables.front());
 }
 
-std::unique_ptr<CopySession> open_session(ScratchDatabase& database, const std::function<bool(const SlotWait&)>& on_wait = {}) {
-  auto session = CopySession::open(database.settings(), CopyOptions{"flytt_copy_" + database.name(), 3, std::chrono::milliseconds(100)}, test_clock(), patience(), on_wait);
+std::unique_ptr<CopySession> open_session(ScratchDatabase& database,
+                                          const std::function<bool(const SlotWait&)>& on_wait = {}) {
+  auto session = CopySession::open(database.settings(),
+                                   CopyOptions{"flytt_copy_" + database.name(), 3, std::chrono::milliseconds(100)},
+                                   test_clock(), patience(), on_wait);
   if (!session) ADD_FAILURE() << session.error().text();
   return std::move(*session);
 }
 
 // Reads a range to its end; the first two columns of each row as "id:value".
-Result<std::vector<std::string>> read_range(const CopySession& session, const SourceTable& table, const CopyRange& range) {
-  TRY(auto source, session.open_range(table, make_slice_schema(table, kPath, data::SchemaVersion(1)), range, patience()));
+Result<std::vector<std::string>> read_range(const CopySession& session, const SourceTable& table,
+                                            const CopyRange& range) {
+  TRY(auto source,
+      session.open_range(table, make_slice_schema(table, kPath, data::SchemaVersion(1)), range, patience()));
   std::vector<std::string> rows;
   std::uint64_t sequence = 0;
   while (!source->is_done()) {
@@ -39,7 +44,8 @@ Result<std::vector<std::string>> read_range(const CopySession& session, const So
     EXPECT_TRUE(batch->end.empty());
     for (const data::TableSlice& slice : batch->tables) {
       EXPECT_EQ(slice.sequence(0), data::Sequence::of(3, session.consistent_point().value, 0));
-      for (std::size_t row = 0; row < slice.row_count(); ++row) rows.push_back(print_cell(slice.columns[0], row) + ":" + print_cell(slice.columns[1], row));
+      for (std::size_t row = 0; row < slice.row_count(); ++row)
+        rows.push_back(print_cell(slice.columns[0], row) + ":" + print_cell(slice.columns[1], row));
     }
   }
   return rows;
@@ -62,7 +68,9 @@ TEST(Copy, shows_the_rows_of_its_consistent_point_and_no_later_ones) {
 
 TEST(Copy, ranges_together_hold_every_row_once) {
   ScratchDatabase database;
-  database.sql("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i");
+  database.sql(
+      "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, "
+      "20000) i");
   const SourceTable table = table_of(database, "t");
   const auto session = open_session(database);
   const CopyRange whole = session->plan_ranges(table, patience()).value().front();
@@ -81,11 +89,15 @@ TEST(Copy, ranges_together_hold_every_row_once) {
 
 TEST(Copy, partitions_row_filters_and_column_lists) {
   ScratchDatabase database;
-  database.sql("CREATE TABLE part (id int, x int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
-               "CREATE TABLE part_2 (at date NOT NULL, x int, id int NOT NULL); ALTER TABLE part ATTACH PARTITION part_2 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');"
-               "INSERT INTO part VALUES (1, 10, '2024-05-05'), (2, 20, '2025-05-05'), (3, 30, '2025-06-06');"
-               "CREATE TABLE parent (id int PRIMARY KEY, v int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1, 1); INSERT INTO child VALUES (2, 2);"
-               "CREATE PUBLICATION pub FOR TABLE part (id, at) WHERE (id <> 2) WITH (publish_via_partition_root = true)");
+  database.sql(
+      "CREATE TABLE part (id int, x int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); CREATE TABLE part_1 "
+      "PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
+      "CREATE TABLE part_2 (at date NOT NULL, x int, id int NOT NULL); ALTER TABLE part ATTACH PARTITION part_2 FOR "
+      "VALUES FROM ('2025-01-01') TO ('2026-01-01');"
+      "INSERT INTO part VALUES (1, 10, '2024-05-05'), (2, 20, '2025-05-05'), (3, 30, '2025-06-06');"
+      "CREATE TABLE parent (id int PRIMARY KEY, v int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent "
+      "VALUES (1, 1); INSERT INTO child VALUES (2, 2);"
+      "CREATE PUBLICATION pub FOR TABLE part (id, at) WHERE (id <> 2) WITH (publish_via_partition_root = true)");
   const auto session = open_session(database);
   const SourceTable part = table_of(database, "part", "pub");
   const auto ranges = session->plan_ranges(part, patience()).value();
@@ -93,7 +105,8 @@ TEST(Copy, partitions_row_filters_and_column_lists) {
   EXPECT_EQ(read_range(*session, part, ranges[0]).value(), (std::vector<std::string>{"1:2024-05-05", "3:2025-06-06"}));
   // A table's heirs are tables of their own.
   const SourceTable parent = table_of(database, "parent");
-  EXPECT_EQ(read_range(*session, parent, session->plan_ranges(parent, patience()).value()[0]).value(), std::vector<std::string>{"1:1"});
+  EXPECT_EQ(read_range(*session, parent, session->plan_ranges(parent, patience()).value()[0]).value(),
+            std::vector<std::string>{"1:1"});
 }
 
 TEST(Copy, of_a_table_that_was_rewritten_or_altered_is_refused) {
@@ -126,7 +139,8 @@ TEST(Copy, session_that_ended_gives_no_more_sources) {
   const auto session = open_session(database);
   const CopyRange range = session->plan_ranges(table, patience()).value().front();
   EXPECT_TRUE(read_range(*session, table, range));
-  database.sql("SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots WHERE database = current_database()");
+  database.sql(
+      "SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots WHERE database = current_database()");
   const auto gone = read_range(*session, table, range);
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().code(), ErrorCode::kUnavailable);
@@ -134,9 +148,15 @@ TEST(Copy, session_that_ended_gives_no_more_sources) {
 
 TEST(Copy, slot_is_gone_with_its_session) {
   ScratchDatabase database;
-  { const auto session = open_session(database); EXPECT_EQ(database.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database() AND temporary"), "1"); }
+  {
+    const auto session = open_session(database);
+    EXPECT_EQ(
+        database.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database() AND temporary"),
+        "1");
+  }
   const base::Deadline limit = patience();
-  while (database.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()") != "0") ASSERT_FALSE(test_clock().is_past(limit));
+  while (database.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()") != "0")
+    ASSERT_FALSE(test_clock().is_past(limit));
 }
 
 TEST(Copy, says_whom_it_waits_for) {
@@ -157,21 +177,28 @@ TEST(Copy, says_whom_it_waits_for) {
   EXPECT_NE(seen.text().find("(long report), user postgres"), std::string::npos) << seen.text();
 
   ASSERT_TRUE(client->query("BEGIN; INSERT INTO public.t VALUES (1)", patience(), "block"));
-  const auto stopped = CopySession::open(database.settings(), CopyOptions{"flytt_copy_stopped", 1, std::chrono::milliseconds(1)}, test_clock(), patience(), [](const SlotWait&) { return false; });
+  const auto stopped =
+      CopySession::open(database.settings(), CopyOptions{"flytt_copy_stopped", 1, std::chrono::milliseconds(1)},
+                        test_clock(), patience(), [](const SlotWait&) { return false; });
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code(), ErrorCode::kCancelled);
   // Given up, neither leaves a slot behind nor somebody who goes on waiting.
-  const auto late = create_slot(database.settings(), "flytt_late", test_clock(), test_clock().in(std::chrono::milliseconds(300)));
+  const auto late =
+      create_slot(database.settings(), "flytt_late", test_clock(), test_clock().in(std::chrono::milliseconds(300)));
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code(), ErrorCode::kTimeout);
-  EXPECT_EQ(database.value("SELECT count(*) FROM pg_replication_slots WHERE slot_name IN ('flytt_late', 'flytt_copy_stopped')"), "0");
+  EXPECT_EQ(database.value(
+                "SELECT count(*) FROM pg_replication_slots WHERE slot_name IN ('flytt_late', 'flytt_copy_stopped')"),
+            "0");
   ASSERT_TRUE(client->query("ROLLBACK", patience(), "unblock"));
   EXPECT_TRUE(create_slot(database.settings(), "flytt_late", test_clock(), patience()));
 }
 
 TEST(CopyRange, text_round_trip) {
-  for (const CopyRange range : {CopyRange{}, CopyRange{5, 9, 0xABCDEF}, CopyRange{7, CopyRange::kOpenEnd, 1}}) EXPECT_EQ(CopyRange::parse(range.text()).value(), range) << range.text();
-  for (const char* wrong : {"", "1", "1-", "1-2", "1-2@", "2-1@0", "x-2@0", "1-2@0z"}) EXPECT_FALSE(CopyRange::parse(wrong)) << wrong;
+  for (const CopyRange range : {CopyRange{}, CopyRange{5, 9, 0xABCDEF}, CopyRange{7, CopyRange::kOpenEnd, 1}})
+    EXPECT_EQ(CopyRange::parse(range.text()).value(), range) << range.text();
+  for (const char* wrong : {"", "1", "1-", "1-2", "1-2@", "2-1@0", "x-2@0", "1-2@0z"})
+    EXPECT_FALSE(CopyRange::parse(wrong)) << wrong;
 }
 
 }  // namespace

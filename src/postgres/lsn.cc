@@ -17,9 +17,11 @@ Result<Lsn> parse_lsn(std::string_view text) {
   std::uint32_t high = 0, low = 0;
   const char* end = text.data() + text.size();
   const auto first = std::from_chars(text.data(), end, high, 16);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '/') return Error(ErrorCode::kBadData, "not a log position: '" + std::string(text) + "'");
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '/')
+    return Error(ErrorCode::kBadData, "not a log position: '" + std::string(text) + "'");
   const auto second = std::from_chars(first.ptr + 1, end, low, 16);
-  if (second.ec != std::errc() || second.ptr != end) return Error(ErrorCode::kBadData, "not a log position: '" + std::string(text) + "'");
+  if (second.ec != std::errc() || second.ptr != end)
+    return Error(ErrorCode::kBadData, "not a log position: '" + std::string(text) + "'");
   return Lsn(std::uint64_t{high} << 32 | low);
 }
 
@@ -31,7 +33,9 @@ flow::Position to_position(Lsn lsn) {
 
 Result<Lsn> to_lsn(const flow::Position& position) {
   if (position.empty()) return Lsn(0);
-  if (position.bytes.size() != 8) return Error(ErrorCode::kCorrupt, "a saved position of a PostgreSQL stream must be 8 bytes, this one has " + std::to_string(position.bytes.size()));
+  if (position.bytes.size() != 8)
+    return Error(ErrorCode::kCorrupt, "a saved position of a PostgreSQL stream must be 8 bytes, this one has " +
+                                          std::to_string(position.bytes.size()));
   return Lsn(read_big_endian<std::uint64_t>(position.bytes.data()));
 }
 

@@ -14,9 +14,13 @@ using Kind = MadeObject::Kind;
 class Setup : public ::testing::Test {
  protected:
   Setup() {
-    database.sql("CREATE SCHEMA app; CREATE TABLE app.a (id int PRIMARY KEY, \"æ\" text); CREATE TABLE app.\"B b\" (id int PRIMARY KEY); CREATE TABLE app.nokey (x int);"
-                 "CREATE TABLE app.part (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE app.part_1 PARTITION OF app.part FOR VALUES FROM (0) TO (10);"
-                 "CREATE ROLE " + role + " LOGIN");
+    database.sql(
+        "CREATE SCHEMA app; CREATE TABLE app.a (id int PRIMARY KEY, \"æ\" text); CREATE TABLE app.\"B b\" (id int "
+        "PRIMARY KEY); CREATE TABLE app.nokey (x int);"
+        "CREATE TABLE app.part (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE app.part_1 PARTITION OF "
+        "app.part FOR VALUES FROM (0) TO (10);"
+        "CREATE ROLE " +
+        role + " LOGIN");
   }
   ~Setup() override { database.sql("DROP OWNED BY " + role + "; DROP ROLE " + role); }
   std::vector<SourceTable> tables(const std::string& publication = "flytt_app") {
@@ -31,10 +35,17 @@ class Setup : public ::testing::Test {
   }
   // What a database says of publications, rights and slots, as one text.
   std::string state() {
-    return database.value("SELECT coalesce((SELECT string_agg(pubname || ':' || schemaname || '.' || tablename, ' ' ORDER BY schemaname, tablename COLLATE \"C\") FROM pg_publication_tables), '') || '|' || "
-                          "coalesce((SELECT string_agg(relname, ' ' ORDER BY relname COLLATE \"C\") FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'p') AND has_table_privilege('" + role + "', oid, 'SELECT')), '') || '|' || "
-                          "has_schema_privilege('" + role + "', 'app', 'USAGE') || '|' || (SELECT rolreplication FROM pg_roles WHERE rolname = '" + role + "') || '|' || "
-                          "(SELECT count(*) FROM pg_replication_slots WHERE database = current_database())");
+    return database.value(
+        "SELECT coalesce((SELECT string_agg(pubname || ':' || schemaname || '.' || tablename, ' ' ORDER BY schemaname, "
+        "tablename COLLATE \"C\") FROM pg_publication_tables), '') || '|' || "
+        "coalesce((SELECT string_agg(relname, ' ' ORDER BY relname COLLATE \"C\") FROM pg_class WHERE relnamespace = "
+        "'app'::regnamespace AND relkind IN ('r', 'p') AND has_table_privilege('" +
+        role +
+        "', oid, 'SELECT')), '') || '|' || "
+        "has_schema_privilege('" +
+        role + "', 'app', 'USAGE') || '|' || (SELECT rolreplication FROM pg_roles WHERE rolname = '" + role +
+        "') || '|' || "
+        "(SELECT count(*) FROM pg_replication_slots WHERE database = current_database())");
   }
 
   ScratchDatabase database;
@@ -54,7 +65,8 @@ TEST_F(Setup, makes_what_is_missing_once_and_teardown_takes_exactly_that_away) {
   database.sql("CREATE TABLE app.later (id int PRIMARY KEY)");
   const auto second = apply_setup(database.settings(), plan(options), test_clock(), patience());
   ASSERT_TRUE(second);
-  EXPECT_EQ(second->made, (std::vector<MadeObject>{{Kind::kPublicationTable, "flytt_app", "app", "later"}, {Kind::kTableGrant, role, "app", "later"}}));
+  EXPECT_EQ(second->made, (std::vector<MadeObject>{{Kind::kPublicationTable, "flytt_app", "app", "later"},
+                                                   {Kind::kTableGrant, role, "app", "later"}}));
   EXPECT_TRUE(plan(options).is_done());
 
   std::vector<MadeObject> made;
@@ -89,11 +101,13 @@ TEST_F(Setup, that_fails_half_way_leaves_nothing) {
 
 TEST_F(Setup, without_the_right_to_give_rights_names_what_somebody_else_must_do) {
   const std::string owner = "owner_" + database.name();
-  database.sql("CREATE ROLE " + owner + " LOGIN; GRANT CREATE ON DATABASE " + database.name() + " TO " + owner + "; ALTER SCHEMA app OWNER TO " + owner + "; ALTER TABLE app.a OWNER TO " + owner +
+  database.sql("CREATE ROLE " + owner + " LOGIN; GRANT CREATE ON DATABASE " + database.name() + " TO " + owner +
+               "; ALTER SCHEMA app OWNER TO " + owner + "; ALTER TABLE app.a OWNER TO " + owner +
                "; DROP TABLE app.\"B b\", app.part");
   const auto catalog = inspect_tables(database.settings(owner), {{"app.*"}, {}}, "flytt_app", test_clock(), patience());
   ASSERT_TRUE(catalog);
-  const auto planned = plan_setup(database.settings(owner), {"flytt_app", "", ""}, catalog->tables, test_clock(), patience());
+  const auto planned =
+      plan_setup(database.settings(owner), {"flytt_app", "", ""}, catalog->tables, test_clock(), patience());
   ASSERT_TRUE(planned);
   const auto outcome = apply_setup(database.settings(owner), *planned, test_clock(), patience());
   ASSERT_TRUE(outcome) << outcome.error().text();
@@ -112,9 +126,12 @@ TEST_F(Setup, printed_migration_does_the_same_and_may_run_twice) {
     EXPECT_EQ(state(), "flytt_app:app.B b flytt_app:app.a flytt_app:app.part|B b a part|true|true|0");
     EXPECT_TRUE(plan(options).is_done());
   }
-  EXPECT_EQ(print_migration(options, tables(), MigrationStyle::kFlyway).rfind("-- Save as V<version>__flytt_app.sql", 0), 0u);
+  EXPECT_EQ(
+      print_migration(options, tables(), MigrationStyle::kFlyway).rfind("-- Save as V<version>__flytt_app.sql", 0), 0u);
   // Where every table is published already, nothing is added.
-  database.sql("DROP PUBLICATION flytt_app; CREATE PUBLICATION flytt_app FOR ALL TABLES WITH (publish_via_partition_root = true)");
+  database.sql(
+      "DROP PUBLICATION flytt_app; CREATE PUBLICATION flytt_app FOR ALL TABLES WITH (publish_via_partition_root = "
+      "true)");
   database.sql(print_migration(options, tables(), MigrationStyle::kPlain));
   EXPECT_TRUE(plan(options).is_done());
 }
@@ -122,7 +139,8 @@ TEST_F(Setup, printed_migration_does_the_same_and_may_run_twice) {
 TEST(MadeObject, text_round_trip) {
   const MadeObject object{Kind::kTableGrant, "a\tb", "c\\d", "e\nf"};
   EXPECT_EQ(MadeObject::parse(object.text()).value(), object);
-  for (const char* wrong : {"", "slot", "slot\ta\tb", "nothing\ta\tb\tc", "slot\ta\tb\tc\td"}) EXPECT_FALSE(MadeObject::parse(wrong)) << wrong;
+  for (const char* wrong : {"", "slot", "slot\ta\tb", "nothing\ta\tb\tc", "slot\ta\tb\tc\td"})
+    EXPECT_FALSE(MadeObject::parse(wrong)) << wrong;
 }
 
 // -- check
@@ -148,12 +166,15 @@ CheckRequest request(const std::string& publication) {
 TEST(Check, finds_nothing_wrong_after_setup) {
   ScratchDatabase database;
   database.sql("CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION pub FOR TABLE t");
-  for (const Finding& finding : check(database.settings(), request("pub"))) EXPECT_EQ(finding.severity, Finding::Severity::kAdvice) << finding.sentence;
+  for (const Finding& finding : check(database.settings(), request("pub")))
+    EXPECT_EQ(finding.severity, Finding::Severity::kAdvice) << finding.sentence;
 }
 
 TEST(Check, of_connections_that_fail) {
   ScratchDatabase database;
-  database.sql("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'with_password') THEN CREATE ROLE with_password LOGIN PASSWORD 'right'; END IF; END $$");
+  database.sql(
+      "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'with_password') THEN CREATE ROLE with_password "
+      "LOGIN PASSWORD 'right'; END IF; END $$");
   const auto wrong = check(database.settings("with_password", "wrong"), request("pub"));
   ASSERT_EQ(wrong.size(), 1u);
   EXPECT_NE(wrong[0].fix.find("password"), std::string::npos);
@@ -170,8 +191,11 @@ TEST(Check, of_connections_that_fail) {
 TEST(Check, of_tables_publication_and_rights) {
   ScratchDatabase database;
   const std::string role = "checked_" + database.name();
-  database.sql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE secret (id int PRIMARY KEY); ALTER TABLE secret ENABLE ROW LEVEL SECURITY; CREATE TABLE nokey (x int); CREATE SCHEMA app; CREATE TABLE app.a (id int PRIMARY KEY);"
-               "CREATE TABLE app.p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE ROLE " + role + " LOGIN; GRANT SELECT ON t, secret TO " + role);
+  database.sql(
+      "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE secret (id int PRIMARY KEY); ALTER TABLE secret ENABLE ROW "
+      "LEVEL SECURITY; CREATE TABLE nokey (x int); CREATE SCHEMA app; CREATE TABLE app.a (id int PRIMARY KEY);"
+      "CREATE TABLE app.p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE ROLE " +
+      role + " LOGIN; GRANT SELECT ON t, secret TO " + role);
   CheckRequest asked = request("pub");
   asked.tables.include = {"public.*", "app.*", "gone.*"};
   auto findings = check(database.settings(role), asked);
@@ -179,7 +203,9 @@ TEST(Check, of_tables_publication_and_rights) {
   ASSERT_NE(find(findings, "publication"), nullptr);
   EXPECT_NE(find(findings, "publication")->sentence.find("does not exist"), std::string::npos);
   ASSERT_NE(find(findings, "table_grant", "app.a"), nullptr);
-  EXPECT_EQ(find(findings, "table_grant", "app.a")->fix, "GRANT USAGE ON SCHEMA \"app\" TO \"" + role + "\"; GRANT SELECT ON TABLE \"app\".\"a\" TO \"" + role + "\";");
+  EXPECT_EQ(
+      find(findings, "table_grant", "app.a")->fix,
+      "GRANT USAGE ON SCHEMA \"app\" TO \"" + role + "\"; GRANT SELECT ON TABLE \"app\".\"a\" TO \"" + role + "\";");
   EXPECT_EQ(find(findings, "table_grant", "public.t"), nullptr);
   ASSERT_NE(find(findings, "table_key", "public.nokey"), nullptr);
   EXPECT_NE(find(findings, "row_security", "public.secret"), nullptr);
@@ -198,7 +224,8 @@ TEST(Check, of_tables_publication_and_rights) {
   database.sql("ALTER PUBLICATION pub ADD TABLE t");
   findings = check(database.settings(), asked);
   ASSERT_NE(find(findings, "publication_table", "app.a"), nullptr);
-  EXPECT_EQ(find(findings, "publication_table", "app.a")->fix, "ALTER PUBLICATION \"pub\" ADD TABLE ONLY \"app\".\"a\";");
+  EXPECT_EQ(find(findings, "publication_table", "app.a")->fix,
+            "ALTER PUBLICATION \"pub\" ADD TABLE ONLY \"app\".\"a\";");
   EXPECT_EQ(find(findings, "publication_table", "public.t"), nullptr);
   database.sql("DROP OWNED BY " + role + "; DROP ROLE " + role);
 }
@@ -216,7 +243,9 @@ TEST(Check, of_slots) {
     ConnectionSettings foreign = database.settings();
     foreign.application_name = "debezium";
     auto holder = Client::connect(foreign, Client::Mode::kReplication, test_clock(), patience()).value();
-    ASSERT_TRUE(holder->start_copy("START_REPLICATION SLOT " + asked.slot + " LOGICAL 0/0 (proto_version '1', publication_names 'pub')", patience(), "hold the slot"));
+    ASSERT_TRUE(holder->start_copy(
+        "START_REPLICATION SLOT " + asked.slot + " LOGICAL 0/0 (proto_version '1', publication_names 'pub')",
+        patience(), "hold the slot"));
     const auto findings = check(database.settings(), asked);
     ASSERT_NE(find(findings, "slot"), nullptr);
     EXPECT_NE(find(findings, "slot")->sentence.find("(debezium)"), std::string::npos);
@@ -235,7 +264,8 @@ TEST(Check, of_a_server_that_is_not_ready_for_replication) {
   ASSERT_NE(find(findings, "wal_level"), nullptr);
   EXPECT_NE(find(findings, "wal_level")->fix.find("ALTER SYSTEM SET wal_level = 'logical'"), std::string::npos);
   ASSERT_NE(find(findings, "replication_slots"), nullptr);
-  EXPECT_NE(find(findings, "replication_slots")->sentence.find("max_replication_slots = 1, 1 are free; flytt needs 2"), std::string::npos);
+  EXPECT_NE(find(findings, "replication_slots")->sentence.find("max_replication_slots = 1, 1 are free; flytt needs 2"),
+            std::string::npos);
   EXPECT_NE(find(findings, "wal_senders"), nullptr);
   EXPECT_NE(find(findings, "max_slot_wal_keep_size"), nullptr);
   const auto slot = create_slot(server.settings("postgres"), "s", test_clock(), patience());

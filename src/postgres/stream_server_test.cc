@@ -29,7 +29,8 @@ class Stream : public ::testing::Test {
     }
     return out;
   }
-  Result<std::unique_ptr<PostgresStreamSource>> try_open(const flow::Position& from = {}, std::vector<StreamTable> given = {}) {
+  Result<std::unique_ptr<PostgresStreamSource>> try_open(const flow::Position& from = {},
+                                                         std::vector<StreamTable> given = {}) {
     StreamOptions options{slot, "pub", 2};
     options.batch_age = age;
     options.batch_rows_max = rows_max;
@@ -45,7 +46,8 @@ class Stream : public ::testing::Test {
   }
   void wait_until_free() {
     const base::Deadline limit = patience();
-    while (inspect_slot(database.settings(), slot, test_clock(), patience()).value()->is_active()) ASSERT_FALSE(test_clock().is_past(limit));
+    while (inspect_slot(database.settings(), slot, test_clock(), patience()).value()->is_active())
+      ASSERT_FALSE(test_clock().is_past(limit));
   }
   flow::Batch next() {
     auto batch = source->next(patience());
@@ -72,11 +74,14 @@ class Stream : public ::testing::Test {
         for (std::size_t row = 0; row < slice.row_count(); ++row) {
           out += out.empty() ? "" : " ";
           out += (slice.kind(row) == ChangeKind::kDelete ? "-" : "+") + slice.schema->destination.table + "(";
-          for (std::size_t i = 0; i < slice.columns.size(); ++i) out += (i == 0 ? "" : ",") + print_cell(slice.columns[i], row);
+          for (std::size_t i = 0; i < slice.columns.size(); ++i)
+            out += (i == 0 ? "" : ",") + print_cell(slice.columns[i], row);
           out += ")";
         }
       }
-      for (const flow::TableEvent& event : batch.events) out += (out.empty() ? "!" : " !") + event.source_table + "[" + std::to_string(static_cast<int>(event.kind)) + "]";
+      for (const flow::TableEvent& event : batch.events)
+        out +=
+            (out.empty() ? "!" : " !") + event.source_table + "[" + std::to_string(static_cast<int>(event.kind)) + "]";
     }
     return out;
   }
@@ -96,10 +101,14 @@ class Stream : public ::testing::Test {
 };
 
 TEST_F(Stream, brings_inserts_updates_deletes_and_key_changes_with_their_sequences) {
-  make("CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE nokey (a int)");
+  make(
+      "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE nokey (a "
+      "int)");
   open({}, tables({{"t"}, {}}));
   EXPECT_TRUE(source->progress().binary);
-  database.sql("BEGIN; INSERT INTO t VALUES (1, 'a'); INSERT INTO other VALUES (1); UPDATE t SET v = 'b'; UPDATE t SET id = 2; INSERT INTO nokey VALUES (1); DELETE FROM t; COMMIT");
+  database.sql(
+      "BEGIN; INSERT INTO t VALUES (1, 'a'); INSERT INTO other VALUES (1); UPDATE t SET v = 'b'; UPDATE t SET id = 2; "
+      "INSERT INTO nokey VALUES (1); DELETE FROM t; COMMIT");
   const auto batches = catch_up();
   EXPECT_EQ(print(batches), "+t(1,a) +t(1,b) -t(1,NULL) +t(2,b) -t(2,NULL)");
   const auto seen = sequences(batches);
@@ -198,26 +207,33 @@ TEST_F(Stream, tells_the_server_only_what_was_confirmed) {
   ASSERT_TRUE(source->confirm(batches.back().end));
   ASSERT_TRUE(source->confirm(to_position(start)));
   const base::Deadline limit = patience();
-  while (inspect_slot(database.settings(), slot, test_clock(), patience()).value()->confirmed_flush != to_lsn(batches.back().end).value()) ASSERT_FALSE(test_clock().is_past(limit));
+  while (inspect_slot(database.settings(), slot, test_clock(), patience()).value()->confirmed_flush !=
+         to_lsn(batches.back().end).value())
+    ASSERT_FALSE(test_clock().is_past(limit));
 }
 
 TEST_F(Stream, in_text_form_is_the_same) {
-  make("CREATE TABLE t (id int PRIMARY KEY, n numeric(10,2), j jsonb, b bytea, ts timestamptz, a int[], iv interval, tags tsvector)");
+  make(
+      "CREATE TABLE t (id int PRIMARY KEY, n numeric(10,2), j jsonb, b bytea, ts timestamptz, a int[], iv interval, "
+      "tags tsvector)");
   open();
   EXPECT_FALSE(source->progress().binary);
-  database.sql("INSERT INTO t VALUES (1, -1.5, '{\"a\":1}', '\\x61', '2024-06-01 12:00+02', '{1,2}', '1 day 02:03:04', 'cat')");
+  database.sql(
+      "INSERT INTO t VALUES (1, -1.5, '{\"a\":1}', '\\x61', '2024-06-01 12:00+02', '{1,2}', '1 day 02:03:04', 'cat')");
   EXPECT_EQ(print(catch_up()), "+t(1,-1.5,{\"a\": 1},a,2024-06-01T10:00:00Z,[1|2],0-0 1 2:3:4,'cat')");
 }
 
 TEST_F(Stream, refuses_values_and_rows_that_cannot_be_represented) {
   make("CREATE TABLE t (id int PRIMARY KEY, at date); CREATE TABLE k (at date PRIMARY KEY, v int)");
   open();
-  database.sql("INSERT INTO t VALUES (1, 'infinity'); INSERT INTO k VALUES ('infinity', 1), ('2024-01-01', 2); DELETE FROM k");
+  database.sql(
+      "INSERT INTO t VALUES (1, 'infinity'); INSERT INTO k VALUES ('infinity', 1), ('2024-01-01', 2); DELETE FROM k");
   const auto batches = catch_up();
   EXPECT_EQ(print(batches), "+t(1,NULL) +k(2024-01-01,2) -k(2024-01-01,NULL)");
   std::vector<data::Rejection> rejections;
   for (const flow::Batch& batch : batches)
-    for (const data::TableSlice& slice : batch.tables) rejections.insert(rejections.end(), slice.rejections.begin(), slice.rejections.end());
+    for (const data::TableSlice& slice : batch.tables)
+      rejections.insert(rejections.end(), slice.rejections.begin(), slice.rejections.end());
   ASSERT_EQ(rejections.size(), 2u);
   EXPECT_EQ(rejections[0].key, "id=1");
   EXPECT_EQ(rejections[0].column, "at");
@@ -228,13 +244,19 @@ TEST_F(Stream, refuses_values_and_rows_that_cannot_be_represented) {
 }
 
 TEST_F(Stream, fills_unchanged_large_values) {
-  make("CREATE TABLE t (id int PRIMARY KEY, small int, big text, doc jsonb); ALTER TABLE t ALTER big SET STORAGE EXTERNAL, ALTER doc SET STORAGE EXTERNAL;"
-       "INSERT INTO t SELECT i, 0, repeat(i::text, 5000), jsonb_build_object('k', repeat('y', 5000)) FROM generate_series(1, 5) i");
+  make(
+      "CREATE TABLE t (id int PRIMARY KEY, small int, big text, doc jsonb); ALTER TABLE t ALTER big SET STORAGE "
+      "EXTERNAL, ALTER doc SET STORAGE EXTERNAL;"
+      "INSERT INTO t SELECT i, 0, repeat(i::text, 5000), jsonb_build_object('k', repeat('y', 5000)) FROM "
+      "generate_series(1, 5) i");
   open();
   // In turn: looked up; taken from the batch; key changed after an insert in the batch; gone before it is looked up.
-  database.sql("UPDATE t SET small = 1 WHERE id = 1; UPDATE t SET small = 2 WHERE id = 1;"
-               "INSERT INTO t VALUES (10, 0, repeat('z', 5000), '{}'); UPDATE t SET small = 1, id = 11 WHERE id = 10; UPDATE t SET small = 2 WHERE id = 11;"
-               "UPDATE t SET small = 3 WHERE id = 2; DELETE FROM t WHERE id = 2; UPDATE t SET big = 'short' WHERE id = 3; UPDATE t SET id = 30 WHERE id = 3");
+  database.sql(
+      "UPDATE t SET small = 1 WHERE id = 1; UPDATE t SET small = 2 WHERE id = 1;"
+      "INSERT INTO t VALUES (10, 0, repeat('z', 5000), '{}'); UPDATE t SET small = 1, id = 11 WHERE id = 10; UPDATE t "
+      "SET small = 2 WHERE id = 11;"
+      "UPDATE t SET small = 3 WHERE id = 2; DELETE FROM t WHERE id = 2; UPDATE t SET big = 'short' WHERE id = 3; "
+      "UPDATE t SET id = 30 WHERE id = 3");
   age = std::chrono::seconds(1);
   open();
   std::map<std::string, std::string> table;  // what a destination would show
@@ -249,25 +271,34 @@ TEST_F(Stream, fills_unchanged_large_values) {
         }
         EXPECT_FALSE(slice.columns[2].is_null(row)) << key;
         EXPECT_FALSE(slice.columns[3].is_null(row)) << key;
-        table[key] = print_cell(slice.columns[1], row) + "," + print_cell(slice.columns[2], row) + "," + print_cell(slice.columns[3], row);
+        table[key] = print_cell(slice.columns[1], row) + "," + print_cell(slice.columns[2], row) + "," +
+                     print_cell(slice.columns[3], row);
       }
     }
   }
-  const Rows rows = database.sql("SELECT id, small || ',' || big || ',' || doc FROM t WHERE id IN (1, 11, 30) ORDER BY id");
+  const Rows rows =
+      database.sql("SELECT id, small || ',' || big || ',' || doc FROM t WHERE id IN (1, 11, 30) ORDER BY id");
   ASSERT_EQ(table.size(), 3u);
-  for (int row = 0; row < rows.size(); ++row) EXPECT_EQ(table[rows.text(row, 0)], rows.text(row, 1)) << rows.text(row, 0);
+  for (int row = 0; row < rows.size(); ++row)
+    EXPECT_EQ(table[rows.text(row, 0)], rows.text(row, 1)) << rows.text(row, 0);
 }
 
 TEST_F(Stream, takes_large_values_of_identity_full_from_the_old_row) {
-  make("CREATE TABLE t (id int PRIMARY KEY, small int, big text); ALTER TABLE t REPLICA IDENTITY FULL; ALTER TABLE t ALTER big SET STORAGE EXTERNAL; INSERT INTO t VALUES (1, 0, repeat('x', 5000))");
+  make(
+      "CREATE TABLE t (id int PRIMARY KEY, small int, big text); ALTER TABLE t REPLICA IDENTITY FULL; ALTER TABLE t "
+      "ALTER big SET STORAGE EXTERNAL; INSERT INTO t VALUES (1, 0, repeat('x', 5000))");
   open();
-  database.sql("BEGIN; UPDATE t SET small = 1; UPDATE t SET big = 'now another'; COMMIT; UPDATE t SET id = 2; DELETE FROM t");
+  database.sql(
+      "BEGIN; UPDATE t SET small = 1; UPDATE t SET big = 'now another'; COMMIT; UPDATE t SET id = 2; DELETE FROM t");
   const auto batches = catch_up();
-  EXPECT_EQ(print(batches), "+t(1,1," + std::string(5000, 'x') + ") +t(1,1,now another) -t(1,NULL,NULL) +t(2,1,now another) -t(2,NULL,NULL)");
+  EXPECT_EQ(print(batches), "+t(1,1," + std::string(5000, 'x') +
+                                ") +t(1,1,now another) -t(1,NULL,NULL) +t(2,1,now another) -t(2,NULL,NULL)");
 }
 
 TEST_F(Stream, of_a_table_whose_values_cannot_be_looked_up_stops_that_table_only) {
-  make("CREATE TABLE t (id int PRIMARY KEY, small int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL; INSERT INTO t VALUES (1, 0, repeat('x', 5000)); CREATE TABLE fine (id int PRIMARY KEY)");
+  make(
+      "CREATE TABLE t (id int PRIMARY KEY, small int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL; INSERT "
+      "INTO t VALUES (1, 0, repeat('x', 5000)); CREATE TABLE fine (id int PRIMARY KEY)");
   const auto given = tables();
   database.sql("UPDATE t SET small = 1; DROP TABLE t; INSERT INTO fine VALUES (1)");
   open({}, given);
@@ -281,7 +312,9 @@ TEST_F(Stream, follows_added_columns_in_order) {
   make("CREATE TABLE t (id int PRIMARY KEY, v text)");
   age = std::chrono::seconds(1);
   open();
-  database.sql("INSERT INTO t VALUES (1, 'a'); ALTER TABLE t ADD COLUMN n int, ADD COLUMN d timestamptz; INSERT INTO t VALUES (2, 'b', 7, '2024-01-01 00:00+00'); UPDATE t SET n = 1 WHERE id = 1");
+  database.sql(
+      "INSERT INTO t VALUES (1, 'a'); ALTER TABLE t ADD COLUMN n int, ADD COLUMN d timestamptz; INSERT INTO t VALUES "
+      "(2, 'b', 7, '2024-01-01 00:00+00'); UPDATE t SET n = 1 WHERE id = 1");
   const auto batches = catch_up();
   EXPECT_EQ(print(batches), "+t(1,a) +t(2,b,7,2024-01-01T00:00:00Z) +t(1,a,1,NULL)");
   std::vector<std::uint32_t> versions;
@@ -311,16 +344,28 @@ TEST_F(Stream, goes_on_in_text_form_after_a_column_of_an_unknown_binary_type) {
 }
 
 TEST_F(Stream, refuses_every_other_change_of_shape_and_goes_on_with_the_rest) {
-  struct Case { const char* change; const char* reason; const char* row = "INSERT INTO t (id, n) VALUES (2, 2)"; };
+  struct Case {
+    const char* change;
+    const char* reason;
+    const char* row = "INSERT INTO t (id, n) VALUES (2, 2)";
+  };
   const Case cases[] = {
-      {"ALTER TABLE t DROP COLUMN v", "dropped"}, {"ALTER TABLE t RENAME v TO w", "renamed"}, {"ALTER TABLE t ALTER n TYPE bigint", "changed its type"},
-      {"ALTER TABLE t ALTER m TYPE numeric(60,20)", "changed its type"}, {"ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, n)", "its key changed"},
-      {"ALTER TABLE t ADD COLUMN d int DEFAULT 7", "default"}, {"ALTER TABLE t REPLICA IDENTITY NOTHING", "NOTHING"}, {"ALTER TABLE t RENAME TO t2", "renamed to public.t2", "INSERT INTO t2 (id, n) VALUES (2, 2)"},
-      {"ALTER TABLE t ADD COLUMN \"V\" int", "upper and lower case"}, {"ALTER TABLE t RENAME TO old; CREATE TABLE t (id int PRIMARY KEY, v text, n int, m numeric(10,2))", "made anew"},
+      {"ALTER TABLE t DROP COLUMN v", "dropped"},
+      {"ALTER TABLE t RENAME v TO w", "renamed"},
+      {"ALTER TABLE t ALTER n TYPE bigint", "changed its type"},
+      {"ALTER TABLE t ALTER m TYPE numeric(60,20)", "changed its type"},
+      {"ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, n)", "its key changed"},
+      {"ALTER TABLE t ADD COLUMN d int DEFAULT 7", "default"},
+      {"ALTER TABLE t REPLICA IDENTITY NOTHING", "NOTHING"},
+      {"ALTER TABLE t RENAME TO t2", "renamed to public.t2", "INSERT INTO t2 (id, n) VALUES (2, 2)"},
+      {"ALTER TABLE t ADD COLUMN \"V\" int", "upper and lower case"},
+      {"ALTER TABLE t RENAME TO old; CREATE TABLE t (id int PRIMARY KEY, v text, n int, m numeric(10,2))", "made anew"},
   };
   make("CREATE TABLE fine (id int PRIMARY KEY)");
   for (const Case& c : cases) {
-    database.sql("DROP TABLE IF EXISTS t, t2, old; CREATE TABLE t (id int PRIMARY KEY, v text, n int NOT NULL, m numeric(10,2)); TRUNCATE fine");
+    database.sql(
+        "DROP TABLE IF EXISTS t, t2, old; CREATE TABLE t (id int PRIMARY KEY, v text, n int NOT NULL, m "
+        "numeric(10,2)); TRUNCATE fine");
     open(to_position(parse_lsn(database.value("SELECT pg_current_wal_lsn()")).value()));
     database.sql("INSERT INTO t VALUES (1, 'a', 1, 1); " + std::string(c.change));
     database.sql(std::string(c.row) + "; INSERT INTO fine VALUES (1)");
@@ -328,7 +373,8 @@ TEST_F(Stream, refuses_every_other_change_of_shape_and_goes_on_with_the_rest) {
     std::string reason;
     for (const flow::Batch& batch : batches)
       for (const flow::TableEvent& event : batch.events)
-        if (event.kind == flow::TableEvent::Kind::kSchemaRefused && event.source_table == "public.t") reason = event.reason;
+        if (event.kind == flow::TableEvent::Kind::kSchemaRefused && event.source_table == "public.t")
+          reason = event.reason;
     EXPECT_NE(reason.find(c.reason), std::string::npos) << c.change << ": " << reason << " in " << print(batches);
     EXPECT_NE(print(batches).find("+fine(1)"), std::string::npos) << c.change;
     EXPECT_EQ(print(batches).find("+t(2"), std::string::npos) << c.change;
@@ -361,11 +407,18 @@ TEST_F(Stream, says_when_a_table_was_truncated) {
 }
 
 TEST_F(Stream, of_partitions_is_that_of_their_root) {
-  make("CREATE TABLE part (id int, at date, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
-       "CREATE TABLE part_2 (v text, at date NOT NULL, id int NOT NULL, PRIMARY KEY (id, at)); ALTER TABLE part ATTACH PARTITION part_2 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')");
+  make(
+      "CREATE TABLE part (id int, at date, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); CREATE TABLE part_1 "
+      "PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
+      "CREATE TABLE part_2 (v text, at date NOT NULL, id int NOT NULL, PRIMARY KEY (id, at)); ALTER TABLE part ATTACH "
+      "PARTITION part_2 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')");
   open();
-  database.sql("INSERT INTO part VALUES (1, '2024-02-02', 'a'), (2, '2025-02-02', 'b'); UPDATE part SET v = 'c' WHERE id = 2; UPDATE part SET at = '2025-03-03' WHERE id = 1");
-  EXPECT_EQ(print(catch_up()), "+part(1,2024-02-02,a) +part(2,2025-02-02,b) +part(2,2025-02-02,c) -part(1,2024-02-02,NULL) +part(1,2025-03-03,a)");
+  database.sql(
+      "INSERT INTO part VALUES (1, '2024-02-02', 'a'), (2, '2025-02-02', 'b'); UPDATE part SET v = 'c' WHERE id = 2; "
+      "UPDATE part SET at = '2025-03-03' WHERE id = 1");
+  EXPECT_EQ(print(catch_up()),
+            "+part(1,2024-02-02,a) +part(2,2025-02-02,b) +part(2,2025-02-02,c) -part(1,2024-02-02,NULL) "
+            "+part(1,2025-03-03,a)");
 }
 
 TEST_F(Stream, names_who_holds_the_slot) {
@@ -403,13 +456,16 @@ TEST_F(Stream, does_not_start_where_changes_are_missing) {
   EXPECT_TRUE(drop_slot(database.settings(), slot, test_clock(), patience()).value());
   EXPECT_FALSE(drop_slot(database.settings(), slot, test_clock(), patience()).value());
   EXPECT_EQ(try_open().error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(may_adopt_slot(database.settings(), slot, test_clock(), patience(), std::chrono::milliseconds(1)).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(
+      may_adopt_slot(database.settings(), slot, test_clock(), patience(), std::chrono::milliseconds(1)).error().code(),
+      ErrorCode::kNotFound);
 }
 
 TEST_F(Stream, ends_with_an_error_when_the_server_goes) {
   make("CREATE TABLE t (id int PRIMARY KEY)");
   open();
-  database.sql("SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots WHERE slot_name = '" + slot + "'");
+  database.sql("SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots WHERE slot_name = '" + slot +
+               "'");
   Result<std::optional<flow::Batch>> batch = std::optional<flow::Batch>();
   for (int i = 0; i < 10 && batch; ++i) batch = source->next(patience());
   ASSERT_FALSE(batch);

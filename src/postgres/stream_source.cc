@@ -16,12 +16,15 @@ namespace {
 
 class SlotStream final : public PostgresStreamSource {
  public:
-  SlotStream(const ConnectionSettings& settings, StreamOptions options, const base::Clock& clock) : options_(std::move(options)), clock_(clock), catalog_(settings, clock) {}
+  SlotStream(const ConnectionSettings& settings, StreamOptions options, const base::Clock& clock)
+      : options_(std::move(options)), clock_(clock), catalog_(settings, clock) {}
 
   Status start(const ConnectionSettings& settings, std::vector<StreamTable> tables, Lsn from, base::Deadline deadline);
   Result<std::optional<flow::Batch>> next(base::Deadline deadline) override;
   Status confirm(const flow::Position& durable) override;
-  StreamProgress progress() const override { return {assembler_->restart(), durable_, server_end_, assembler_->ignored_rows(), binary_}; }
+  StreamProgress progress() const override {
+    return {assembler_->restart(), durable_, server_end_, assembler_->ignored_rows(), binary_};
+  }
 
  private:
   Result<CopyState> drain(base::Deadline deadline);
@@ -42,29 +45,36 @@ class SlotStream final : public PostgresStreamSource {
   Lsn durable_, told_, server_end_;
   bool binary_ = false, reply_wanted_ = false;
   base::Deadline age_limit_ = base::Deadline::never();
-  base::Deadline idle_limit_ = base::Deadline::passed();     // when the position alone is worth a batch
+  base::Deadline idle_limit_ = base::Deadline::passed();  // when the position alone is worth a batch
   base::Deadline status_limit_ = base::Deadline::passed();
   base::Deadline ask_limit_ = base::Deadline::passed();
 };
 
-Status SlotStream::start(const ConnectionSettings& settings, std::vector<StreamTable> tables, Lsn from, base::Deadline deadline) {
+Status SlotStream::start(const ConnectionSettings& settings, std::vector<StreamTable> tables, Lsn from,
+                         base::Deadline deadline) {
   TRY(const ServerFacts facts, read_server_facts(settings, clock_, deadline));
   TRY(const auto slot, inspect_slot(settings, options_.slot, clock_, deadline));
   TRY_STATUS(check_slot(options_.slot, slot, from));
   binary_ = facts.version_num >= kBinaryStreamVersionMin &&
             std::all_of(tables.begin(), tables.end(), [](const StreamTable& t) {
-              return std::all_of(t.table.columns.begin(), t.table.columns.end(), [](const SourceColumn& c) { return c.mapping.binary; });
+              return std::all_of(t.table.columns.begin(), t.table.columns.end(),
+                                 [](const SourceColumn& c) { return c.mapping.binary; });
             });
   const ValueRules rules{facts.money_decimals, facts.server_encoding == "SQL_ASCII"};
   const Lsn start = std::max(from, slot->confirmed_flush);
-  assembler_ = std::make_unique<StreamAssembler>(std::move(tables), rules, options_.epoch, start, binary_,
-                                                 [this](const SourceTable& table, const std::vector<std::string>& names) { return catalog_.columns(table, names); });
+  assembler_ =
+      std::make_unique<StreamAssembler>(std::move(tables), rules, options_.epoch, start, binary_,
+                                        [this](const SourceTable& table, const std::vector<std::string>& names) {
+                                          return catalog_.columns(table, names);
+                                        });
   durable_ = told_ = start;
   server_end_ = facts.wal_end;
   TRY(client_, Client::connect(settings, Client::Mode::kReplication, clock_, deadline));
-  const std::string sql = "START_REPLICATION SLOT " + quote_identifier(options_.slot) + " LOGICAL " + format_lsn(start) + " (proto_version '1', publication_names " +
+  const std::string sql = "START_REPLICATION SLOT " + quote_identifier(options_.slot) + " LOGICAL " +
+                          format_lsn(start) + " (proto_version '1', publication_names " +
                           quote_publication(options_.publication) + (binary_ ? ", binary 'true')" : ")");
-  if (Status started = client_->start_copy(sql, deadline, "start the change stream of slot " + options_.slot); !started) {
+  if (Status started = client_->start_copy(sql, deadline, "start the change stream of slot " + options_.slot);
+      !started) {
     // Between the look at the slot and now somebody may have taken it.
     TRY(const auto again, inspect_slot(settings, options_.slot, clock_, deadline));
     if (again && again->is_active()) return slot_is_held(*again);
@@ -99,7 +109,9 @@ Status SlotStream::handle(std::string_view frame) {
       return ok();
     }
   }
-  return Error(ErrorCode::kCorrupt, "the change stream has a frame of an unknown form").side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+  return Error(ErrorCode::kCorrupt, "the change stream has a frame of an unknown form")
+      .side(base::Side::kSource)
+      .retry(base::Retry::kAfterBackoff);
 }
 
 Result<CopyState> SlotStream::drain(base::Deadline deadline) {
@@ -129,15 +141,19 @@ Result<flow::Batch> SlotStream::close_batch() {
     // An error of this connection is the stream's; what comes after it is the table's.
     if (!making.waiting.empty()) TRY_STATUS(catalog_.connect());
     if (const Status filled = catalog_.fill(making); !filled) {
-      const bool of_table = filled.error().code() == ErrorCode::kAuth || filled.error().code() == ErrorCode::kNotFound || filled.error().code() == ErrorCode::kSchema;
+      const bool of_table = filled.error().code() == ErrorCode::kAuth ||
+                            filled.error().code() == ErrorCode::kNotFound ||
+                            filled.error().code() == ErrorCode::kSchema;
       if (!of_table) return filled.error();
       assembler_->stop(table);
       const data::Sequence sequence = making.slice.sequences.empty() ? data::Sequence{} : making.slice.sequences.back();
-      const std::string mend = filled.error().code() == ErrorCode::kAuth ? "; GRANT SELECT ON " + table + " TO the role of this source" : "";
+      const std::string mend =
+          filled.error().code() == ErrorCode::kAuth ? "; GRANT SELECT ON " + table + " TO the role of this source" : "";
       batch.events.push_back({flow::TableEvent::Kind::kUnreadable, table, sequence, filled.error().text() + mend});
       continue;
     }
-    if (making.slice.row_count() > 0 || !making.slice.rejections.empty()) batch.tables.push_back(std::move(making.slice));
+    if (making.slice.row_count() > 0 || !making.slice.rejections.empty())
+      batch.tables.push_back(std::move(making.slice));
   }
   for (flow::TableEvent& event : output.events) batch.events.push_back(std::move(event));
   batch.sequence = sequence_;
@@ -160,7 +176,9 @@ base::Deadline SlotStream::next_wake(base::Deadline deadline) const {
 Result<std::optional<flow::Batch>> SlotStream::next(base::Deadline deadline) {
   for (;;) {
     TRY(const CopyState state, drain(deadline));
-    if (state == CopyState::kEnd) return Error(ErrorCode::kUnavailable, "the server ended the change stream of slot " + options_.slot).side(base::Side::kSource);
+    if (state == CopyState::kEnd)
+      return Error(ErrorCode::kUnavailable, "the server ended the change stream of slot " + options_.slot)
+          .side(base::Side::kSource);
     if (assembler_->has_output() && age_limit_.is_never()) age_limit_ = clock_.in(options_.batch_age);
     TRY_STATUS(keep_alive(state == CopyState::kWait));
     if (is_full() || is_due()) {
@@ -209,8 +227,9 @@ Status SlotStream::confirm(const flow::Position& position) {
 
 }  // namespace
 
-Result<std::unique_ptr<PostgresStreamSource>> PostgresStreamSource::open(const ConnectionSettings& settings, StreamOptions options, std::vector<StreamTable> tables,
-                                                                         const flow::Position& from, const base::Clock& clock, base::Deadline deadline) {
+Result<std::unique_ptr<PostgresStreamSource>> PostgresStreamSource::open(
+    const ConnectionSettings& settings, StreamOptions options, std::vector<StreamTable> tables,
+    const flow::Position& from, const base::Clock& clock, base::Deadline deadline) {
   TRY(const Lsn start, to_lsn(from));
   auto stream = std::make_unique<SlotStream>(settings, std::move(options), clock);
   TRY_STATUS(stream->start(settings, std::move(tables), start, deadline));

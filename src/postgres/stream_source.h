@@ -36,17 +36,17 @@ struct StreamTable {
 struct StreamOptions {
   std::string slot, publication;
   std::uint16_t epoch = 1;
-  base::Duration batch_age = kStreamBatchAgeDefault;   // of the oldest row in a batch, whole transactions
+  base::Duration batch_age = kStreamBatchAgeDefault;  // of the oldest row in a batch, whole transactions
   std::size_t batch_rows_max = kStreamBatchRowsMax;
   std::size_t batch_bytes_max = kStreamBatchBytesMax;  // as the server sent them
 };
 
 // For status and metrics.
 struct StreamProgress {
-  Lsn received;         // the newest place whose transactions have been read whole
-  Lsn confirmed;        // what the server was last told is durable
-  Lsn server_end;       // the newest place that the server spoke of
-  std::uint64_t ignored_rows = 0;   // of tables that were not asked for
+  Lsn received;                    // the newest place whose transactions have been read whole
+  Lsn confirmed;                   // what the server was last told is durable
+  Lsn server_end;                  // the newest place that the server spoke of
+  std::uint64_t ignored_rows = 0;  // of tables that were not asked for
   bool binary = false;
 };
 
@@ -55,8 +55,9 @@ class PostgresStreamSource : public flow::Source {
   // Starts from `from`, or from where the slot stands when that is empty. kNotFound: no such slot. kConflict: the slot is
   // held by another process (retry after_backoff when it looks like an earlier life of ours, by its application name,
   // else never), or it stands behind `from`'s past (what lies between is lost; retry after_operator).
-  static Result<std::unique_ptr<PostgresStreamSource>> open(const ConnectionSettings& settings, StreamOptions options, std::vector<StreamTable> tables,
-                                                            const flow::Position& from, const base::Clock& clock, base::Deadline deadline);
+  static Result<std::unique_ptr<PostgresStreamSource>> open(const ConnectionSettings& settings, StreamOptions options,
+                                                            std::vector<StreamTable> tables, const flow::Position& from,
+                                                            const base::Clock& clock, base::Deadline deadline);
 
   virtual StreamProgress progress() const = 0;
 };

@@ -25,6 +25,8 @@ struct TypeRule {
   std::vector<NamedKind> names;
 };
 
+// A table reads by its columns.
+// clang-format off
 const std::vector<TypeRule>& rules() {
   using K = ValueKind;
   static const std::vector<TypeRule> all = {
@@ -58,6 +60,7 @@ const std::vector<TypeRule>& rules() {
   };
   return all;
 }
+// clang-format on
 
 struct Scalar {
   ValueKind kind = ValueKind::kOtherText;

@@ -14,25 +14,25 @@ namespace flytt::postgres {
 // One entry of pg_type, domains resolved.
 struct NamedType {
   std::uint32_t oid = 0;
-  std::string schema, name;   // "pg_catalog", "int4"
-  char kind = 'b';            // pg_type.typtype: b base, c composite, e enum, r range, m multirange, p pseudo
-  char delimiter = ',';       // pg_type.typdelim, of this type's arrays
+  std::string schema, name;  // "pg_catalog", "int4"
+  char kind = 'b';           // pg_type.typtype: b base, c composite, e enum, r range, m multirange, p pseudo
+  char delimiter = ',';      // pg_type.typdelim, of this type's arrays
 };
 
 // The type of a column.
 struct SourceType {
-  std::uint32_t declared_oid = 0;    // as the column names it (of the domain)
-  std::string declared;              // as people write it: "numeric(10,2)", "app.email"
-  std::int32_t modifier = -1;        // atttypmod, of the base type
-  NamedType base;                    // of an array: the array type
+  std::uint32_t declared_oid = 0;  // as the column names it (of the domain)
+  std::string declared;            // as people write it: "numeric(10,2)", "app.email"
+  std::int32_t modifier = -1;      // atttypmod, of the base type
+  NamedType base;                  // of an array: the array type
   bool is_array = false;
-  NamedType element;                 // only of an array
+  NamedType element;  // only of an array
 };
 
 struct TypeMapping {
   data::Type type;
-  bool binary = false;          // we read its binary form; otherwise its text form is asked for
-  bool key_allowed = false;     // may be a primary key column in BigQuery
+  bool binary = false;       // we read its binary form; otherwise its text form is asked for
+  bool key_allowed = false;  // may be a primary key column in BigQuery
 };
 TypeMapping map_type(const SourceType& type);
 

@@ -81,8 +81,10 @@ TEST(Types, of_the_same_name_in_another_schema_are_text) {
 }
 
 TEST(Types, keys_are_what_bigquery_allows) {
-  for (const char* name : {"int8", "text", "bytea", "bool", "numeric", "date", "timestamp", "timestamptz", "uuid"}) EXPECT_TRUE(map_type(builtin(name)).key_allowed) << name;
-  for (const char* name : {"float8", "time", "interval", "jsonb"}) EXPECT_FALSE(map_type(builtin(name)).key_allowed) << name;
+  for (const char* name : {"int8", "text", "bytea", "bool", "numeric", "date", "timestamp", "timestamptz", "uuid"})
+    EXPECT_TRUE(map_type(builtin(name)).key_allowed) << name;
+  for (const char* name : {"float8", "time", "interval", "jsonb"})
+    EXPECT_FALSE(map_type(builtin(name)).key_allowed) << name;
   EXPECT_FALSE(map_type(array_of("int4")).key_allowed);
 }
 
@@ -101,11 +103,13 @@ TEST(BinaryValues, golden_bytes) {
   EXPECT_EQ(binary(builtin("float4"), "\x3F\x80\0\0"s), "1");
   EXPECT_EQ(binary(builtin("float8"), "\x7F\xF0\0\0\0\0\0\0"s), "inf");
   EXPECT_EQ(binary(builtin("bool"), "\1"s), "true");
-  EXPECT_EQ(binary(builtin("uuid"), "\xA0\xEE\xBC\x99\x9C\x0B\x4E\xF8\xBB\x6D\x6B\xB9\xBD\x38\x0A\x11"s), "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
+  EXPECT_EQ(binary(builtin("uuid"), "\xA0\xEE\xBC\x99\x9C\x0B\x4E\xF8\xBB\x6D\x6B\xB9\xBD\x38\x0A\x11"s),
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
   EXPECT_EQ(binary(builtin("date"), "\0\0\x22\x79"s), "2024-02-29");
   EXPECT_EQ(binary(builtin("time"), "\0\0\0\0\0\x0F\x42\x40"s), "00:00:01");
   EXPECT_EQ(binary(builtin("jsonb"), "\1{\"a\": 1}"s), "{\"a\": 1}");
-  EXPECT_EQ(binary(array_of("int4"), "\0\0\0\1\0\0\0\0\0\0\0\x17\0\0\0\2\0\0\0\1\0\0\0\4\0\0\0\7\0\0\0\4\0\0\0\x08"s), "[7|8]");
+  EXPECT_EQ(binary(array_of("int4"), "\0\0\0\1\0\0\0\0\0\0\0\x17\0\0\0\2\0\0\0\1\0\0\0\4\0\0\0\7\0\0\0\4\0\0\0\x08"s),
+            "[7|8]");
   EXPECT_EQ(binary(array_of("int4"), "\0\0\0\0\0\0\0\0\0\0\0\x17"s), "[]");
   // 12345.678 = digits 1, 2345, 6780 with weight 1 and display scale 3
   const std::string number = "\0\3\0\1\0\0\0\3\0\1\x09\x29\x1A\x7C"s;
@@ -115,33 +119,47 @@ TEST(BinaryValues, golden_bytes) {
 
 TEST(BinaryValues, that_do_not_fit_are_refused) {
   EXPECT_EQ(binary(builtin("date"), "\x7F\xFF\xFF\xFF"s), "refused: " + std::string(sentence(Verdict::kNotFinite)));
-  EXPECT_EQ(binary(builtin("numeric"), "\0\0\0\0\xC0\0\0\0"s), "refused: " + std::string(sentence(Verdict::kNotFinite)));
-  EXPECT_EQ(binary(builtin("time"), "\0\0\0\x14\x1D\xD7\x60\0"s), "refused: " + std::string(sentence(Verdict::kMidnight)));
-  EXPECT_EQ(binary(array_of("int4"), "\0\0\0\1\0\0\0\1\0\0\0\x17\0\0\0\2\0\0\0\1\0\0\0\4\0\0\0\7\xFF\xFF\xFF\xFF"s), "refused: " + std::string(sentence(Verdict::kNullElement)));
-  EXPECT_EQ(binary(array_of("int4"), "\0\0\0\2\0\0\0\0\0\0\0\x17\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\4\0\0\0\7"s), "refused: " + std::string(sentence(Verdict::kDimensions)));
+  EXPECT_EQ(binary(builtin("numeric"), "\0\0\0\0\xC0\0\0\0"s),
+            "refused: " + std::string(sentence(Verdict::kNotFinite)));
+  EXPECT_EQ(binary(builtin("time"), "\0\0\0\x14\x1D\xD7\x60\0"s),
+            "refused: " + std::string(sentence(Verdict::kMidnight)));
+  EXPECT_EQ(binary(array_of("int4"), "\0\0\0\1\0\0\0\1\0\0\0\x17\0\0\0\2\0\0\0\1\0\0\0\4\0\0\0\7\xFF\xFF\xFF\xFF"s),
+            "refused: " + std::string(sentence(Verdict::kNullElement)));
+  EXPECT_EQ(binary(array_of("int4"), "\0\0\0\2\0\0\0\0\0\0\0\x17\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\4\0\0\0\7"s),
+            "refused: " + std::string(sentence(Verdict::kDimensions)));
 }
 
 TEST(BinaryValues, every_cut_of_a_value_is_malformed_and_appends_nothing) {
   const std::pair<SourceType, std::string> whole[] = {
-      {builtin("int4"), "\0\0\0\1"s}, {builtin("numeric"), "\0\3\0\1\0\0\0\3\0\1\x09\x29\x1A\x7C"s}, {builtin("uuid"), std::string(16, 'x')},
-      {builtin("interval"), std::string(16, '\0')}, {builtin("timestamptz"), std::string(8, '\0')}, {builtin("inet"), "\2\x20\0\4\x7F\0\0\1"s},
+      {builtin("int4"), "\0\0\0\1"s},
+      {builtin("numeric"), "\0\3\0\1\0\0\0\3\0\1\x09\x29\x1A\x7C"s},
+      {builtin("uuid"), std::string(16, 'x')},
+      {builtin("interval"), std::string(16, '\0')},
+      {builtin("timestamptz"), std::string(8, '\0')},
+      {builtin("inet"), "\2\x20\0\4\x7F\0\0\1"s},
       {array_of("int4"), "\0\0\0\1\0\0\0\0\0\0\0\x17\0\0\0\2\0\0\0\1\0\0\0\4\0\0\0\7\0\0\0\4\0\0\0\x08"s}};
   for (const auto& [type, bytes] : whole) {
     EXPECT_EQ(binary(type, bytes).find("refused"), std::string::npos) << type.base.name;
-    for (std::size_t length = 0; length < bytes.size(); ++length) EXPECT_EQ(binary(type, bytes.substr(0, length)), "refused: " + std::string(sentence(Verdict::kMalformed))) << type.base.name << " cut at " << length;
+    for (std::size_t length = 0; length < bytes.size(); ++length)
+      EXPECT_EQ(binary(type, bytes.substr(0, length)), "refused: " + std::string(sentence(Verdict::kMalformed)))
+          << type.base.name << " cut at " << length;
   }
 }
 
 TEST(Json, is_refused_exactly_where_bigquery_refuses) {
-  for (const char* good : {"{}", "[1, -2.5, 1e10, 9223372036854775807, 18446744073709551615, -9223372036854775808]", R"("\ud83d\ude00 \\u0000")", "0.1", "1E+2", "-0", "1.10",
-                           "100000000000000000000", "0e-400", "\"\\u00e6 { [ 1e999\"", "123456789012345680000"})
+  for (const char* good : {"{}", "[1, -2.5, 1e10, 9223372036854775807, 18446744073709551615, -9223372036854775808]",
+                           R"("\ud83d\ude00 \\u0000")", "0.1", "1E+2", "-0", "1.10", "100000000000000000000", "0e-400",
+                           "\"\\u00e6 { [ 1e999\"", "123456789012345680000"})
     EXPECT_EQ(check_json(good), Verdict::kOk) << good;
-  for (const char* number : {"[1e400]", "123456789012345678901", "0.1000000000000000055511151231257827", "{\"a\": -1e-400}", "18446744073709551617"})
+  for (const char* number : {"[1e400]", "123456789012345678901", "0.1000000000000000055511151231257827",
+                             "{\"a\": -1e-400}", "18446744073709551617"})
     EXPECT_EQ(check_json(number), Verdict::kJsonNumber) << number;
-  for (const char* character : {R"("\u0000")", R"("\ud83d")", R"("\ude00\ud83d")", R"("\ud83dx")"}) EXPECT_EQ(check_json(character), Verdict::kJsonCharacter) << character;
+  for (const char* character : {R"("\u0000")", R"("\ud83d")", R"("\ude00\ud83d")", R"("\ud83dx")"})
+    EXPECT_EQ(check_json(character), Verdict::kJsonCharacter) << character;
   EXPECT_EQ(check_json(std::string(500, '[') + std::string(500, ']')), Verdict::kOk);
   EXPECT_EQ(check_json(std::string(501, '[') + std::string(501, ']')), Verdict::kJsonDepth);
-  for (const char* broken : {"\"abc", "\"\\", "\"\\u12", "[", "]"}) EXPECT_EQ(check_json(broken), Verdict::kMalformed) << broken;
+  for (const char* broken : {"\"abc", "\"\\", "\"\\u12", "[", "]"})
+    EXPECT_EQ(check_json(broken), Verdict::kMalformed) << broken;
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ using internal::Transaction;
 
 namespace {
 
-constexpr std::int64_t kApplicationId = 0x666C7974;  // "flyt"; in the file's header, so that another program's file is never taken
+constexpr std::int64_t kApplicationId =
+    0x666C7974;  // "flyt"; in the file's header, so that another program's file is never taken
 
 constexpr const char* kSchema = R"(
 CREATE TABLE checkpoint(
@@ -47,7 +48,8 @@ CREATE TABLE stream_facts(
 )";
 
 constexpr const char* kTableColumns =
-    "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, generation, reason, "
+    "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, "
+    "generation, reason, "
     "is_refused, detached_at, since_micros, copy_point, copy_point_micros, copy_plan, rows_estimated";
 
 struct PhaseName {
@@ -71,7 +73,8 @@ Result<TablePhase> parse_phase(std::string_view name) {
 Status make_private_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor < 0)
-    return Error(ErrorCode::kConfig, "cannot open the state file " + path + "; check that its folder exists and may be written");
+    return Error(ErrorCode::kConfig,
+                 "cannot open the state file " + path + "; check that its folder exists and may be written");
   const int code = ::fchmod(descriptor, 0600);
   ::close(descriptor);
   if (code != 0) return Error(ErrorCode::kConfig, "the state file " + path + " belongs to another user");
@@ -82,8 +85,16 @@ Status write_table(Connection& connection, const TableRecord& table) {
   TRY(Statement statement, connection.prepare("INSERT OR REPLACE INTO stream_table(" + std::string(kTableColumns) +
                                               ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
   statement.text(table.stream).text(table.source_table).text(table.project).text(table.dataset).text(table.table);
-  statement.number(table.created_micros).text(to_string(table.phase)).text(table.source_identity).text(table.valid_after).number(table.generation);
-  statement.text(table.reason).number(table.is_refused ? 1 : 0).text(table.detached_at).number(table.since_micros).text(table.copy_point);
+  statement.number(table.created_micros)
+      .text(to_string(table.phase))
+      .text(table.source_identity)
+      .text(table.valid_after)
+      .number(table.generation);
+  statement.text(table.reason)
+      .number(table.is_refused ? 1 : 0)
+      .text(table.detached_at)
+      .number(table.since_micros)
+      .text(table.copy_point);
   statement.number(table.copy_point_micros).text(table.copy_plan).number(table.rows_estimated);
   return statement.run();
 }
@@ -153,24 +164,28 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, Access acces
     TRY(const std::int64_t objects, connection.number("SELECT count(*) FROM sqlite_schema"));
     if (objects == 0) {
       TRY_STATUS(connection.execute(kSchema));
-      TRY_STATUS(connection.execute(("PRAGMA application_id=" + std::to_string(kApplicationId) + ";PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str()));
+      TRY_STATUS(connection.execute(("PRAGMA application_id=" + std::to_string(kApplicationId) +
+                                     ";PRAGMA user_version=" + std::to_string(kFormatVersion))
+                                        .c_str()));
     }
     TRY_STATUS(transaction.commit());
   }
   TRY(const std::int64_t application, connection.number("PRAGMA application_id"));
   if (application != kApplicationId)
-    return Error(ErrorCode::kCorrupt, "the file " + path + " is not a state file of flytt; name another one in `state`");
+    return Error(ErrorCode::kCorrupt,
+                 "the file " + path + " is not a state file of flytt; name another one in `state`");
   TRY(const std::int64_t version, connection.number("PRAGMA user_version"));
   if (version > kFormatVersion)
-    return Error(ErrorCode::kUnsupported, "the state file " + path + " has format " + std::to_string(version) + ", newer than this flytt (" +
-                                              std::to_string(kFormatVersion) + "); use the newer flytt");
+    return Error(ErrorCode::kUnsupported, "the state file " + path + " has format " + std::to_string(version) +
+                                              ", newer than this flytt (" + std::to_string(kFormatVersion) +
+                                              "); use the newer flytt");
   return std::unique_ptr<Store>(new Store(std::make_unique<Database>(std::move(connection))));
 }
 
 Result<std::optional<Checkpoint>> Store::checkpoint(std::string_view stream) {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare(
-                               "SELECT stream, position, system_identifier, timeline, epoch, slot, saved_micros FROM checkpoint WHERE stream=?"));
+  TRY(Statement statement, database_->connection.prepare("SELECT stream, position, system_identifier, timeline, epoch, "
+                                                         "slot, saved_micros FROM checkpoint WHERE stream=?"));
   TRY(const bool row, statement.text(stream).step());
   if (!row) return std::optional<Checkpoint>();
   Checkpoint found;
@@ -188,7 +203,8 @@ Status Store::save_position(std::string_view stream, std::string_view position, 
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
-    TRY(Statement statement, database_->connection.prepare("UPDATE checkpoint SET position=?, saved_micros=? WHERE stream=?"));
+    TRY(Statement statement,
+        database_->connection.prepare("UPDATE checkpoint SET position=?, saved_micros=? WHERE stream=?"));
     TRY_STATUS(statement.blob(position).number(saved_micros).text(stream).run());
   }
   if (database_->connection.changes() == 0)
@@ -201,7 +217,10 @@ Status Store::save(const Checkpoint& checkpoint, const std::vector<TableRecord>&
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
     TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO checkpoint VALUES(?,?,?,?,?,?,?)"));
-    statement.text(checkpoint.stream).blob(checkpoint.position).text(checkpoint.system_identifier).number(checkpoint.timeline);
+    statement.text(checkpoint.stream)
+        .blob(checkpoint.position)
+        .text(checkpoint.system_identifier)
+        .number(checkpoint.timeline);
     TRY_STATUS(statement.number(checkpoint.epoch).text(checkpoint.slot).number(checkpoint.saved_micros).run());
   }
   TRY_STATUS(write_tables(database_->connection, tables));
@@ -210,7 +229,8 @@ Status Store::save(const Checkpoint& checkpoint, const std::vector<TableRecord>&
 
 Result<std::vector<TableRecord>> Store::tables(std::string_view stream) {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare("SELECT " + std::string(kTableColumns) + " FROM stream_table WHERE stream=? ORDER BY source_table"));
+  TRY(Statement statement, database_->connection.prepare("SELECT " + std::string(kTableColumns) +
+                                                         " FROM stream_table WHERE stream=? ORDER BY source_table"));
   statement.text(stream);
   std::vector<TableRecord> found;
   while (true) {
@@ -230,8 +250,8 @@ Status Store::save_table(const TableRecord& table) {
 
 Result<std::vector<CopyRange>> Store::ranges(std::string_view stream, std::string_view source_table) {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare(
-                               "SELECT part, range, rows_estimated, done, rows FROM copy_range WHERE stream=? AND source_table=? ORDER BY part"));
+  TRY(Statement statement, database_->connection.prepare("SELECT part, range, rows_estimated, done, rows FROM "
+                                                         "copy_range WHERE stream=? AND source_table=? ORDER BY part"));
   statement.text(stream).text(source_table);
   std::vector<CopyRange> found;
   while (true) {
@@ -255,21 +275,26 @@ Status Store::save_copy(const TableRecord& table, const std::vector<CopyRange>& 
   TRY_STATUS(remove_ranges(database_->connection, table.stream, table.source_table));
   for (const CopyRange& range : ranges) {
     TRY(Statement statement, database_->connection.prepare("INSERT INTO copy_range VALUES(?,?,?,?,?,?,?)"));
-    statement.text(table.stream).text(table.source_table).number(range.index).text(range.range).number(range.rows_estimated);
+    statement.text(table.stream)
+        .text(table.source_table)
+        .number(range.index)
+        .text(range.range)
+        .number(range.rows_estimated);
     TRY_STATUS(statement.number(range.done ? 1 : 0).number(range.rows).run());
   }
   return transaction.commit();
 }
 
-Status Store::finish_range(std::string_view stream, std::string_view source_table, std::int64_t generation, std::uint32_t index,
-                           std::int64_t rows) {
+Status Store::finish_range(std::string_view stream, std::string_view source_table, std::int64_t generation,
+                           std::uint32_t index, std::int64_t rows) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
     TRY(Statement statement,
-        database_->connection.prepare("UPDATE copy_range SET done=1, rows=? WHERE stream=? AND source_table=? AND part=? AND EXISTS("
-                                      "SELECT 1 FROM stream_table t WHERE t.stream=copy_range.stream AND t.source_table=copy_range.source_table "
-                                      "AND t.generation=? AND t.phase='copying')"));
+        database_->connection.prepare(
+            "UPDATE copy_range SET done=1, rows=? WHERE stream=? AND source_table=? AND part=? AND EXISTS("
+            "SELECT 1 FROM stream_table t WHERE t.stream=copy_range.stream AND t.source_table=copy_range.source_table "
+            "AND t.generation=? AND t.phase='copying')"));
     TRY_STATUS(statement.number(rows).text(stream).text(source_table).number(index).number(generation).run());
   }
   if (database_->connection.changes() == 0)
@@ -289,7 +314,9 @@ Status Store::request_resync(const ResyncRequest& request) {
 
 Result<std::vector<ResyncRequest>> Store::resync_requests(std::string_view stream) {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare("SELECT stream, source_table, requested_micros FROM resync_request WHERE stream=? ORDER BY source_table"));
+  TRY(Statement statement,
+      database_->connection.prepare(
+          "SELECT stream, source_table, requested_micros FROM resync_request WHERE stream=? ORDER BY source_table"));
   statement.text(stream);
   std::vector<ResyncRequest> found;
   while (true) {
@@ -305,7 +332,9 @@ Status Store::settle_resync(const ResyncRequest& request, const std::vector<Tabl
   TRY_STATUS(write_tables(database_->connection, tables));
   {
     // A request that was repeated in the meantime has a later time and stays.
-    TRY(Statement statement, database_->connection.prepare("DELETE FROM resync_request WHERE stream=? AND source_table=? AND requested_micros<=?"));
+    TRY(Statement statement,
+        database_->connection.prepare(
+            "DELETE FROM resync_request WHERE stream=? AND source_table=? AND requested_micros<=?"));
     TRY_STATUS(statement.text(request.stream).text(request.source_table).number(request.requested_micros).run());
   }
   return transaction.commit();
@@ -325,7 +354,8 @@ Status Store::forget_made(std::string_view source, const MadeObject& object) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
-    TRY(Statement statement, database_->connection.prepare("DELETE FROM made_object WHERE source=? AND kind=? AND name=?"));
+    TRY(Statement statement,
+        database_->connection.prepare("DELETE FROM made_object WHERE source=? AND kind=? AND name=?"));
     TRY_STATUS(statement.text(source).text(object.kind).text(object.name).run());
   }
   return transaction.commit();
@@ -333,7 +363,8 @@ Status Store::forget_made(std::string_view source, const MadeObject& object) {
 
 Result<std::vector<MadeObject>> Store::made(std::string_view source) {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare("SELECT kind, name, made_micros FROM made_object WHERE source=? ORDER BY kind, name"));
+  TRY(Statement statement, database_->connection.prepare(
+                               "SELECT kind, name, made_micros FROM made_object WHERE source=? ORDER BY kind, name"));
   statement.text(source);
   std::vector<MadeObject> found;
   while (true) {
@@ -347,7 +378,8 @@ Status Store::save_facts(const StreamFacts& facts) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
-    TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO stream_facts VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
+    TRY(Statement statement,
+        database_->connection.prepare("INSERT OR REPLACE INTO stream_facts VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
     statement.text(facts.stream).text(facts.condition).text(facts.error).number(facts.since_micros);
     statement.text(facts.received).text(facts.saved).text(facts.confirmed).number(facts.rows).number(facts.bytes);
     TRY_STATUS(statement.number(facts.newest_commit_micros).number(facts.updated_micros).run());
@@ -357,23 +389,24 @@ Status Store::save_facts(const StreamFacts& facts) {
 
 Result<std::vector<StreamFacts>> Store::facts() {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare(
-                               "SELECT stream, condition, error, since_micros, received, saved, confirmed, rows, bytes, newest_commit_micros, "
-                               "updated_micros FROM stream_facts ORDER BY stream"));
+  TRY(Statement statement, database_->connection.prepare("SELECT stream, condition, error, since_micros, received, "
+                                                         "saved, confirmed, rows, bytes, newest_commit_micros, "
+                                                         "updated_micros FROM stream_facts ORDER BY stream"));
   std::vector<StreamFacts> found;
   while (true) {
     TRY(const bool row, statement.step());
     if (!row) return found;
-    found.push_back({statement.text_at(0), statement.text_at(1), statement.text_at(2), statement.number_at(3), statement.text_at(4),
-                     statement.text_at(5), statement.text_at(6), statement.number_at(7), statement.number_at(8), statement.number_at(9),
-                     statement.number_at(10)});
+    found.push_back({statement.text_at(0), statement.text_at(1), statement.text_at(2), statement.number_at(3),
+                     statement.text_at(4), statement.text_at(5), statement.text_at(6), statement.number_at(7),
+                     statement.number_at(8), statement.number_at(9), statement.number_at(10)});
   }
 }
 
 Result<std::vector<std::string>> Store::streams() {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare(
-                               "SELECT stream FROM checkpoint UNION SELECT stream FROM stream_table UNION SELECT stream FROM stream_facts ORDER BY 1"));
+  TRY(Statement statement,
+      database_->connection.prepare("SELECT stream FROM checkpoint UNION SELECT stream FROM stream_table UNION SELECT "
+                                    "stream FROM stream_facts ORDER BY 1"));
   std::vector<std::string> found;
   while (true) {
     TRY(const bool row, statement.step());

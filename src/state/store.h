@@ -27,7 +27,7 @@ namespace flytt::state {
 // Where a stream goes on.
 struct Checkpoint {
   std::string stream;
-  std::string position;           // bytes of flow::Position; everything up to it is durable
+  std::string position;  // bytes of flow::Position; everything up to it is durable
   std::string system_identifier;
   std::uint32_t timeline = 0;
   std::uint16_t epoch = 1;
@@ -47,20 +47,20 @@ std::string_view to_string(TablePhase phase);
 
 struct TableRecord {
   std::string stream;
-  std::string source_table;          // "public.person"
+  std::string source_table;             // "public.person"
   std::string project, dataset, table;  // destination
-  std::int64_t created_micros = 0;   // creation time of the destination table; 0 = not made yet
+  std::int64_t created_micros = 0;      // creation time of the destination table; 0 = not made yet
   TablePhase phase = TablePhase::kPlanned;
-  std::string source_identity;       // which table it was at the source, and since when in the stream
-  std::string valid_after;           // sequence text: changes up to and including it are not written; empty = none
-  std::int64_t generation = 0;       // counts the copies of this table; work of an older one is void
-  std::string reason;                // of kDetached, kAbsent: a sentence with the next step
-  bool is_refused = false;           // of kDetached: the source's own listing refuses it; copied again once it does not
-  std::string detached_at;           // sequence text where it was detached
-  std::int64_t since_micros = 0;     // wall time when the phase began
-  std::string copy_point;            // the copy's newest consistent point, as text for people
+  std::string source_identity;    // which table it was at the source, and since when in the stream
+  std::string valid_after;        // sequence text: changes up to and including it are not written; empty = none
+  std::int64_t generation = 0;    // counts the copies of this table; work of an older one is void
+  std::string reason;             // of kDetached, kAbsent: a sentence with the next step
+  bool is_refused = false;        // of kDetached: the source's own listing refuses it; copied again once it does not
+  std::string detached_at;        // sequence text where it was detached
+  std::int64_t since_micros = 0;  // wall time when the phase began
+  std::string copy_point;         // the copy's newest consistent point, as text for people
   std::int64_t copy_point_micros = 0;  // wall time at which that snapshot was taken
-  std::string copy_plan;             // identity of the table's storage for which its ranges are valid
+  std::string copy_plan;               // identity of the table's storage for which its ranges are valid
   std::int64_t rows_estimated = 0;
 };
 
@@ -124,8 +124,8 @@ class Store {
   // Saves `table` (in kCopying) and replaces its ranges.
   Status save_copy(const TableRecord& table, const std::vector<CopyRange>& ranges);
   // Marks one range as copied. kNotFound when the table is no longer copying under `generation`: the work is void.
-  Status finish_range(std::string_view stream, std::string_view source_table, std::int64_t generation, std::uint32_t index,
-                      std::int64_t rows);
+  Status finish_range(std::string_view stream, std::string_view source_table, std::int64_t generation,
+                      std::uint32_t index, std::int64_t rows);
 
   // -- wishes
   Status request_resync(const ResyncRequest& request);

@@ -71,7 +71,10 @@ TEST_F(StoreTest, TheFileIsPrivateToItsUser) {
 }
 
 TEST_F(StoreTest, ACheckpointSurvivesReopeningByteForByte) {
-  const std::string bytes("\0\x01\xFF" "end", 6);
+  const std::string bytes(
+      "\0\x01\xFF"
+      "end",
+      6);
   ASSERT_TRUE(open()->save(checkpoint(bytes), {}));
   auto found = open()->checkpoint("sak");
   ASSERT_TRUE(found);
@@ -130,7 +133,8 @@ TEST_F(StoreTest, ATableIsReadBackWhole) {
 }
 
 TEST_F(StoreTest, FinishedRangesStayFinishedAndLeaveWithTheirCopy) {
-  ASSERT_TRUE(open()->save_copy(table("public.a", TablePhase::kCopying), {{0, "0-9", 10, false, 0}, {1, "9-", 20, false, 0}}));
+  ASSERT_TRUE(
+      open()->save_copy(table("public.a", TablePhase::kCopying), {{0, "0-9", 10, false, 0}, {1, "9-", 20, false, 0}}));
   ASSERT_TRUE(open()->finish_range("sak", "public.a", 3, 1, 21));
   auto store = open();
   const auto found = store->ranges("sak", "public.a").value();
@@ -212,7 +216,8 @@ TEST_F(StoreTest, AnotherProgramsFileIsLeftAlone) {
 
 TEST_F(StoreTest, AMissingFolderIsAConfigurationError) {
   EXPECT_EQ(Store::open(folder_ + "/absent/state.db").error().code(), ErrorCode::kConfig);
-  EXPECT_EQ(Store::open(path_, Store::Access::kReadOnly).error().code(), ErrorCode::kConfig) << "reading never makes a file";
+  EXPECT_EQ(Store::open(path_, Store::Access::kReadOnly).error().code(), ErrorCode::kConfig)
+      << "reading never makes a file";
 }
 
 TEST_F(StoreTest, ThreadsAndTwoConnectionsShareIt) {

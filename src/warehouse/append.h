@@ -47,7 +47,8 @@ class AppendSession {
 
   // `proto_rows` is the content of a ProtoRows message (AppendRowsRequest.proto_rows.rows) inside memory that `owner` keeps
   // alive; strings are not copied, so it is let go only when the rows are stored. No rows at all are an answer at once.
-  virtual void append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done, base::Deadline deadline) = 0;
+  virtual void append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done,
+                      base::Deadline deadline) = 0;
 
   // The table's columns as this session knows them. `append` notices a change of the table by itself and goes on with
   // the same descriptor; a caller that announces it (updated_schema) compares `schema_etag` before and after.

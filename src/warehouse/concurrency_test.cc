@@ -49,7 +49,6 @@ TEST_F(Concurrency, AReaderNeverSeesAVersionGoBackNorADeletedKeyReturn) {
   std::array<std::atomic<bool>, kKeys> deleted{};
   std::atomic<bool> done{false};
   constexpr std::int64_t kVersions = 600;
-
   std::thread writer([&] {
     auto session = open("t");
     std::mt19937_64 random(7);
@@ -74,7 +73,8 @@ TEST_F(Concurrency, AReaderNeverSeesAVersionGoBackNorADeletedKeyReturn) {
       // A replay of something older, as after a restart.
       if (version % 10 == 0) {
         rows.clear();
-        for (std::int64_t key = 0; key < kKeys; key += 3) rows.push_back({key, std::to_string(version / 2), static_cast<std::uint64_t>(version)});
+        for (std::int64_t key = 0; key < kKeys; key += 3)
+          rows.push_back({key, std::to_string(version / 2), static_cast<std::uint64_t>(version)});
         ASSERT_TRUE(upsert(*session, rows));
       }
     }
@@ -157,16 +157,19 @@ TEST_F(Concurrency, AppendsOfManyTablesShareCommits) {
   std::vector<std::future<Status>> answers;
   for (int i = 0; i < kAppends; ++i) {
     for (int t = 0; t < kTables; ++t) {
-      const auto encoded = test::encode(test::simple_schema(true), {{i, "x", static_cast<std::uint64_t>(i + 1)}}, data::ChangeKind::kUpsert, true);
+      const auto encoded = test::encode(test::simple_schema(true), {{i, "x", static_cast<std::uint64_t>(i + 1)}},
+                                        data::ChangeKind::kUpsert, true);
       auto answered = std::make_shared<std::promise<Status>>();
       answers.push_back(answered->get_future());
-      sessions[static_cast<std::size_t>(t)]->append(*encoded.rows, encoded.rows, [answered](AppendOutcome outcome) { answered->set_value(outcome.status); },
-                                                    base::Deadline::never());
+      sessions[static_cast<std::size_t>(t)]->append(
+          *encoded.rows, encoded.rows, [answered](AppendOutcome outcome) { answered->set_value(outcome.status); },
+          base::Deadline::never());
     }
   }
   for (auto& answer : answers) EXPECT_TRUE(answer.get());
   EXPECT_LT(metrics_.counter("flytt_warehouse_commits_total") - before, kTables * kAppends / 2);
-  for (int t = 0; t < kTables; ++t) EXPECT_EQ(rows("SELECT COUNT(*) FROM d.t" + std::to_string(t)), std::to_string(kAppends) + ";");
+  for (int t = 0; t < kTables; ++t)
+    EXPECT_EQ(rows("SELECT COUNT(*) FROM d.t" + std::to_string(t)), std::to_string(kAppends) + ";");
 }
 
 TEST_F(Concurrency, AQueryEndsWhenItsDeadlinePassesOrItIsCancelled) {

@@ -21,7 +21,8 @@ namespace {
 
 Error failed(const std::string& what, const std::string& path) {
   const int code = errno;
-  return Error(code == EACCES || code == EPERM ? ErrorCode::kAuth : ErrorCode::kUnavailable, what + " " + path).cause(std::strerror(code));
+  return Error(code == EACCES || code == EPERM ? ErrorCode::kAuth : ErrorCode::kUnavailable, what + " " + path)
+      .cause(std::strerror(code));
 }
 
 std::string lock_path(const std::string& folder) { return folder + "/LOCK"; }
@@ -32,7 +33,8 @@ Status prepare_folder(const std::string& folder) {
   if (::stat(folder.c_str(), &facts) != 0) return failed("cannot read the folder", folder);
   if (!S_ISDIR(facts.st_mode)) return Error(ErrorCode::kConfig, folder + " is not a folder");
   if ((facts.st_mode & 077) != 0)
-    return Error(ErrorCode::kAuth, "the folder " + folder + " can be read by others; make it yours alone: chmod 700 " + folder);
+    return Error(ErrorCode::kAuth,
+                 "the folder " + folder + " can be read by others; make it yours alone: chmod 700 " + folder);
   return ok();
 }
 
@@ -49,9 +51,11 @@ std::optional<FolderHolder> parse(const std::string& text) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) return std::nullopt;
   FolderHolder holder;
-  if (const auto at = json.find("pid"); at != json.end() && at->is_number_integer()) holder.pid = at->get<std::int64_t>();
+  if (const auto at = json.find("pid"); at != json.end() && at->is_number_integer())
+    holder.pid = at->get<std::int64_t>();
   if (const auto at = json.find("verb"); at != json.end() && at->is_string()) holder.verb = at->get<std::string>();
-  if (const auto at = json.find("started_micros"); at != json.end() && at->is_number_integer()) holder.started_micros = at->get<std::int64_t>();
+  if (const auto at = json.find("started_micros"); at != json.end() && at->is_number_integer())
+    holder.started_micros = at->get<std::int64_t>();
   if (const auto at = json.find("endpoints"); at != json.end() && at->is_object()) {
     for (const auto& [name, value] : at->items())
       if (value.is_string()) holder.endpoints[name] = value.get<std::string>();
@@ -73,12 +77,17 @@ struct FolderLock::State {
   }
 
   Status write() {
-    const nlohmann::json json{{"format", 1}, {"pid", self.pid}, {"verb", self.verb}, {"started_micros", self.started_micros}, {"endpoints", self.endpoints}};
+    const nlohmann::json json{{"format", 1},
+                              {"pid", self.pid},
+                              {"verb", self.verb},
+                              {"started_micros", self.started_micros},
+                              {"endpoints", self.endpoints}};
     const std::string text = json.dump() + "\n";
     // One write of a whole document padded with spaces: a reader never sees half of one.
     std::string padded = text;
     padded.resize(std::max(text.size(), written), ' ');
-    if (::pwrite(file, padded.data(), padded.size(), 0) != static_cast<ssize_t>(padded.size())) return failed("cannot write", lock_path(folder));
+    if (::pwrite(file, padded.data(), padded.size(), 0) != static_cast<ssize_t>(padded.size()))
+      return failed("cannot write", lock_path(folder));
     written = padded.size();
     return ok();
   }
@@ -89,7 +98,8 @@ FolderLock::FolderLock(FolderLock&&) noexcept = default;
 FolderLock& FolderLock::operator=(FolderLock&&) noexcept = default;
 FolderLock::~FolderLock() = default;
 
-Result<FolderLock> FolderLock::acquire(const std::string& folder, const std::string& verb, const base::Clock& clock, base::Deadline deadline) {
+Result<FolderLock> FolderLock::acquire(const std::string& folder, const std::string& verb, const base::Clock& clock,
+                                       base::Deadline deadline) {
   TRY_STATUS(prepare_folder(folder));
   auto state = std::make_unique<State>();
   state->folder = folder;
@@ -103,8 +113,11 @@ Result<FolderLock> FolderLock::acquire(const std::string& folder, const std::str
     if (clock.is_past(deadline)) {
       TRY(const std::string text, read_all(state->file, lock_path(folder)));
       const auto holder = parse(text);
-      const std::string who = holder && holder->pid != 0 ? "process " + std::to_string(holder->pid) + " (flytt " + holder->verb + ")" : "another process";
-      return Error(ErrorCode::kConflict, "the warehouse folder " + folder + " is in use by " + who + "; stop it, or use another folder")
+      const std::string who = holder && holder->pid != 0
+                                  ? "process " + std::to_string(holder->pid) + " (flytt " + holder->verb + ")"
+                                  : "another process";
+      return Error(ErrorCode::kConflict,
+                   "the warehouse folder " + folder + " is in use by " + who + "; stop it, or use another folder")
           .retry(base::Retry::kAfterOperator);
     }
     std::unique_lock lock(unused);

@@ -19,9 +19,9 @@ namespace flytt::warehouse {
 
 struct FolderHolder {
   std::int64_t pid = 0;
-  std::string verb;                                // the command that holds it: "run", "warehouse", "query"
+  std::string verb;  // the command that holds it: "run", "warehouse", "query"
   std::int64_t started_micros = 0;
-  std::map<std::string, std::string> endpoints;    // "rest", "grpc", "admin" → "host:port"; those that are open
+  std::map<std::string, std::string> endpoints;  // "rest", "grpc", "admin" → "host:port"; those that are open
 };
 
 class FolderLock {

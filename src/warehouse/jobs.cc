@@ -10,7 +10,8 @@ Status JobStore::add(Job job) {
   std::lock_guard lock(mutex_);
   const auto key = std::make_pair(job.project, job.id);
   if (entries_.count(key) != 0)
-    return Error(ErrorCode::kConflict, "Already Exists: Job " + job.project + ":" + job.location + "." + job.id).cause("duplicate");
+    return Error(ErrorCode::kConflict, "Already Exists: Job " + job.project + ":" + job.location + "." + job.id)
+        .cause("duplicate");
   entries_[key] = Entry{std::move(job), nullptr, next_number_++};
   evict();
   return ok();
@@ -96,7 +97,8 @@ Result<std::shared_ptr<const StoredResult>> collect(QueryResult& running, std::s
     stored->row_count += static_cast<std::int64_t>(page->row_count());
     for (const data::Column& column : page->columns) stored->byte_size += column.byte_size();
     if (stored->byte_size > bytes_max)
-      return Error(ErrorCode::kUnsupported, "Response too large to return. Ask for fewer rows or columns, or write the answer to a table.")
+      return Error(ErrorCode::kUnsupported,
+                   "Response too large to return. Ask for fewer rows or columns, or write the answer to a table.")
           .cause("responseTooLarge");
     stored->pages.push_back(std::move(*page));
   }

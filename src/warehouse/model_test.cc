@@ -28,9 +28,9 @@ class History : public Fixture {
   struct Shape {
     std::uint64_t seed;
     std::int64_t keys;
-    std::uint64_t positions;   // sequences are drawn from so many positions; few of them make many ties
-    bool with_load;            // begins with a first load that overlaps with changes
-    bool without_sequences;    // position 0 for all rows
+    std::uint64_t positions;  // sequences are drawn from so many positions; few of them make many ties
+    bool with_load;           // begins with a first load that overlaps with changes
+    bool without_sequences;   // position 0 for all rows
   };
 
   void run(const Shape& shape);
@@ -49,10 +49,13 @@ class History : public Fixture {
 };
 
 void History::write(AppendSession& session, const std::vector<Row>& rows, bool is_delete) {
-  const auto encoded = test::encode(test::simple_schema(true), rows, is_delete ? data::ChangeKind::kDelete : data::ChangeKind::kUpsert, true);
+  const auto encoded = test::encode(test::simple_schema(true), rows,
+                                    is_delete ? data::ChangeKind::kDelete : data::ChangeKind::kUpsert, true);
   auto answered = std::make_shared<std::promise<Status>>();
   answers_.push_back(answered->get_future());
-  session.append(*encoded.rows, encoded.rows, [answered](AppendOutcome outcome) { answered->set_value(outcome.status); }, base::Deadline::never());
+  session.append(
+      *encoded.rows, encoded.rows, [answered](AppendOutcome outcome) { answered->set_value(outcome.status); },
+      base::Deadline::never());
   for (const Row& row : rows) {
     const unsigned __int128 sequence = test::sequence_of(row).bits;
     const auto found = model_.find(row.id);
@@ -75,7 +78,8 @@ void History::check(const std::string& step) {
   ASSERT_EQ(rows("SELECT id, name FROM d.t ORDER BY id"), expected) << "seed " << shape_.seed << " after " << step;
   const std::int64_t probe = static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(shape_.keys));
   const auto found = model_.find(probe);
-  ASSERT_EQ(rows("SELECT name FROM d.t WHERE id = " + std::to_string(probe)), found == model_.end() || found->second.is_delete ? "" : found->second.name + ";")
+  ASSERT_EQ(rows("SELECT name FROM d.t WHERE id = " + std::to_string(probe)),
+            found == model_.end() || found->second.is_delete ? "" : found->second.name + ";")
       << "seed " << shape_.seed << " key " << probe << " after " << step;
 }
 
@@ -83,7 +87,8 @@ std::vector<Row> History::some_rows(std::size_t count) {
   std::vector<Row> rows;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t position = shape_.without_sequences ? 0 : 1 + random_() % shape_.positions;
-    rows.push_back({static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(shape_.keys)), "n" + std::to_string(++names_), position});
+    rows.push_back({static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(shape_.keys)),
+                    "n" + std::to_string(++names_), position});
   }
   return rows;
 }
@@ -100,7 +105,8 @@ void History::run(const Shape& shape) {
       // One chunk of the first load; some keys come twice, as after a retry.
       std::vector<Row> rows;
       for (std::int64_t key = 0; key < shape.keys; ++key)
-        if (random_() % 3 != 0) rows.push_back({key, "load" + std::to_string(key), shape.without_sequences ? 0 : shape.positions / 2});
+        if (random_() % 3 != 0)
+          rows.push_back({key, "load" + std::to_string(key), shape.without_sequences ? 0 : shape.positions / 2});
       write(*session, rows, false);
       --load_left;
     } else if (choice < 60) {

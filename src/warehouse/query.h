@@ -18,10 +18,10 @@
 namespace flytt::warehouse {
 
 struct QueryOptions {
-  std::string project;                        // of names without one
-  std::optional<DatasetPath> default_dataset; // of table names without a dataset
+  std::string project;                         // of names without one
+  std::optional<DatasetPath> default_dataset;  // of table names without a dataset
   std::vector<googlesql::QueryParameter> parameters;
-  base::Deadline deadline;                    // kTimeout when it passes, also while pages are taken
+  base::Deadline deadline;  // kTimeout when it passes, also while pages are taken
   // Set by anyone to stop the query (kCancelled); may be null. Looked at between pages and at least every 20 ms within.
   std::shared_ptr<std::atomic<bool>> cancel;
 };

@@ -41,7 +41,8 @@ class Recovery : public ::testing::Test {
   }
 
   // Runs `work` in a child until it is killed; returns what it told through `tell`, in order.
-  std::vector<Told> killed(const std::string& failpoints, const std::function<void(Warehouse&, const std::function<void(Told)>&)>& work,
+  std::vector<Told> killed(const std::string& failpoints,
+                           const std::function<void(Warehouse&, const std::function<void(Told)>&)>& work,
                            int kill_after_told = 0) {
     int ends[2];
     EXPECT_EQ(::pipe(ends), 0);
@@ -83,11 +84,13 @@ class Recovery : public ::testing::Test {
   // Rounds of upserts, with applies and checkpoints between them.
   static void write_rounds(Warehouse& house, std::int64_t first, const std::function<void(Told)>& tell) {
     make_table(house);
-    auto session = house.open_append({"p", "d", "t"}, test::encode(test::simple_schema(true), {}, data::ChangeKind::kUpsert, true).descriptor);
+    auto session = house.open_append(
+        {"p", "d", "t"}, test::encode(test::simple_schema(true), {}, data::ChangeKind::kUpsert, true).descriptor);
     CHECK(session.has_value());
     for (std::int64_t round = first; round < first + 60; ++round) {
       std::vector<Row> rows;
-      for (std::int64_t k = 0; k < 20; ++k) rows.push_back({(round * 7 + k) % kKeys, "r" + std::to_string(round), static_cast<std::uint64_t>(round)});
+      for (std::int64_t k = 0; k < 20; ++k)
+        rows.push_back({(round * 7 + k) % kKeys, "r" + std::to_string(round), static_cast<std::uint64_t>(round)});
       tell({round, false});
       const auto encoded = test::encode(test::simple_schema(true), rows, data::ChangeKind::kUpsert, true);
       if (test::append_and_wait(**session, encoded.rows)) tell({round, true});
@@ -126,7 +129,8 @@ class Recovery : public ::testing::Test {
       }
     }
     if (unanswered >= 0)
-      EXPECT_TRUE(seen == without || seen == with) << "round " << unanswered << " is there in part, or an answered round is missing";
+      EXPECT_TRUE(seen == without || seen == with)
+          << "round " << unanswered << " is there in part, or an answered round is missing";
     else
       EXPECT_EQ(seen, with);
   }
@@ -154,7 +158,8 @@ TEST_P(RecoveryAtFailpoint, AnsweredRowsAreThereAndAppendsAreWhole) {
     if (!told.back().answered) {
       const std::int64_t round = told.back().round;
       std::vector<Row> rows;
-      for (std::int64_t k = 0; k < 20; ++k) rows.push_back({(round * 7 + k) % kKeys, "r" + std::to_string(round), static_cast<std::uint64_t>(round)});
+      for (std::int64_t k = 0; k < 20; ++k)
+        rows.push_back({(round * 7 + k) % kKeys, "r" + std::to_string(round), static_cast<std::uint64_t>(round)});
       const auto encoded = test::encode(test::simple_schema(true), rows, data::ChangeKind::kUpsert, true);
       auto session = house->open_append({"p", "d", "t"}, encoded.descriptor);
       ASSERT_TRUE(session);
@@ -169,15 +174,17 @@ TEST_P(RecoveryAtFailpoint, AnsweredRowsAreThereAndAppendsAreWhole) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Places, RecoveryAtFailpoint,
-                         ::testing::Values("warehouse.commit.before=kill@13", "warehouse.commit.after=kill@13", "warehouse.apply.inside=kill@4",
-                                           "warehouse.apply.after=kill@4", "warehouse.checkpoint.inside=kill@3"));
+                         ::testing::Values("warehouse.commit.before=kill@13", "warehouse.commit.after=kill@13",
+                                           "warehouse.apply.inside=kill@4", "warehouse.apply.after=kill@4",
+                                           "warehouse.checkpoint.inside=kill@3"));
 
 TEST_F(Recovery, AKillAtAnyTimeLosesNothing) {
   std::mt19937 random(20'260'101);
   std::vector<Told> told;
   for (std::int64_t life = 0; life < 6; ++life) {
-    const auto more = killed("", [&](Warehouse& house, const auto& tell) { write_rounds(house, 1 + life * 100, tell); },
-                             2 + static_cast<int>(random() % 80));
+    const auto more = killed(
+        "", [&](Warehouse& house, const auto& tell) { write_rounds(house, 1 + life * 100, tell); },
+        2 + static_cast<int>(random() % 80));
     told.insert(told.end(), more.begin(), more.end());
     auto house = open();
     ASSERT_TRUE(house);
@@ -187,7 +194,8 @@ TEST_F(Recovery, AKillAtAnyTimeLosesNothing) {
     if (!told.back().answered) {
       QueryOptions options;
       options.project = "p";
-      auto result = house->query("SELECT COUNT(*) FROM d.t WHERE name = 'r" + std::to_string(told.back().round) + "'", options);
+      auto result =
+          house->query("SELECT COUNT(*) FROM d.t WHERE name = 'r" + std::to_string(told.back().round) + "'", options);
       ASSERT_TRUE(result);
       auto page = (*result)->next();
       ASSERT_TRUE(page && *page);

@@ -82,7 +82,8 @@ std::string format_double(double value) {
 std::string format_float_seconds(std::int64_t micros) {
   if (micros == 0) return "0.0";
   const bool negative = micros < 0;
-  std::string digits = std::to_string(negative ? 0 - static_cast<std::uint64_t>(micros) : static_cast<std::uint64_t>(micros));
+  std::string digits =
+      std::to_string(negative ? 0 - static_cast<std::uint64_t>(micros) : static_cast<std::uint64_t>(micros));
   const int exponent = static_cast<int>(digits.size()) - 7;  // of the first digit, in seconds
   while (digits.size() > 1 && digits.back() == '0') digits.pop_back();
   std::string text = negative ? "-" : "";
@@ -119,7 +120,8 @@ std::string range_end(const data::Type& type, const data::Column& column, std::s
   }
 }
 
-void append_scalar(const data::Type& type, const data::Column& column, std::size_t row, TimestampForm form, std::string& out) {
+void append_scalar(const data::Type& type, const data::Column& column, std::size_t row, TimestampForm form,
+                   std::string& out) {
   switch (type.kind) {
     case TypeKind::kInt64: out += '"' + std::to_string(column.int64(row)) + '"'; return;
     case TypeKind::kFloat64: out += '"' + format_double(column.float64(row)) + '"'; return;
@@ -138,11 +140,13 @@ void append_scalar(const data::Type& type, const data::Column& column, std::size
 
 }  // namespace
 
-void append_cell_json(const data::Type& type, const data::Column& column, std::size_t row, TimestampForm form, std::string& out) {
+void append_cell_json(const data::Type& type, const data::Column& column, std::size_t row, TimestampForm form,
+                      std::string& out) {
   switch (type.kind) {
     case TypeKind::kArray: {
       out += '[';
-      const std::uint32_t begin = column.is_null(row) ? 0 : column.list_begin(row), end = column.is_null(row) ? 0 : column.list_end(row);
+      const std::uint32_t begin = column.is_null(row) ? 0 : column.list_begin(row),
+                          end = column.is_null(row) ? 0 : column.list_end(row);
       for (std::uint32_t i = begin; i < end; ++i) {
         out += i == begin ? "{\"v\":" : ",{\"v\":";
         append_cell_json(type.element.front(), column.children()[0], i, form, out);

@@ -13,7 +13,8 @@ namespace flytt::warehouse {
 enum class TimestampForm { kFloatSeconds, kInt64Micros, kIso8601 };
 
 // The value after "v": a JSON string, null, an array of {"v":…}, or an object {"f":[…]}.
-void append_cell_json(const data::Type& type, const data::Column& column, std::size_t row, TimestampForm form, std::string& out);
+void append_cell_json(const data::Type& type, const data::Column& column, std::size_t row, TimestampForm form,
+                      std::string& out);
 // {"f":[{"v":…},…]}
 void append_row_json(const std::vector<data::Type>& types, const std::vector<data::Column>& columns, std::size_t row,
                      TimestampForm form, std::string& out);

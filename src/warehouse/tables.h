@@ -19,7 +19,9 @@ namespace flytt::warehouse {
 
 struct DatasetPath {
   std::string project, dataset;
-  friend bool operator==(const DatasetPath& a, const DatasetPath& b) { return a.project == b.project && a.dataset == b.dataset; }
+  friend bool operator==(const DatasetPath& a, const DatasetPath& b) {
+    return a.project == b.project && a.dataset == b.dataset;
+  }
   friend bool operator<(const DatasetPath& a, const DatasetPath& b) {
     return std::tie(a.project, a.dataset) < std::tie(b.project, b.dataset);
   }
@@ -46,7 +48,7 @@ struct TableInfo {
   std::string friendly_name, description;
   std::map<std::string, std::string> labels;
   std::optional<std::int64_t> expiration_micros;
-  std::string max_staleness;         // INTERVAL text "0-0 0 0:10:0"; empty = not set
+  std::string max_staleness;  // INTERVAL text "0-0 0 0:10:0"; empty = not set
   std::string properties;
 };
 
@@ -58,7 +60,8 @@ struct DatasetChange {
 };
 
 struct TableChange {
-  std::optional<data::TableSchema> schema;  // all fields in order; new ones NULLABLE or REPEATED at the end; REQUIRED may be relaxed
+  std::optional<data::TableSchema>
+      schema;  // all fields in order; new ones NULLABLE or REPEATED at the end; REQUIRED may be relaxed
   std::optional<std::string> friendly_name, description, max_staleness, properties;
   std::optional<std::map<std::string, std::string>> labels;
   std::optional<std::int64_t> expiration_micros;  // 0 takes it away
@@ -67,10 +70,10 @@ struct TableChange {
 
 // What is measured, not described. Cheap: no scan.
 struct TableUsage {
-  std::int64_t row_count = 0;          // of the base; changes that wait in the log are not counted
-  std::int64_t byte_count = 0;         // on disk, of whole blocks
-  std::int64_t waiting_changes = 0;    // log rows that apply has not taken
-  std::int64_t modified_micros = 0;    // of the newest append since the warehouse was opened; 0 = none
+  std::int64_t row_count = 0;        // of the base; changes that wait in the log are not counted
+  std::int64_t byte_count = 0;       // on disk, of whole blocks
+  std::int64_t waiting_changes = 0;  // log rows that apply has not taken
+  std::int64_t modified_micros = 0;  // of the newest append since the warehouse was opened; 0 = none
 };
 
 }  // namespace flytt::warehouse

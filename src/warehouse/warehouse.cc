@@ -56,8 +56,10 @@ Status WarehouseImpl::open() {
 #endif
   connections_ = std::make_unique<ConnectionPool>(database_);
   watch_ = std::make_unique<QueryWatch>(clock_);
-  maintenance_ = std::make_unique<Maintenance>(database_, directory_, options_.folder + "/warehouse.duckdb.wal", clock_, metrics_);
-  writer_ = std::make_unique<Writer>(std::move(connection), clock_, metrics_, [this] { maintenance_->notice_commit(); });
+  maintenance_ =
+      std::make_unique<Maintenance>(database_, directory_, options_.folder + "/warehouse.duckdb.wal", clock_, metrics_);
+  writer_ =
+      std::make_unique<Writer>(std::move(connection), clock_, metrics_, [this] { maintenance_->notice_commit(); });
   if (options_.maintenance) maintenance_->start();
   return ok();
 }
@@ -66,11 +68,13 @@ Status WarehouseImpl::close(base::Deadline deadline) {
   writer_->stop();
   maintenance_->stop();
   watch_->interrupt_all();
-  if (clock_.is_past(deadline)) return Error(ErrorCode::kTimeout, "no time was left for a last checkpoint; the next start takes longer");
+  if (clock_.is_past(deadline))
+    return Error(ErrorCode::kTimeout, "no time was left for a last checkpoint; the next start takes longer");
   return maintenance_->checkpoint();
 }
 
-Result<std::unique_ptr<QueryResult>> WarehouseImpl::query(const std::string& sql, const QueryOptions& options, bool dry) {
+Result<std::unique_ptr<QueryResult>> WarehouseImpl::query(const std::string& sql, const QueryOptions& options,
+                                                          bool dry) {
   QueryOptions completed = options;
   if (completed.project.empty()) completed.project = options_.project;
   return QueryRun(*this, sql, completed).run(dry);
@@ -87,15 +91,18 @@ Status WarehouseImpl::apply_all() {
   return ok();
 }
 
-Result<std::unique_ptr<AppendSession>> WarehouseImpl::open_append(const data::TablePath& path, const std::string& descriptor) {
+Result<std::unique_ptr<AppendSession>> WarehouseImpl::open_append(const data::TablePath& path,
+                                                                  const std::string& descriptor) {
   TRY(std::shared_ptr<TableState> table, find_table(path));
-  return TableAppendSession::make(std::move(table), descriptor, *writer_, [this](TableState& state) { return widen(state); });
+  return TableAppendSession::make(std::move(table), descriptor, *writer_,
+                                  [this](TableState& state) { return widen(state); });
 }
 
 Warehouse::Warehouse(std::unique_ptr<WarehouseImpl> impl) : impl_(std::move(impl)) {}
 Warehouse::~Warehouse() = default;
 
-Result<std::unique_ptr<Warehouse>> Warehouse::open(const WarehouseOptions& options, const base::Clock& clock, base::Metrics& metrics) {
+Result<std::unique_ptr<Warehouse>> Warehouse::open(const WarehouseOptions& options, const base::Clock& clock,
+                                                   base::Metrics& metrics) {
   auto impl = std::make_unique<WarehouseImpl>(options, clock, metrics);
   TRY_STATUS(impl->open());
   return std::unique_ptr<Warehouse>(new Warehouse(std::move(impl)));
@@ -104,23 +111,36 @@ Result<std::unique_ptr<Warehouse>> Warehouse::open(const WarehouseOptions& optio
 Status Warehouse::close(base::Deadline deadline) { return impl_->close(deadline); }
 Result<DatasetInfo> Warehouse::create_dataset(const DatasetInfo& dataset) { return impl_->create_dataset(dataset); }
 Result<DatasetInfo> Warehouse::dataset(const DatasetPath& path) const { return impl_->dataset(path); }
-std::vector<DatasetInfo> Warehouse::datasets(const std::string& project) const { return impl_->directory_.datasets(project); }
-Result<DatasetInfo> Warehouse::update_dataset(const DatasetPath& path, const DatasetChange& change) { return impl_->update_dataset(path, change); }
-Status Warehouse::delete_dataset(const DatasetPath& path, bool with_tables) { return impl_->delete_dataset(path, with_tables); }
+std::vector<DatasetInfo> Warehouse::datasets(const std::string& project) const {
+  return impl_->directory_.datasets(project);
+}
+Result<DatasetInfo> Warehouse::update_dataset(const DatasetPath& path, const DatasetChange& change) {
+  return impl_->update_dataset(path, change);
+}
+Status Warehouse::delete_dataset(const DatasetPath& path, bool with_tables) {
+  return impl_->delete_dataset(path, with_tables);
+}
 Result<TableInfo> Warehouse::create_table(const TableInfo& table) { return impl_->create_table(table); }
 Result<TableInfo> Warehouse::table(const data::TablePath& path) const {
   TRY(const std::shared_ptr<TableState> table, impl_->find_table(path));
   return table->version()->info;
 }
 Result<std::vector<TableInfo>> Warehouse::tables(const DatasetPath& path) const { return impl_->tables(path); }
-Result<TableInfo> Warehouse::update_table(const data::TablePath& path, const TableChange& change) { return impl_->update_table(path, change); }
+Result<TableInfo> Warehouse::update_table(const data::TablePath& path, const TableChange& change) {
+  return impl_->update_table(path, change);
+}
 Status Warehouse::delete_table(const data::TablePath& path) { return impl_->delete_table(path); }
 Result<TableUsage> Warehouse::usage(const data::TablePath& path) const { return impl_->usage(path); }
-Result<std::unique_ptr<AppendSession>> Warehouse::open_append(const data::TablePath& path, const std::string& descriptor) {
+Result<std::unique_ptr<AppendSession>> Warehouse::open_append(const data::TablePath& path,
+                                                              const std::string& descriptor) {
   return impl_->open_append(path, descriptor);
 }
-Result<std::unique_ptr<QueryResult>> Warehouse::query(const std::string& sql, const QueryOptions& options) { return impl_->query(sql, options, false); }
-Result<std::unique_ptr<QueryResult>> Warehouse::dry_run(const std::string& sql, const QueryOptions& options) { return impl_->query(sql, options, true); }
+Result<std::unique_ptr<QueryResult>> Warehouse::query(const std::string& sql, const QueryOptions& options) {
+  return impl_->query(sql, options, false);
+}
+Result<std::unique_ptr<QueryResult>> Warehouse::dry_run(const std::string& sql, const QueryOptions& options) {
+  return impl_->query(sql, options, true);
+}
 Status Warehouse::apply(const data::TablePath& path) { return impl_->apply(path); }
 Status Warehouse::apply_all() { return impl_->apply_all(); }
 Status Warehouse::checkpoint() { return impl_->maintenance_->checkpoint(); }

@@ -29,13 +29,13 @@
 namespace flytt::warehouse {
 
 struct WarehouseOptions {
-  std::string folder;                                // mode 0700; the file is FOLDER/warehouse.duckdb
-  std::string project;                               // answers INFORMATION_SCHEMA and names without a project
+  std::string folder;   // mode 0700; the file is FOLDER/warehouse.duckdb
+  std::string project;  // answers INFORMATION_SCHEMA and names without a project
   std::string location = "US";
-  std::int64_t memory_bytes_max = 512ll << 20;       // DuckDB's buffers and hash tables; larger ones spill to FOLDER/spill
-  int thread_count = 0;                              // DuckDB's workers; 0 = one per core
-  std::string analyzer_library;                      // see googlesql::AnalyzerOptions
-  bool maintenance = true;                           // false: apply and checkpoint only when asked (tests, tools)
+  std::int64_t memory_bytes_max = 512ll << 20;  // DuckDB's buffers and hash tables; larger ones spill to FOLDER/spill
+  int thread_count = 0;                         // DuckDB's workers; 0 = one per core
+  std::string analyzer_library;                 // see googlesql::AnalyzerOptions
+  bool maintenance = true;                      // false: apply and checkpoint only when asked (tests, tools)
 };
 
 class WarehouseImpl;
@@ -44,7 +44,8 @@ class Warehouse {
  public:
   // Opens or makes the file and recovers it. `clock` and `metrics` outlive the warehouse.
   // kConfig: a newer format, or a library is missing; kCorrupt: the file is damaged; kConflict: another process has it.
-  static Result<std::unique_ptr<Warehouse>> open(const WarehouseOptions& options, const base::Clock& clock, base::Metrics& metrics);
+  static Result<std::unique_ptr<Warehouse>> open(const WarehouseOptions& options, const base::Clock& clock,
+                                                 base::Metrics& metrics);
   ~Warehouse();
   Warehouse(const Warehouse&) = delete;
   Warehouse& operator=(const Warehouse&) = delete;

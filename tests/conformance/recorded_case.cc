@@ -80,7 +80,9 @@ Result<std::vector<RecordedCase>> read_cases(const std::string& path) {
     if (!json.is_object() || !json.contains("id") || !json.contains("expected")) {
       return base::Error(base::ErrorCode::kBadData, path + ":" + std::to_string(number) + " is not a recorded case.");
     }
-    const auto text = [&](const char* name) { return json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : ""; };
+    const auto text = [&](const char* name) {
+      return json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
+    };
     RecordedCase one;
     one.id = text("id");
     one.surface = one.id.substr(0, one.id.find('/'));
@@ -88,7 +90,8 @@ Result<std::vector<RecordedCase>> read_cases(const std::string& path) {
     one.setup = text("setup");
     one.parameters = json.value("parameters", nlohmann::json());
     one.job_config = json.value("job_config", nlohmann::json());
-    one.needs_rest = (json.contains("setup_rest") && !json["setup_rest"].is_null()) || (json.contains("headers") && !json["headers"].is_null());
+    one.needs_rest = (json.contains("setup_rest") && !json["setup_rest"].is_null()) ||
+                     (json.contains("headers") && !json["headers"].is_null());
     const nlohmann::json& expected = json["expected"];
     if (expected.contains("error")) one.error = expected["error"];
     one.schema = expected.value("schema", nlohmann::json::array());

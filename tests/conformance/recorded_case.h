@@ -11,12 +11,12 @@
 namespace flytt::conformance {
 
 struct RecordedCase {
-  std::string id, surface;             // "standard_functions/agg_sum", "standard_functions"
-  std::string query, setup;            // placeholders still inside
-  nlohmann::json parameters;           // null, or {mode, parameters: [{name, type, value}]}
+  std::string id, surface;    // "standard_functions/agg_sum", "standard_functions"
+  std::string query, setup;   // placeholders still inside
+  nlohmann::json parameters;  // null, or {mode, parameters: [{name, type, value}]}
   nlohmann::json job_config;
-  bool needs_rest = false;             // set-up through REST or request headers
-  std::optional<nlohmann::json> error; // expected: {reason, message_pattern, …}
+  bool needs_rest = false;              // set-up through REST or request headers
+  std::optional<nlohmann::json> error;  // expected: {reason, message_pattern, …}
   nlohmann::json schema, rows;
 };
 

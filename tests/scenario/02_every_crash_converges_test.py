@@ -17,7 +17,7 @@ from support.workload import Writers, make_sak  # noqa: E402
 
 # Where the process dies, and at which passages.
 PLACES = {
-    "postgres.copy.mid_range": (1, 6),            # mid-copy
+    "postgres.copy.mid_range": (1, 3),            # mid-copy
     "postgres.stream.mid_transaction": (1, 60),
     "warehouse.commit.after": (1, 40),            # between the warehouse's commit and its answer
     "pipeline.receipt.before_save": (1, 40),

@@ -9,21 +9,25 @@ namespace {
 Error away(const std::string& what) { return Error(ErrorCode::kUnavailable, what).side(base::Side::kSource); }
 
 // Appends one row in the slice's shape.
-void append_row(data::TableSlice& slice, std::int64_t key, std::int64_t value, const Shape& shape_of_row, data::Sequence sequence) {
+void append_row(data::TableSlice& slice, std::int64_t key, std::int64_t value, const Shape& shape_of_row,
+                data::Sequence sequence) {
   const data::TableSchema& table = slice.schema->table;
   slice.columns[0].append_int64(key);
   const bool is_text = table.fields[1].type.is(data::TypeKind::kString);
   if (is_unrepresentable(value)) {
     slice.columns[1].append_null();
-    slice.rejections.push_back({"id=" + std::to_string(key), "value", "it is one of those", std::to_string(value), sequence});
+    slice.rejections.push_back(
+        {"id=" + std::to_string(key), "value", "it is one of those", std::to_string(value), sequence});
   } else if (is_text) {
     slice.columns[1].append_bytes(std::to_string(value));
   } else {
     slice.columns[1].append_int64(value);
   }
   if (table.fields.size() < 3) return;
-  if (shape_of_row.has_extra) slice.columns[2].append_int64(value * 2);
-  else slice.columns[2].append_null();
+  if (shape_of_row.has_extra)
+    slice.columns[2].append_int64(value * 2);
+  else
+    slice.columns[2].append_null();
 }
 
 Shape shape_of(const data::SliceSchema& schema) {
@@ -32,7 +36,8 @@ Shape shape_of(const data::SliceSchema& schema) {
 
 }  // namespace
 
-std::shared_ptr<const data::SliceSchema> slice_schema(const std::string& dataset, const std::string& name, Shape shape, std::uint32_t version) {
+std::shared_ptr<const data::SliceSchema> slice_schema(const std::string& dataset, const std::string& name, Shape shape,
+                                                      std::uint32_t version) {
   data::SliceSchema made;
   made.source_table = name;
   made.version = data::SchemaVersion(version);
@@ -163,9 +168,11 @@ std::vector<std::string> ScriptedDatabase::complaints() const {
 
 class ScriptedStream final : public flow::Source {
  public:
-  ScriptedStream(ScriptedDatabase& database, std::string dataset, std::uint64_t from, std::uint16_t epoch, const pipeline::OriginTables& tables)
+  ScriptedStream(ScriptedDatabase& database, std::string dataset, std::uint64_t from, std::uint16_t epoch,
+                 const pipeline::OriginTables& tables)
       : database_(database), dataset_(std::move(dataset)), at_(from), restart_(from), confirmed_(from), epoch_(epoch) {
-    for (const pipeline::OriginTable& table : tables) known_.emplace(table.schema->source_table, Known{table.schema, 1, false, table.covered_until});
+    for (const pipeline::OriginTable& table : tables)
+      known_.emplace(table.schema->source_table, Known{table.schema, 1, false, table.covered_until});
   }
   ~ScriptedStream() override {
     std::lock_guard lock(database_.mutex_);
@@ -190,7 +197,8 @@ class ScriptedStream final : public flow::Source {
       index_ = 0;
       transaction = find_next();
     }
-    if (transaction == nullptr && index_ == 0) restart_ = std::max(restart_, database_.end_);  // a quiet source moves its position
+    if (transaction == nullptr && index_ == 0)
+      restart_ = std::max(restart_, database_.end_);  // a quiet source moves its position
     at_ = std::max(at_, restart_);
     batch.end = position_of(restart_);
     return std::optional(std::move(batch));
@@ -202,7 +210,8 @@ class ScriptedStream final : public flow::Source {
     {
       std::lock_guard lock(database_.mutex_);
       ++database_.heartbeats_;
-      if (position < confirmed_) database_.complain("confirm went back from " + std::to_string(confirmed_) + " to " + durable.bytes);
+      if (position < confirmed_)
+        database_.complain("confirm went back from " + std::to_string(confirmed_) + " to " + durable.bytes);
       confirmed_ = position;
       before = database_.slot_confirmed_;
       if (position <= before) return ok();
@@ -223,7 +232,8 @@ class ScriptedStream final : public flow::Source {
   };
 
   const Transaction* find_next() const {
-    const auto found = std::find_if(database_.log_.begin(), database_.log_.end(), [&](const Transaction& t) { return t.end > at_; });
+    const auto found =
+        std::find_if(database_.log_.begin(), database_.log_.end(), [&](const Transaction& t) { return t.end > at_; });
     return found == database_.log_.end() ? nullptr : &*found;
   }
 
@@ -233,11 +243,13 @@ class ScriptedStream final : public flow::Source {
     if (known == known_.end()) return;
     const data::Sequence sequence = data::Sequence::of(epoch_, transaction.commit, 1 + 2 * index);
     if (change.kind == Change::Kind::kTruncate) {
-      batch.events.push_back({flow::TableEvent::Kind::kTruncated, change.table, sequence, "table " + change.table + " was truncated"});
+      batch.events.push_back(
+          {flow::TableEvent::Kind::kTruncated, change.table, sequence, "table " + change.table + " was truncated"});
       return;
     }
     if (!follow(batch, known->second, change, sequence)) return;
-    if (batch.tables.empty() || batch.tables.back().schema != known->second.schema) batch.tables.emplace_back(known->second.schema);
+    if (batch.tables.empty() || batch.tables.back().schema != known->second.schema)
+      batch.tables.emplace_back(known->second.schema);
     data::TableSlice& slice = batch.tables.back();
     const bool is_delete = change.kind == Change::Kind::kDelete;
     if (is_delete) {
@@ -256,21 +268,23 @@ class ScriptedStream final : public flow::Source {
     if (known.is_refused) return false;
     if (shape.value_is_text != change.shape.value_is_text) {
       if (!(known.covered_until < sequence)) return false;
-      batch.events.push_back({flow::TableEvent::Kind::kSchemaRefused, change.table, sequence, "column value of " + change.table + " changed its type"});
+      batch.events.push_back({flow::TableEvent::Kind::kSchemaRefused, change.table, sequence,
+                              "column value of " + change.table + " changed its type"});
       known.is_refused = true;
       return false;
     }
-    if (change.shape.has_extra && !shape.has_extra) known.schema = slice_schema(dataset_, change.table, change.shape, ++known.version);
+    if (change.shape.has_extra && !shape.has_extra)
+      known.schema = slice_schema(dataset_, change.table, change.shape, ++known.version);
     return true;
   }
 
   ScriptedDatabase& database_;
   const std::string dataset_;
-  std::uint64_t at_;        // the end of the last transaction taken whole
+  std::uint64_t at_;  // the end of the last transaction taken whole
   std::uint64_t restart_;
   std::uint64_t confirmed_;
   const std::uint16_t epoch_;
-  std::size_t index_ = 0;   // of the next change in the transaction behind at_
+  std::size_t index_ = 0;  // of the next change in the transaction behind at_
   std::uint64_t sequence_ = 0;
   std::map<std::string, Known> known_;
 };
@@ -279,7 +293,8 @@ class ScriptedStream final : public flow::Source {
 
 class ScriptedCopySource final : public flow::Source {
  public:
-  ScriptedCopySource(ScriptedDatabase& database, std::vector<data::TableSlice> slices) : database_(database), slices_(std::move(slices)) {}
+  ScriptedCopySource(ScriptedDatabase& database, std::vector<data::TableSlice> slices)
+      : database_(database), slices_(std::move(slices)) {}
 
   Result<std::optional<flow::Batch>> next(base::Deadline) override {
     std::lock_guard lock(database_.mutex_);
@@ -303,7 +318,8 @@ class ScriptedCopySource final : public flow::Source {
 class ScriptedCopySession final : public pipeline::CopySession {
  public:
   // Under the database's lock.
-  ScriptedCopySession(ScriptedDatabase& database, std::uint16_t epoch) : database_(database), snapshot_(database.tables_), point_(database.end_), epoch_(epoch) {}
+  ScriptedCopySession(ScriptedDatabase& database, std::uint16_t epoch)
+      : database_(database), snapshot_(database.tables_), point_(database.end_), epoch_(epoch) {}
 
   data::Sequence consistent_point() const override { return data::Sequence::of(epoch_, point_, 0); }
   std::string consistent_point_text() const override { return std::to_string(point_); }
@@ -318,7 +334,8 @@ class ScriptedCopySession final : public pipeline::CopySession {
     const SourceTableState& now = database_.tables_.at(table.schema->source_table);
     pipeline::CopyPlan plan;
     plan.identity = std::to_string(now.storage);
-    const auto parts = static_cast<std::int64_t>(database_.ranges_min + database_.random_.below(database_.ranges_max - database_.ranges_min + 1));
+    const auto parts = static_cast<std::int64_t>(
+        database_.ranges_min + database_.random_.below(database_.ranges_max - database_.ranges_min + 1));
     for (std::int64_t i = 0; i < parts; ++i) {
       const std::int64_t from = now.next_place * i / parts;
       const std::string to = i + 1 == parts ? "" : std::to_string(now.next_place * (i + 1) / parts);
@@ -327,13 +344,15 @@ class ScriptedCopySession final : public pipeline::CopySession {
     return plan;
   }
 
-  Result<std::unique_ptr<flow::Source>> open_range(const pipeline::OriginTable& table, const std::string& plan_identity, const std::string& range) override {
+  Result<std::unique_ptr<flow::Source>> open_range(const pipeline::OriginTable& table, const std::string& plan_identity,
+                                                   const std::string& range) override {
     std::lock_guard lock(database_.mutex_);
     if (database_.happens(database_.trouble.session_dies)) is_alive_ = false;
     if (!is_alive_) return away("the snapshot is gone");
     const std::string& name = table.schema->source_table;
     const SourceTableState& now = database_.tables_.at(name);
-    if (std::to_string(now.storage) != plan_identity) return Error(ErrorCode::kConflict, "the table was rewritten").side(base::Side::kSource);
+    if (std::to_string(now.storage) != plan_identity)
+      return Error(ErrorCode::kConflict, "the table was rewritten").side(base::Side::kSource);
     const Shape listed = shape_of(*table.schema);
     if (!(listed == now.shape)) return Error(ErrorCode::kSchema, "the table was altered").side(base::Side::kSource);
     const auto dash = range.find('-');
@@ -388,7 +407,8 @@ Result<pipeline::OriginTables> ScriptedOrigin::tables() {
   for (const auto& [name, table] : database_.tables_) {
     if (!table.is_published) continue;
     const auto rows = static_cast<std::int64_t>(table.rows.size());
-    listed.push_back({slice_schema(dataset_, name, table.shape, 1), rows, rows * 16, table.refusal, std::to_string(table.identity)});
+    listed.push_back(
+        {slice_schema(dataset_, name, table.shape, 1), rows, rows * 16, table.refusal, std::to_string(table.identity)});
   }
   return listed;
 }
@@ -425,21 +445,27 @@ Status ScriptedOrigin::drop_slot() {
   return ok();
 }
 
-Result<std::unique_ptr<flow::Source>> ScriptedOrigin::open_stream(const flow::Position& from, std::uint16_t epoch, const pipeline::OriginTables& tables) {
+Result<std::unique_ptr<flow::Source>> ScriptedOrigin::open_stream(const flow::Position& from, std::uint16_t epoch,
+                                                                  const pipeline::OriginTables& tables) {
   std::lock_guard lock(database_.mutex_);
   if (database_.happens(database_.trouble.open_fails)) return away("no connection");
   if (!database_.has_slot_) return Error(ErrorCode::kNotFound, "there is no slot").side(base::Side::kSource);
-  if (number(from) < database_.slot_confirmed_) database_.complain("the stream was opened at " + from.bytes + ", before the slot");
+  if (number(from) < database_.slot_confirmed_)
+    database_.complain("the stream was opened at " + from.bytes + ", before the slot");
   ++database_.streams_open_;
-  return std::unique_ptr<flow::Source>(std::make_unique<ScriptedStream>(database_, dataset_, number(from), epoch, tables));
+  return std::unique_ptr<flow::Source>(
+      std::make_unique<ScriptedStream>(database_, dataset_, number(from), epoch, tables));
 }
 
-Result<std::unique_ptr<pipeline::CopySession>> ScriptedOrigin::open_copy(const pipeline::OriginTables&, std::uint16_t epoch, std::stop_token) {
+Result<std::unique_ptr<pipeline::CopySession>> ScriptedOrigin::open_copy(const pipeline::OriginTables&,
+                                                                         std::uint16_t epoch, std::stop_token) {
   std::lock_guard lock(database_.mutex_);
   if (database_.happens(database_.trouble.open_fails)) return away("no connection");
   return std::unique_ptr<pipeline::CopySession>(std::make_unique<ScriptedCopySession>(database_, epoch));
 }
 
-std::uint64_t ScriptedOrigin::number(const flow::Position& position) const { return position.empty() ? 0 : std::stoull(position.bytes); }
+std::uint64_t ScriptedOrigin::number(const flow::Position& position) const {
+  return position.empty() ? 0 : std::stoull(position.bytes);
+}
 
 }  // namespace flytt::simulation

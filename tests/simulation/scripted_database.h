@@ -27,7 +27,9 @@ inline bool is_refused(std::int64_t value) { return value % 101 == 17; }
 struct Shape {
   bool has_extra = false;
   bool value_is_text = false;
-  friend bool operator==(const Shape& a, const Shape& b) { return a.has_extra == b.has_extra && a.value_is_text == b.value_is_text; }
+  friend bool operator==(const Shape& a, const Shape& b) {
+    return a.has_extra == b.has_extra && a.value_is_text == b.value_is_text;
+  }
 };
 
 struct SourceRow {
@@ -72,7 +74,7 @@ class ScriptedDatabase {
   void add_table(const std::string& name);
   void commit(std::vector<Change> changes, std::int64_t now_micros);  // shape is filled in
   void alter(const std::string& name, Shape shape);
-  void rewrite(const std::string& name);   // moves every row to another place
+  void rewrite(const std::string& name);  // moves every row to another place
   void publish(const std::string& name, bool is_published);
   void make_anew(const std::string& name);  // dropped and created: empty, without a word in the log
   void refuse(const std::string& name, std::string refusal);
@@ -82,7 +84,7 @@ class ScriptedDatabase {
   std::map<std::string, SourceTableState> tables() const;
   std::uint64_t end() const;
   std::uint64_t confirmed() const;
-  std::uint64_t heartbeats() const;        // calls of confirm
+  std::uint64_t heartbeats() const;  // calls of confirm
   std::vector<Transaction> transactions(std::uint64_t after, std::uint64_t until) const;
 
   Trouble trouble;
@@ -124,11 +126,15 @@ class ScriptedOrigin final : public pipeline::Origin {
   Result<pipeline::SlotFacts> slot() override;
   Result<flow::Position> create_slot(std::stop_token stop) override;
   Status drop_slot() override;
-  Result<std::unique_ptr<flow::Source>> open_stream(const flow::Position& from, std::uint16_t epoch, const pipeline::OriginTables& tables) override;
-  Result<std::unique_ptr<pipeline::CopySession>> open_copy(const pipeline::OriginTables& tables, std::uint16_t epoch, std::stop_token stop) override;
+  Result<std::unique_ptr<flow::Source>> open_stream(const flow::Position& from, std::uint16_t epoch,
+                                                    const pipeline::OriginTables& tables) override;
+  Result<std::unique_ptr<pipeline::CopySession>> open_copy(const pipeline::OriginTables& tables, std::uint16_t epoch,
+                                                           std::stop_token stop) override;
   std::string text(const flow::Position& position) const override { return position.bytes; }
   std::uint64_t number(const flow::Position& position) const override;
-  bool reached(const flow::Position& at, const flow::Position& goal) const override { return number(at) >= number(goal); }
+  bool reached(const flow::Position& at, const flow::Position& goal) const override {
+    return number(at) >= number(goal);
+  }
 
  private:
   ScriptedDatabase& database_;
@@ -136,7 +142,8 @@ class ScriptedOrigin final : public pipeline::Origin {
   const std::string slot_name_ = "flytt_scripted";
 };
 
-std::shared_ptr<const data::SliceSchema> slice_schema(const std::string& dataset, const std::string& name, Shape shape, std::uint32_t version);
+std::shared_ptr<const data::SliceSchema> slice_schema(const std::string& dataset, const std::string& name, Shape shape,
+                                                      std::uint32_t version);
 flow::Position position_of(std::uint64_t lsn);
 
 }  // namespace flytt::simulation

@@ -39,8 +39,10 @@ void ScriptedWarehouse::drop_table(const data::TablePath& path) {
 
 void ScriptedWarehouse::forbid(const data::TablePath& path, bool is_forbidden) {
   std::lock_guard lock(mutex_);
-  if (is_forbidden) forbidden_.insert(path);
-  else forbidden_.erase(path);
+  if (is_forbidden)
+    forbidden_.insert(path);
+  else
+    forbidden_.erase(path);
 }
 
 void ScriptedWarehouse::set_away(bool is_away) {
@@ -73,25 +75,30 @@ void ScriptedWarehouse::land_stray() {
 bool ScriptedWarehouse::land(const Flying& flying, std::vector<data::Rejection>& refused) {
   const data::TableSlice& slice = flying.slice;
   const auto found = tables_.find(slice.schema->destination);
-  if (found == tables_.end() || found->second.created_micros != flying.created_micros || forbidden_.contains(found->first)) return false;
+  if (found == tables_.end() || found->second.created_micros != flying.created_micros ||
+      forbidden_.contains(found->first))
+    return false;
   WarehouseTable& table = found->second;
   ++slices_landed_;
   for (std::size_t row = 0; row < slice.row_count(); ++row) {
-    Cell cell{slice.sequence(row), slice.kind(row) == data::ChangeKind::kDelete, std::vector<std::string>(table.schema.fields.size(), "NULL")};
+    Cell cell{slice.sequence(row), slice.kind(row) == data::ChangeKind::kDelete,
+              std::vector<std::string>(table.schema.fields.size(), "NULL")};
     bool is_row_refused = false;
     for (std::size_t i = 0; i < slice.columns.size(); ++i) {
       const data::Field& field = slice.schema->table.fields[i];
       const auto there = table.schema.find(field.name);
       const bool is_null = slice.columns[i].is_null(row);
       if (!there || !(table.schema.fields[*there].type == field.type)) {
-        complain("a row of " + flying.slice.schema->source_table + " came with column " + field.name + ", which its table does not have so");
+        complain("a row of " + flying.slice.schema->source_table + " came with column " + field.name +
+                 ", which its table does not have so");
         continue;
       }
       cell.values[*there] = cell_text(slice.columns[i], row);
       is_row_refused |= field.name == "value" && !is_null && is_refused(std::stoll(cell.values[*there]));
     }
     if (is_row_refused) {
-      refused.push_back({"id=" + cell_text(slice.columns[0], row), "", "the destination refused it", "", cell.sequence});
+      refused.push_back(
+          {"id=" + cell_text(slice.columns[0], row), "", "the destination refused it", "", cell.sequence});
       continue;
     }
     Cell& kept = table.rows[key_text(slice, row)];
@@ -160,7 +167,8 @@ class ScriptedSink final : public pipeline::TableSink {
   void resolve(flow::BatchSequence batch) override {
     std::lock_guard lock(warehouse_.mutex_);
     const auto found = open_.find(batch.value);
-    if (found == open_.end() || found->second.refused == 0) return warehouse_.complain("a batch without refused rows was resolved");
+    if (found == open_.end() || found->second.refused == 0)
+      return warehouse_.complain("a batch without refused rows was resolved");
     for (const pipeline::RefusedRow& row : refused_)
       if (row.batch == batch) return;  // some were not taken yet
     found->second.refused = 0;
@@ -169,7 +177,8 @@ class ScriptedSink final : public pipeline::TableSink {
   void drop_table(const data::TablePath& table) override {
     std::lock_guard lock(warehouse_.mutex_);
     dropped_.insert(table);
-    for (auto& [sequence, open] : open_) std::erase_if(open.flying, [&](const auto& flying) { return flying.slice.schema->destination == table; });
+    for (auto& [sequence, open] : open_)
+      std::erase_if(open.flying, [&](const auto& flying) { return flying.slice.schema->destination == table; });
   }
 
  private:
@@ -195,7 +204,9 @@ class ScriptedSink final : public pipeline::TableSink {
         const data::TablePath path = open.flying[i].slice.schema->destination;
         std::vector<data::Rejection> refused;
         if (!warehouse_.land(open.flying[i], refused)) {
-          if (failed_.insert(path).second) failures_.push_back({path, Error(ErrorCode::kNotFound, "the table is gone or may not be written").side(base::Side::kSink)});
+          if (failed_.insert(path).second)
+            failures_.push_back(
+                {path, Error(ErrorCode::kNotFound, "the table is gone or may not be written").side(base::Side::kSink)});
           ++i;
           continue;
         }
@@ -233,12 +244,14 @@ Result<std::optional<pipeline::TableFacts>> ScriptedDestination::table(const dat
   TRY_STATUS(answer());
   const auto found = warehouse_.tables_.find(path);
   if (found == warehouse_.tables_.end()) return std::optional<pipeline::TableFacts>();
-  return std::optional(pipeline::TableFacts{found->second.schema, found->second.created_micros, found->second.rows.empty()});
+  return std::optional(
+      pipeline::TableFacts{found->second.schema, found->second.created_micros, found->second.rows.empty()});
 }
 
 Result<pipeline::TableFacts> ScriptedDestination::create_table(const data::SliceSchema& schema) {
   std::lock_guard lock(warehouse_.mutex_);
-  if (warehouse_.tables_.contains(schema.destination)) return Error(ErrorCode::kConflict, "the table exists").side(base::Side::kSink);
+  if (warehouse_.tables_.contains(schema.destination))
+    return Error(ErrorCode::kConflict, "the table exists").side(base::Side::kSink);
   TRY_STATUS(answer());
   WarehouseTable made{schema.table, ++warehouse_.created_, {}};
   const pipeline::TableFacts facts{made.schema, made.created_micros, true};
@@ -260,7 +273,8 @@ Status ScriptedDestination::add_columns(const data::TablePath& path, const std::
   std::lock_guard lock(warehouse_.mutex_);
   TRY_STATUS(answer());
   const auto found = warehouse_.tables_.find(path);
-  if (found == warehouse_.tables_.end()) return Error(ErrorCode::kNotFound, "there is no such table").side(base::Side::kSink);
+  if (found == warehouse_.tables_.end())
+    return Error(ErrorCode::kNotFound, "there is no such table").side(base::Side::kSink);
   for (const data::Field& field : fields) {
     if (found->second.schema.find(field.name)) continue;
     found->second.schema.fields.push_back(field);

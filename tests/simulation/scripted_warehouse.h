@@ -31,8 +31,8 @@ struct WarehouseTable {
 
 struct SinkTrouble {
   unsigned submit_fails = 0, collect_fails = 0, call_fails = 0;  // 1/1000 per call
-  unsigned lands = 600;         // 1/1000 per look, for each slice in flight
-  std::size_t window = 4;       // batches
+  unsigned lands = 600;                                          // 1/1000 per look, for each slice in flight
+  std::size_t window = 4;                                        // batches
 };
 
 class ScriptedWarehouse {
@@ -43,8 +43,8 @@ class ScriptedWarehouse {
   std::map<data::TablePath, WarehouseTable> tables() const;
   void drop_table(const data::TablePath& path);
   void forbid(const data::TablePath& path, bool is_forbidden);  // rows for it cannot be written
-  void set_away(bool is_away);                                 // nothing answers
-  void land_everything();                                      // what abandoned sinks left in flight
+  void set_away(bool is_away);                                  // nothing answers
+  void land_everything();                                       // what abandoned sinks left in flight
   std::vector<std::string> complaints() const;
   std::uint64_t slices_landed() const;
 

@@ -37,7 +37,12 @@ void SteppedCrew::step(std::size_t index) {
 // ---- the simulation
 
 Simulation::Simulation(std::uint64_t seed, std::string state_path)
-    : random(seed), database(seed * 3 + 1), warehouse(seed * 5 + 2), state_path_(std::move(state_path)), origin_(database, kDataset), destination_(warehouse) {
+    : random(seed),
+      database(seed * 3 + 1),
+      warehouse(seed * 5 + 2),
+      state_path_(std::move(state_path)),
+      origin_(database, kDataset),
+      destination_(warehouse) {
   config.name = "scripted";
   config.source = "scripted";
   config.channel_bytes = 2'000;
@@ -53,7 +58,8 @@ void Simulation::start_process() {
   auto store = state::Store::open(state_path_);
   CHECK(store.has_value());
   store_ = std::move(*store);
-  pipeline_ = std::make_unique<pipeline::Pipeline>(config, origin_, destination_, pipeline::Pipeline::Parts{*store_, clock, random, metrics_, *crew_});
+  pipeline_ = std::make_unique<pipeline::Pipeline>(config, origin_, destination_,
+                                                   pipeline::Pipeline::Parts{*store_, clock, random, metrics_, *crew_});
   job_ = crew_->start(*pipeline_);
 }
 
@@ -79,19 +85,26 @@ void Simulation::write_some() {
     const std::string& table = names_[random.below(names_.size())];
     const auto key = static_cast<std::int64_t>(random.below(40));
     const bool is_delete = random.below(5) == 0;
-    changes.push_back({is_delete ? Change::Kind::kDelete : Change::Kind::kUpsert, table, key, static_cast<std::int64_t>(random.below(100'000)), {}});
+    changes.push_back({is_delete ? Change::Kind::kDelete : Change::Kind::kUpsert,
+                       table,
+                       key,
+                       static_cast<std::int64_t>(random.below(100'000)),
+                       {}});
   }
   write(std::move(changes));
 }
 
 bool Simulation::is_settled() const {
   const pipeline::PipelineStatus status = pipeline_->status();
-  if (status.condition != pipeline::Condition::kRunning || status.tables.empty() || status.saved_number < database.end()) return false;
+  if (status.condition != pipeline::Condition::kRunning || status.tables.empty() ||
+      status.saved_number < database.end())
+    return false;
   const auto requests = store_->resync_requests(config.name);
   if (!requests || !requests->empty()) return false;
   return std::all_of(status.tables.begin(), status.tables.end(), [](const pipeline::TableStatus& table) {
     using state::TablePhase;
-    return table.record.phase == TablePhase::kStreaming || table.record.phase == TablePhase::kDetached || table.record.phase == TablePhase::kAbsent;
+    return table.record.phase == TablePhase::kStreaming || table.record.phase == TablePhase::kDetached ||
+           table.record.phase == TablePhase::kAbsent;
   });
 }
 
@@ -139,10 +152,12 @@ void Simulation::heal() {
 
 // ---- the judge
 
-bool Simulation::is_in_quarantine(const std::string& table, const std::string& key, const std::string& column, data::Sequence sequence) const {
+bool Simulation::is_in_quarantine(const std::string& table, const std::string& key, const std::string& column,
+                                  data::Sequence sequence) const {
   const auto tables = warehouse.tables();
   const auto found = tables.find(kQuarantinePath);
-  return found != tables.end() && found->second.rows.contains("scripted|" + table + "|" + sequence.sections() + "|" + column + "|" + key + "|");
+  return found != tables.end() &&
+         found->second.rows.contains("scripted|" + table + "|" + sequence.sections() + "|" + column + "|" + key + "|");
 }
 
 // Every change up to `to` must be at the destination, in quarantine, overtaken, or of a table that state calls unwritten.
@@ -150,7 +165,8 @@ std::string Simulation::check_durable(std::uint64_t from, std::uint64_t to) {
   if (!store_) return "";
   const auto checkpoint = store_->checkpoint(config.name);
   if (!checkpoint || !*checkpoint) return "confirmed without a checkpoint";
-  if (std::stoull((*checkpoint)->position) < to) return "confirmed " + std::to_string(to) + " but saved only " + (*checkpoint)->position;
+  if (std::stoull((*checkpoint)->position) < to)
+    return "confirmed " + std::to_string(to) + " but saved only " + (*checkpoint)->position;
   std::map<std::string, state::TableRecord> records;
   const auto known = store_->tables(config.name);
   for (const state::TableRecord& record : *known) records[record.source_table] = record;
@@ -160,18 +176,23 @@ std::string Simulation::check_durable(std::uint64_t from, std::uint64_t to) {
       const Change& change = transaction.changes[i];
       const auto record = records.find(change.table);
       if (record == records.end() || change.kind == Change::Kind::kTruncate) continue;
-      if (record->second.phase != state::TablePhase::kCopying && record->second.phase != state::TablePhase::kStreaming) continue;
+      if (record->second.phase != state::TablePhase::kCopying && record->second.phase != state::TablePhase::kStreaming)
+        continue;
       // What was committed before the copy's snapshot comes with the copy.
       const std::string& point = record->second.copy_point;
-      if (record->second.phase == state::TablePhase::kCopying && (point.empty() || transaction.commit < std::stoull(point))) continue;
+      if (record->second.phase == state::TablePhase::kCopying &&
+          (point.empty() || transaction.commit < std::stoull(point)))
+        continue;
       const data::Sequence sequence = data::Sequence::of((*checkpoint)->epoch, transaction.commit, 1 + 2 * i);
       if (!(pipeline::parse_sequence(record->second.valid_after) < sequence)) continue;
       const auto table = tables.find(path_of(change.table));
-      if (table == tables.end() || table->second.created_micros != record->second.created_micros) continue;  // a person dropped it
+      if (table == tables.end() || table->second.created_micros != record->second.created_micros)
+        continue;  // a person dropped it
       const auto row = table->second.rows.find(std::to_string(change.key) + "|");
       if (row != table->second.rows.end() && !(row->second.sequence < sequence)) continue;
       if (is_in_quarantine(change.table, "id=" + std::to_string(change.key), "", sequence)) continue;
-      return "confirmed " + std::to_string(to) + ", but " + change.table + " has not key " + std::to_string(change.key) + " of " + sequence.sections();
+      return "confirmed " + std::to_string(to) + ", but " + change.table + " has not key " +
+             std::to_string(change.key) + " of " + sequence.sections();
     }
   }
   return "";
@@ -196,13 +217,16 @@ std::string Simulation::compare(const std::string& name) {
     const std::string& value = cell->second.values[*value_column];
     if (is_unrepresentable(row.value)) {
       if (value != "NULL") differences += name + " key " + std::to_string(key) + " should be NULL; ";
-      if (!is_in_quarantine(name, "id=" + std::to_string(key), "value", cell->second.sequence)) differences += name + " key " + std::to_string(key) + " is not in quarantine; ";
+      if (!is_in_quarantine(name, "id=" + std::to_string(key), "value", cell->second.sequence))
+        differences += name + " key " + std::to_string(key) + " is not in quarantine; ";
     } else if (value != std::to_string(row.value)) {
-      differences += name + " key " + std::to_string(key) + " is " + value + " instead of " + std::to_string(row.value) + "; ";
+      differences +=
+          name + " key " + std::to_string(key) + " is " + value + " instead of " + std::to_string(row.value) + "; ";
     }
   }
   for (const auto& [key, cell] : table.rows)
-    if (!cell.is_deleted && !source.rows.contains(std::stoll(key))) differences += name + " has key " + key + " too many; ";
+    if (!cell.is_deleted && !source.rows.contains(std::stoll(key)))
+      differences += name + " has key " + key + " too many; ";
   return differences;
 }
 
@@ -211,10 +235,16 @@ std::string Simulation::verdict() {
   std::string all;
   for (const std::string& complaint : database.complaints()) all += complaint + "; ";
   for (const std::string& complaint : warehouse.complaints()) all += complaint + "; ";
-  if (!pipeline_ || !is_settled()) all += "not settled: " + (pipeline_ ? std::string(to_string(pipeline_->status().condition)) + " " + pipeline_->status().error : "no process") + "; ";
+  if (!pipeline_ || !is_settled())
+    all += "not settled: " +
+           (pipeline_ ? std::string(to_string(pipeline_->status().condition)) + " " + pipeline_->status().error
+                      : "no process") +
+           "; ";
   for (const std::string& name : names_) {
-    if (phase(name) != state::TablePhase::kStreaming) all += name + " is " + std::string(state::to_string(phase(name))) + ": " + reason(name) + "; ";
-    else all += compare(name);
+    if (phase(name) != state::TablePhase::kStreaming)
+      all += name + " is " + std::string(state::to_string(phase(name))) + ": " + reason(name) + "; ";
+    else
+      all += compare(name);
   }
   return all;
 }

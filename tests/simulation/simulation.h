@@ -18,7 +18,8 @@ class VirtualClock final : public base::Clock {
  public:
   base::SteadyTime steady() const override { return now_; }
   std::int64_t wall_micros() const override {
-    return 1'700'000'000'000'000 + std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count();
+    return 1'700'000'000'000'000 +
+           std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch()).count();
   }
   void advance(base::Duration span) { now_ += span; }
 
@@ -47,14 +48,14 @@ class Simulation {
   ~Simulation();
 
   // -- the world
-  void write_some();                    // a transaction with a few changes of random rows
+  void write_some();  // a transaction with a few changes of random rows
   void write(std::vector<Change> changes);
   const std::vector<std::string>& table_names() const { return names_; }
 
   // -- the process
   void start_process();
-  void kill_process();                  // whatever is in memory is gone
-  void step(int times);                 // random actors, time moves a little
+  void kill_process();   // whatever is in memory is gone
+  void step(int times);  // random actors, time moves a little
   // Steps until `holds` or, after too many steps, a failure of the test.
   template <typename Holds>
   bool step_until(Holds holds, int steps_max = 60'000) {
@@ -64,9 +65,9 @@ class Simulation {
     }
     return false;
   }
-  bool is_settled() const;              // saved position = the source's end, no table is copying
+  bool is_settled() const;  // saved position = the source's end, no table is copying
   void resync(const std::string& table);
-  void heal();                          // no more trouble; detached tables are copied again until all is settled
+  void heal();  // no more trouble; detached tables are copied again until all is settled
   pipeline::Pipeline& pipeline() { return *pipeline_; }
   state::Store& store() { return *store_; }
   state::TablePhase phase(const std::string& table);
@@ -84,7 +85,8 @@ class Simulation {
  private:
   std::string check_durable(std::uint64_t from, std::uint64_t to);
   std::string compare(const std::string& name);
-  bool is_in_quarantine(const std::string& table, const std::string& key, const std::string& column, data::Sequence sequence) const;
+  bool is_in_quarantine(const std::string& table, const std::string& key, const std::string& column,
+                        data::Sequence sequence) const;
 
   const std::string state_path_;
   std::vector<std::string> names_;

@@ -18,7 +18,8 @@ using state::TablePhase;
 class SimulationTest : public testing::Test {
  protected:
   SimulationTest() {
-    base::set_log(std::getenv("FLYTT_SIMULATION_LOG") != nullptr ? base::LogLevel::kDebug : base::LogLevel::kError, base::LogFormat::kText);
+    base::set_log(std::getenv("FLYTT_SIMULATION_LOG") != nullptr ? base::LogLevel::kDebug : base::LogLevel::kError,
+                  base::LogFormat::kText);
     // The process dies here, the machine does not: state may lie in memory, where saving costs nothing.
     const bool has_memory = ::access("/dev/shm", W_OK) == 0;
     std::string pattern = (has_memory ? std::string("/dev/shm/") : testing::TempDir()) + "flytt-simulation-XXXXXX";
@@ -27,7 +28,8 @@ class SimulationTest : public testing::Test {
   ~SimulationTest() override { std::filesystem::remove_all(folder_); }
 
   std::unique_ptr<Simulation> begin(std::uint64_t seed) {
-    return std::make_unique<Simulation>(seed, folder_ + "/state-" + std::to_string(seed) + "-" + std::to_string(count_++) + ".db");
+    return std::make_unique<Simulation>(
+        seed, folder_ + "/state-" + std::to_string(seed) + "-" + std::to_string(count_++) + ".db");
   }
   // One simulation that is copied and settled, with some rows.
   std::unique_ptr<Simulation> settled(std::uint64_t seed) {
@@ -52,12 +54,15 @@ TEST_F(SimulationTest, CopiesAndStreamsWithoutTrouble) {
   }
   ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));
   EXPECT_EQ(simulation->verdict(), "");
-  EXPECT_TRUE(simulation->step_until([&] { return simulation->database.confirmed() == simulation->database.end(); })) << "an idle slot releases its log";
+  EXPECT_TRUE(simulation->step_until([&] { return simulation->database.confirmed() == simulation->database.end(); }))
+      << "an idle slot releases its log";
 }
 
 const data::TablePath kTableA{"project", "landing", "a"};
 
-Change upsert(const std::string& table, std::int64_t key, std::int64_t value) { return {Change::Kind::kUpsert, table, key, value, {}}; }
+Change upsert(const std::string& table, std::int64_t key, std::int64_t value) {
+  return {Change::Kind::kUpsert, table, key, value, {}};
+}
 Change erase(const std::string& table, std::int64_t key) { return {Change::Kind::kDelete, table, key, 0, {}}; }
 Change truncate(const std::string& table) { return {Change::Kind::kTruncate, table, 0, 0, {}}; }
 
@@ -130,9 +135,11 @@ TEST_F(SimulationTest, ConvergesThroughFailuresAndCrashes) {
   for (std::uint64_t seed = first_seed(); seed < first_seed() + seeds(); ++seed) {
     auto simulation = begin(seed);
     live_through(*simulation, 3);
-    for (const std::string& name : simulation->table_names()) EXPECT_NE(simulation->phase(name), TablePhase::kDetached) << "seed " << seed << ": " << simulation->reason(name);
+    for (const std::string& name : simulation->table_names())
+      EXPECT_NE(simulation->phase(name), TablePhase::kDetached) << "seed " << seed << ": " << simulation->reason(name);
     simulation->heal();
-    ASSERT_EQ(simulation->verdict(), "") << "seed " << seed << ": FLYTT_SIMULATION_SEED=" << seed << " FLYTT_SIMULATION_SEEDS=1";
+    ASSERT_EQ(simulation->verdict(), "") << "seed " << seed << ": FLYTT_SIMULATION_SEED=" << seed
+                                         << " FLYTT_SIMULATION_SEEDS=1";
   }
 }
 
@@ -141,7 +148,8 @@ TEST_F(SimulationTest, ConvergesAfterWhatDetachesTablesIsMended) {
     auto simulation = begin(seed);
     live_through(*simulation, 11);
     simulation->heal();
-    ASSERT_EQ(simulation->verdict(), "") << "seed " << seed << ": FLYTT_SIMULATION_SEED=" << seed << " FLYTT_SIMULATION_SEEDS=1";
+    ASSERT_EQ(simulation->verdict(), "") << "seed " << seed << ": FLYTT_SIMULATION_SEED=" << seed
+                                         << " FLYTT_SIMULATION_SEEDS=1";
   }
 }
 
@@ -154,7 +162,8 @@ TEST_F(SimulationTest, ConvergesAfterLostSlotsAndOtherSystems) {
       simulation->resync("");
       simulation->heal();
     }
-    ASSERT_EQ(simulation->verdict(), "") << "seed " << seed << ": FLYTT_SIMULATION_SEED=" << seed << " FLYTT_SIMULATION_SEEDS=1";
+    ASSERT_EQ(simulation->verdict(), "") << "seed " << seed << ": FLYTT_SIMULATION_SEED=" << seed
+                                         << " FLYTT_SIMULATION_SEEDS=1";
   }
 }
 
@@ -169,7 +178,9 @@ TEST_F(SimulationTest, AKilledCopyGoesOnWhereItWas) {
     const auto ranges = simulation->store().ranges("scripted", "public.a").value();
     return std::count_if(ranges.begin(), ranges.end(), [](const state::CopyRange& range) { return range.done; });
   };
-  const auto planned = [&] { return static_cast<std::int64_t>(simulation->store().ranges("scripted", "public.a").value().size()); };
+  const auto planned = [&] {
+    return static_cast<std::int64_t>(simulation->store().ranges("scripted", "public.a").value().size());
+  };
   ASSERT_TRUE(simulation->step_until([&] { return done() >= 2 && done() < planned() - 1; }));
   simulation->kill_process();
   simulation->start_process();
@@ -207,12 +218,14 @@ TEST_F(SimulationTest, AResyncRemovesWhatTheSourceDoesNotHave) {
   ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));
   simulation->write({truncate("public.a"), upsert("public.a", 2, 20)});
   ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.a") == TablePhase::kDetached; }));
-  EXPECT_NE(simulation->reason("public.a").find("flytt resync scripted.public.a"), std::string::npos) << simulation->reason("public.a");
+  EXPECT_NE(simulation->reason("public.a").find("flytt resync scripted.public.a"), std::string::npos)
+      << simulation->reason("public.a");
   simulation->write({erase("public.a", 2), upsert("public.a", 3, 30), upsert("public.b", 1, 11)});
   ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));
   EXPECT_EQ(simulation->phase("public.b"), TablePhase::kStreaming) << "others go on";
   simulation->resync("public.a");
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.a") == TablePhase::kStreaming && simulation->is_settled(); }));
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->phase("public.a") == TablePhase::kStreaming && simulation->is_settled(); }));
   EXPECT_EQ(simulation->verdict(), "");
 }
 
@@ -224,8 +237,9 @@ TEST_F(SimulationTest, ATruncateIsNotMetAgainAfterItsResync) {
   simulation->kill_process();
   simulation->start_process();
   simulation->resync("public.a");
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.a") == TablePhase::kStreaming && simulation->is_settled(); }))
-      << simulation->reason("public.a");
+  ASSERT_TRUE(simulation->step_until([&] {
+    return simulation->phase("public.a") == TablePhase::kStreaming && simulation->is_settled();
+  })) << simulation->reason("public.a");
   EXPECT_EQ(simulation->verdict(), "");
 }
 
@@ -236,7 +250,8 @@ TEST_F(SimulationTest, ARetypedColumnDetachesItsTableAndResyncHeals) {
   ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.b") == TablePhase::kDetached; }));
   simulation->write({upsert("public.b", 2, 6), upsert("public.a", 1, 7)});
   simulation->resync("public.b");
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.b") == TablePhase::kStreaming && simulation->is_settled(); }));
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->phase("public.b") == TablePhase::kStreaming && simulation->is_settled(); }));
   EXPECT_EQ(simulation->verdict(), "");
 }
 
@@ -256,11 +271,14 @@ TEST_F(SimulationTest, AnUnwritableTableIsDetachedAndOthersGoOn) {
   auto simulation = settled(13);
   simulation->warehouse.forbid(kTableA, true);
   simulation->write({upsert("public.a", 1, 1), upsert("public.b", 1, 1)});
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.a") == TablePhase::kDetached && simulation->is_settled(); }));
-  EXPECT_TRUE(simulation->step_until([&] { return simulation->database.confirmed() == simulation->database.end(); })) << "a detached table holds nothing back";
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->phase("public.a") == TablePhase::kDetached && simulation->is_settled(); }));
+  EXPECT_TRUE(simulation->step_until([&] { return simulation->database.confirmed() == simulation->database.end(); }))
+      << "a detached table holds nothing back";
   simulation->warehouse.forbid(kTableA, false);
   simulation->resync("public.a");
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.a") == TablePhase::kStreaming && simulation->is_settled(); }));
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->phase("public.a") == TablePhase::kStreaming && simulation->is_settled(); }));
   EXPECT_EQ(simulation->verdict(), "");
 }
 
@@ -309,7 +327,8 @@ TEST_F(SimulationTest, AForeignDestinationTableIsLeftAlone) {
   EXPECT_NE(simulation->reason("public.a").find("exists already"), std::string::npos);
   EXPECT_EQ(simulation->warehouse.tables().at(kTableA).rows.size(), 1u);
   simulation->resync("public.a");
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.a") == TablePhase::kStreaming && simulation->is_settled(); }));
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->phase("public.a") == TablePhase::kStreaming && simulation->is_settled(); }));
   EXPECT_EQ(simulation->verdict(), "") << "replaced, because a person said so";
 }
 
@@ -322,7 +341,8 @@ TEST_F(SimulationTest, ATableIsAddedWhileTheStreamRuns) {
   simulation->write({upsert("public.c", 2, 2), erase("public.c", 1)});
   simulation->database.publish("public.c", true);
   simulation->clock.advance(std::chrono::seconds(40));
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->phase("public.c") == TablePhase::kStreaming && simulation->is_settled(); }));
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->phase("public.c") == TablePhase::kStreaming && simulation->is_settled(); }));
   EXPECT_EQ(simulation->verdict(), "");
 }
 
@@ -332,8 +352,10 @@ TEST_F(SimulationTest, ALostSlotIsNamedAndAResyncOfTheStreamHeals) {
   simulation->database.drop_slot();
   simulation->write({upsert("public.a", 1, 1), erase("public.b", 2)});
   simulation->start_process();
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->pipeline().status().condition == pipeline::Condition::kWaiting; }));
-  EXPECT_NE(simulation->pipeline().status().error.find("run `flytt resync scripted`"), std::string::npos) << simulation->pipeline().status().error;
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->pipeline().status().condition == pipeline::Condition::kWaiting; }));
+  EXPECT_NE(simulation->pipeline().status().error.find("run `flytt resync scripted`"), std::string::npos)
+      << simulation->pipeline().status().error;
   simulation->resync("");
   ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));
   EXPECT_EQ(simulation->verdict(), "");
@@ -345,7 +367,8 @@ TEST_F(SimulationTest, ASlotThatWasMovedOnIsNamed) {
   simulation->write({upsert("public.a", 1, 1)});
   simulation->database.move_slot(simulation->database.end());
   simulation->start_process();
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->pipeline().status().condition == pipeline::Condition::kWaiting; }));
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->pipeline().status().condition == pipeline::Condition::kWaiting; }));
   EXPECT_NE(simulation->pipeline().status().error.find("are lost"), std::string::npos);
   simulation->resync("");
   ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));
@@ -414,7 +437,8 @@ TEST_F(SimulationTest, AnOrderlyStopSavesAndConfirmsWhatWasRead) {
   auto simulation = settled(24);
   simulation->warehouse.trouble.lands = 50;
   for (int i = 0; i < 20; ++i) simulation->write_some();
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->pipeline().status().received_number > simulation->pipeline().status().saved_number; }));
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->pipeline().status().received_number > simulation->pipeline().status().saved_number; }));
   simulation->pipeline().request_stop();
   ASSERT_TRUE(simulation->step_until([&] { return simulation->pipeline().has_ended(); }));
   const pipeline::PipelineStatus status = simulation->pipeline().status();
@@ -426,7 +450,8 @@ TEST_F(SimulationTest, AStopEndsInTimeWhenTheDestinationHangs) {
   auto simulation = settled(25);
   simulation->warehouse.trouble.lands = 0;  // nothing is ever durable
   simulation->write_some();
-  ASSERT_TRUE(simulation->step_until([&] { return simulation->pipeline().status().received_number > simulation->pipeline().status().saved_number; }));
+  ASSERT_TRUE(simulation->step_until(
+      [&] { return simulation->pipeline().status().received_number > simulation->pipeline().status().saved_number; }));
   simulation->pipeline().request_stop();
   const base::SteadyTime asked = simulation->clock.steady();
   ASSERT_TRUE(simulation->step_until([&] { return simulation->pipeline().has_ended(); }));

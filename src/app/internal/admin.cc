@@ -12,7 +12,9 @@ using base::json_quote;
 class JsonObject {
  public:
   JsonObject& text(const char* name, const std::string& value) { return raw(name, json_quote(value)); }
-  JsonObject& text_or_null(const char* name, const std::string& value) { return raw(name, value.empty() ? "null" : json_quote(value)); }
+  JsonObject& text_or_null(const char* name, const std::string& value) {
+    return raw(name, value.empty() ? "null" : json_quote(value));
+  }
   JsonObject& number(const char* name, std::int64_t value) { return raw(name, std::to_string(value)); }
   JsonObject& raw(const char* name, const std::string& json) {
     out_ += (out_.size() == 1 ? "" : ",") + json_quote(name) + ":" + json;
@@ -92,7 +94,8 @@ std::string query_value(const std::string& query, const std::string& name) {
 std::string percent_encode(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                          c == '_' || c == '.' || c == '~';
     if (is_plain) {
       out += c;
       continue;
@@ -104,11 +107,13 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
-std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bool is_running, std::int64_t now_micros) {
+std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bool is_running,
+                        std::int64_t now_micros) {
   std::string list = "[";
   for (const pipeline::PipelineStatus& stream : streams) {
     std::string tables = "[";
-    for (const pipeline::TableStatus& table : stream.tables) tables += (tables.size() == 1 ? "" : ",") + table_json(table);
+    for (const pipeline::TableStatus& table : stream.tables)
+      tables += (tables.size() == 1 ? "" : ",") + table_json(table);
     JsonObject out;
     out.text("name", stream.stream)
         .text("state", std::string(pipeline::to_string(stream.condition)))
@@ -122,7 +127,9 @@ std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bo
         .number("bytes", stream.bytes)
         .number("channel_bytes", static_cast<std::int64_t>(stream.channel_bytes))
         .number("oldest_unsaved_ms", stream.oldest_unsaved_ms)
-        .raw("newest_commit_age_ms", stream.newest_commit_micros == 0 ? "null" : std::to_string((now_micros - stream.newest_commit_micros) / 1000))
+        .raw("newest_commit_age_ms", stream.newest_commit_micros == 0
+                                         ? "null"
+                                         : std::to_string((now_micros - stream.newest_commit_micros) / 1000))
         .number("quarantined", stream.quarantined)
         .text_or_null("copy_stage", stream.copy_stage)
         .raw("tables", tables + "]");

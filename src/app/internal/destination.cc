@@ -12,7 +12,8 @@ constexpr const char* kGoogleRestUrl = "https://bigquery.googleapis.com";
 
 void make_client(BigQueryAccess& access, const base::Clock& clock) {
   access.random = std::make_unique<base::SeededRandom>(random_seed());
-  access.client = std::make_unique<bigquery::Client>(bigquery::Client::Parts{*access.transport, *access.credentials, clock, *access.random});
+  access.client = std::make_unique<bigquery::Client>(
+      bigquery::Client::Parts{*access.transport, *access.credentials, clock, *access.random});
 }
 
 Result<BigQueryAccess> open_rest_only(const std::string& url, const base::Clock& clock) {
@@ -34,7 +35,8 @@ Result<BigQueryAccess> open_remote_access(const DestinationConfig& destination, 
     access.credentials = bigquery::no_credentials();
   }
   TRY(access.transport, bigquery::CurlTransport::make(is_google ? kGoogleRestUrl : destination.rest_url, clock));
-  TRY(access.channel, bigquery::make_storage_channel(is_google ? bigquery::kGoogleStorageAddress : destination.grpc_address));
+  TRY(access.channel,
+      bigquery::make_storage_channel(is_google ? bigquery::kGoogleStorageAddress : destination.grpc_address));
   make_client(access, clock);
   return access;
 }
@@ -52,7 +54,8 @@ Result<std::unique_ptr<OpenDestination>> open_destination_to_ask(Session& sessio
     return out;
   }
   if (!std::filesystem::exists(config.destination.folder))
-    return Error(ErrorCode::kNotFound, "there is no warehouse in '" + config.destination.folder + "' yet; `flytt run` makes it");
+    return Error(ErrorCode::kNotFound,
+                 "there is no warehouse in '" + config.destination.folder + "' yet; `flytt run` makes it");
   LocalServiceOptions options;
   options.folder = config.destination.folder;
   options.project = config.project;

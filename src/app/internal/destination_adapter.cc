@@ -19,12 +19,14 @@ class AdaptedSink final : public pipeline::TableSink {
   Result<std::vector<flow::Receipt>> collect(base::Deadline deadline) override { return sink_->collect(deadline); }
   std::vector<pipeline::RefusedRow> take_refused() override {
     std::vector<pipeline::RefusedRow> out;
-    for (bigquery::RefusedRow& row : sink_->take_refused()) out.push_back({row.batch, std::move(row.schema), std::move(row.rejection)});
+    for (bigquery::RefusedRow& row : sink_->take_refused())
+      out.push_back({row.batch, std::move(row.schema), std::move(row.rejection)});
     return out;
   }
   std::vector<pipeline::TableFailure> take_failures() override {
     std::vector<pipeline::TableFailure> out;
-    for (bigquery::TableFailure& failure : sink_->take_failures()) out.push_back({std::move(failure.table), std::move(failure.error)});
+    for (bigquery::TableFailure& failure : sink_->take_failures())
+      out.push_back({std::move(failure.table), std::move(failure.error)});
     return out;
   }
   void resolve(flow::BatchSequence batch) override { sink_->resolve(batch); }
@@ -83,7 +85,8 @@ Status BigQueryDestination::add_columns(const data::TablePath& path, const std::
       table.schema.fields.push_back(field);
       changed = true;
     } else if (!(table.schema.fields[*index].type == field.type)) {
-      return Error(ErrorCode::kSchema, "column '" + field.name + "' of " + path.text() + " is " + table.schema.fields[*index].type.sql_name() +
+      return Error(ErrorCode::kSchema, "column '" + field.name + "' of " + path.text() + " is " +
+                                           table.schema.fields[*index].type.sql_name() +
                                            " at the destination and would have to be " + field.type.sql_name())
           .side(base::Side::kSink);
     }
@@ -96,7 +99,9 @@ Status BigQueryDestination::add_columns(const data::TablePath& path, const std::
 Result<std::unique_ptr<pipeline::TableSink>> BigQueryDestination::open_sink() {
   bigquery::StorageWriteOptions options;
   if (parts_.window_bytes > 0) options.window_bytes = parts_.window_bytes;
-  auto sink = bigquery::StorageWriteSink::make({parts_.access.channel, *parts_.access.credentials, parts_.clock, *parts_.access.random, parts_.metrics}, options);
+  auto sink = bigquery::StorageWriteSink::make(
+      {parts_.access.channel, *parts_.access.credentials, parts_.clock, *parts_.access.random, parts_.metrics},
+      options);
   return std::unique_ptr<pipeline::TableSink>(std::make_unique<AdaptedSink>(std::move(sink)));
 }
 

@@ -13,7 +13,9 @@ namespace {
 // The sentence of a taken port, with what to do.
 Error port_taken(Error error, const char* key, const char* flag) {
   if (error.code() != ErrorCode::kConflict) return error;
-  return Error(ErrorCode::kConflict, error.sentence() + "; stop the other process, or choose another address with 'listen: {" + key + ": …}' (flytt warehouse: " + flag + ")")
+  return Error(ErrorCode::kConflict, error.sentence() +
+                                         "; stop the other process, or choose another address with 'listen: {" + key +
+                                         ": …}' (flytt warehouse: " + flag + ")")
       .cause(error.cause());
 }
 
@@ -26,9 +28,11 @@ std::uint64_t random_seed() {
 
 LocalService::~LocalService() = default;
 
-Result<std::unique_ptr<LocalService>> LocalService::open(const LocalServiceOptions& options, const base::Clock& clock, base::Metrics& metrics) {
+Result<std::unique_ptr<LocalService>> LocalService::open(const LocalServiceOptions& options, const base::Clock& clock,
+                                                         base::Metrics& metrics) {
   std::unique_ptr<LocalService> service(new LocalService());
-  TRY(warehouse::FolderLock lock, warehouse::FolderLock::acquire(options.folder, options.verb, clock, clock.in(options.lock_wait)));
+  TRY(warehouse::FolderLock lock,
+      warehouse::FolderLock::acquire(options.folder, options.verb, clock, clock.in(options.lock_wait)));
   service->lock_ = std::make_unique<warehouse::FolderLock>(std::move(lock));
   warehouse::WarehouseOptions wanted;
   wanted.folder = options.folder;
@@ -41,7 +45,8 @@ Result<std::unique_ptr<LocalService>> LocalService::open(const LocalServiceOptio
   gateway::RestOptions rest;
   rest.location = options.location;
   service->rest_ = std::make_unique<gateway::RestService>(*service->warehouse_, clock, metrics, rest);
-  auto grpc = gateway::GrpcServer::start({options.grpc_address, options.location}, *service->warehouse_, clock, metrics);
+  auto grpc =
+      gateway::GrpcServer::start({options.grpc_address, options.location}, *service->warehouse_, clock, metrics);
   if (!grpc) return port_taken(std::move(grpc).error(), "grpc", "--grpc");
   service->grpc_ = std::move(*grpc);
   if (!options.rest_address.empty()) {
@@ -74,7 +79,8 @@ Result<BigQueryAccess> LocalService::access(const base::Clock& clock, std::uint6
   access.credentials = bigquery::no_credentials();
   access.transport = std::make_unique<InProcessTransport>(*rest_);
   access.random = std::make_unique<base::SeededRandom>(seed);
-  access.client = std::make_unique<bigquery::Client>(bigquery::Client::Parts{*access.transport, *access.credentials, clock, *access.random});
+  access.client = std::make_unique<bigquery::Client>(
+      bigquery::Client::Parts{*access.transport, *access.credentials, clock, *access.random});
   access.channel = grpc_->in_process_channel();
   return access;
 }

@@ -17,9 +17,9 @@ namespace flytt::app {
 
 struct LocalServiceOptions {
   std::string folder, project, location = "US";
-  std::string verb;                         // for LOCK
+  std::string verb;  // for LOCK
   std::int64_t memory_bytes_max = 512LL << 20;
-  std::string rest_address, grpc_address;   // empty = no listener
+  std::string rest_address, grpc_address;  // empty = no listener
   bool maintenance = true;
   std::chrono::seconds lock_wait{30};
 };
@@ -27,7 +27,8 @@ struct LocalServiceOptions {
 // Owned by one thread; `close` in the order of an orderly shutdown, the destructor for all other ends.
 class LocalService {
  public:
-  static Result<std::unique_ptr<LocalService>> open(const LocalServiceOptions& options, const base::Clock& clock, base::Metrics& metrics);
+  static Result<std::unique_ptr<LocalService>> open(const LocalServiceOptions& options, const base::Clock& clock,
+                                                    base::Metrics& metrics);
   ~LocalService();
 
   const std::string& rest_address() const;  // bound; empty without listener

@@ -20,7 +20,7 @@ class PostgresOrigin final : public pipeline::Origin {
     postgres::ConnectionSettings settings;
     postgres::TableSelection selection;
     std::string publication, slot;
-    std::string project, dataset;    // of the destination
+    std::string project, dataset;  // of the destination
     std::int64_t freshness_ms = 100;
     const base::Clock& clock;
   };
@@ -36,8 +36,10 @@ class PostgresOrigin final : public pipeline::Origin {
   Result<pipeline::SlotFacts> slot() override;
   Result<flow::Position> create_slot(std::stop_token stop) override;
   Status drop_slot() override;
-  Result<std::unique_ptr<flow::Source>> open_stream(const flow::Position& from, std::uint16_t epoch, const pipeline::OriginTables& tables) override;
-  Result<std::unique_ptr<pipeline::CopySession>> open_copy(const pipeline::OriginTables& tables, std::uint16_t epoch, std::stop_token stop) override;
+  Result<std::unique_ptr<flow::Source>> open_stream(const flow::Position& from, std::uint16_t epoch,
+                                                    const pipeline::OriginTables& tables) override;
+  Result<std::unique_ptr<pipeline::CopySession>> open_copy(const pipeline::OriginTables& tables, std::uint16_t epoch,
+                                                           std::stop_token stop) override;
   std::string text(const flow::Position& position) const override;
   std::uint64_t number(const flow::Position& position) const override;
   data::Sequence sequence_at(const flow::Position& position, std::uint16_t epoch) const override;

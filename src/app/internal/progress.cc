@@ -19,8 +19,8 @@ std::string copy_line(const pipeline::TableStatus& table, std::size_t width) {
   const std::int64_t estimated = std::max<std::int64_t>({copy.rows_estimated, copy.rows_done, 1});
   const auto percent = static_cast<int>(copy.rows_done * 100 / estimated);
   const auto filled = static_cast<std::size_t>(percent) * width / 100;
-  std::string line = "[" + std::string(filled, '#') + std::string(width - filled, '-') + "] " + std::to_string(percent) + " %  " +
-                     human_count(copy.rows_done) + " rows";
+  std::string line = "[" + std::string(filled, '#') + std::string(width - filled, '-') + "] " +
+                     std::to_string(percent) + " %  " + human_count(copy.rows_done) + " rows";
   if (copy.rows_per_second > 0) line += "  " + human_count(static_cast<std::int64_t>(copy.rows_per_second)) + " rows/s";
   if (copy.seconds_left >= 0) line += "  " + human_duration(copy.seconds_left * 1000) + " left";
   if (!copy.trouble.empty()) line += "  waits: " + copy.trouble;
@@ -36,8 +36,10 @@ void Progress::show(const std::vector<pipeline::PipelineStatus>& streams) {
   for (const pipeline::PipelineStatus& stream : streams) {
     for (const pipeline::TableStatus& table : stream.tables) {
       if (!table.copy) continue;
-      if (is_terminal_) lines.push_back(table.record.source_table + "  " + copy_line(table, 20));
-      else report(stream, table);
+      if (is_terminal_)
+        lines.push_back(table.record.source_table + "  " + copy_line(table, 20));
+      else
+        report(stream, table);
     }
   }
   if (is_terminal_) draw(lines);

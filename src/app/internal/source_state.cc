@@ -17,7 +17,8 @@ Result<std::unique_ptr<state::Store>> open_source_state(Session& session) {
   const std::filesystem::path folder = std::filesystem::path(session.config.state_file).parent_path();
   std::error_code failure;
   if (std::filesystem::create_directories(folder, failure)) ::chmod(folder.c_str(), 0700);
-  if (failure) return Error(ErrorCode::kConfig, "folder '" + folder.string() + "' cannot be made").cause(failure.message());
+  if (failure)
+    return Error(ErrorCode::kConfig, "folder '" + folder.string() + "' cannot be made").cause(failure.message());
   return state::Store::open(session.config.state_file);
 }
 

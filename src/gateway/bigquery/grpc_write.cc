@@ -39,23 +39,30 @@ Status GrpcServer::Impl::listen(const std::string& address) {
   std::string host;
   if (!address.empty()) {
     const auto parts = internal::split_host_port(address);
-    if (!parts || parts->port.empty()) return Error(ErrorCode::kConfig, "'" + address + "' is not an address to listen on: write host:port, such as 127.0.0.1:9060");
+    if (!parts || parts->port.empty())
+      return Error(ErrorCode::kConfig,
+                   "'" + address + "' is not an address to listen on: write host:port, such as 127.0.0.1:9060");
     if (!internal::is_loopback_name(parts->host))
-      return Error(ErrorCode::kConfig, "this service has no authentication and listens on loopback only: use 127.0.0.1 instead of " + parts->host);
+      return Error(
+          ErrorCode::kConfig,
+          "this service has no authentication and listens on loopback only: use 127.0.0.1 instead of " + parts->host);
     host = parts->host == "localhost" ? "127.0.0.1" : parts->host;
     if (host.find(':') != host.npos) host = "[" + host + "]";
     builder.AddListeningPort(host + ":" + parts->port, grpc::InsecureServerCredentials(), &port);
   }
   builder.SetMaxReceiveMessageSize(static_cast<int>(wire::kAppendRequestBytesMax));
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // two servers on one port would share its connections silently
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, static_cast<int>(kGrpcPingIntervalMin.count()));
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
+                             0);  // two servers on one port would share its connections silently
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             static_cast<int>(kGrpcPingIntervalMin.count()));
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 2);
   builder.RegisterService(&service_);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || (!address.empty() && port == 0)) {
     server_.reset();
-    return Error(ErrorCode::kConflict, "cannot listen on " + address + ": stop the program that uses it, or choose another address");
+    return Error(ErrorCode::kConflict,
+                 "cannot listen on " + address + ": stop the program that uses it, or choose another address");
   }
   if (!address.empty()) address_ = host + ":" + std::to_string(port);
   return ok();
@@ -74,7 +81,8 @@ void GrpcServer::Impl::stop(base::Deadline deadline) {
 GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpcServer::~GrpcServer() = default;
 
-Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcOptions& options, warehouse::Warehouse& warehouse, const base::Clock& clock, base::Metrics& metrics) {
+Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcOptions& options, warehouse::Warehouse& warehouse,
+                                                      const base::Clock& clock, base::Metrics& metrics) {
   auto impl = std::make_unique<Impl>(options, warehouse, clock, metrics);
   TRY_STATUS(impl->listen(options.address));
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));

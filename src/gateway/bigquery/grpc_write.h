@@ -18,14 +18,15 @@
 namespace flytt::gateway {
 
 struct GrpcOptions {
-  std::string address;           // host:port, port 0 takes a free one; empty = only in process
-  std::string location = "US";   // shown by GetWriteStream; the warehouse's own
+  std::string address;          // host:port, port 0 takes a free one; empty = only in process
+  std::string location = "US";  // shown by GetWriteStream; the warehouse's own
 };
 
 class GrpcServer {
  public:
   // kConfig: the address cannot be read or leaves loopback. kConflict: the port is taken.
-  static Result<std::unique_ptr<GrpcServer>> start(const GrpcOptions& options, warehouse::Warehouse& warehouse, const base::Clock& clock, base::Metrics& metrics);
+  static Result<std::unique_ptr<GrpcServer>> start(const GrpcOptions& options, warehouse::Warehouse& warehouse,
+                                                   const base::Clock& clock, base::Metrics& metrics);
   ~GrpcServer();  // stops at once
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;

@@ -35,13 +35,18 @@ std::string base_of(const HttpRequest& request) {
 Status check_names(const internal::RoutedRequest& target) {
   const auto is_plain = [](const std::string& text, std::string_view extra) {
     for (const char c : text) {
-      const bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+      const bool is_word =
+          (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
       if (!is_word && extra.find(c) == extra.npos) return false;
     }
     return text.size() <= 1024;
   };
-  if (!is_plain(target.project, ".:")) return internal::invalid("Invalid project ID. It must be letters, digits, dashes, dots and colons.");
-  if (!is_plain(target.job, "")) return internal::invalid("Invalid job ID. Job IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 characters long.");
+  if (!is_plain(target.project, ".:"))
+    return internal::invalid("Invalid project ID. It must be letters, digits, dashes, dots and colons.");
+  if (!is_plain(target.job, ""))
+    return internal::invalid(
+        "Invalid job ID. Job IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 "
+        "characters long.");
   if (!target.dataset.empty()) TRY_STATUS(internal::check_dataset_id(target.dataset));
   if (!target.table.empty()) TRY_STATUS(internal::check_table_id(target.table));
   return ok();
@@ -52,8 +57,11 @@ Status check_names(const internal::RoutedRequest& target) {
 class RestService::Impl {
  public:
   Impl(warehouse::Warehouse& warehouse, const base::Clock& clock, base::Metrics& metrics, const RestOptions& options)
-      : datasets_(warehouse), tables_(warehouse, clock), jobs_(warehouse, clock, options.location, options.user_email),
-        requests_(metrics.counter("flytt_rest_requests_total")), failures_(metrics.counter("flytt_rest_failures_total")) {}
+      : datasets_(warehouse),
+        tables_(warehouse, clock),
+        jobs_(warehouse, clock, options.location, options.user_email),
+        requests_(metrics.counter("flytt_rest_requests_total")),
+        failures_(metrics.counter("flytt_rest_failures_total")) {}
 
   HttpResponse handle(const HttpRequest& request) {
     requests_.fetch_add(1, std::memory_order_relaxed);
@@ -76,7 +84,8 @@ class RestService::Impl {
     TRY(internal::RoutedRequest target, internal::route_request(request));
     TRY_STATUS(check_names(target));
     auto query = internal::QueryParameters::parse(request.query);
-    if (!query) return Error(ErrorCode::kBadData, "the query string has an incomplete percent encoding").cause("badRequest");
+    if (!query)
+      return Error(ErrorCode::kBadData, "the query string has an incomplete percent encoding").cause("badRequest");
     const RestCall call{request, std::move(target), std::move(*query), base_of(request)};
     return run(call);
   }
@@ -105,7 +114,9 @@ class RestService::Impl {
       case Route::kJobsList: return jobs_.list(call);
       case Route::kNotInThisVersion: break;
     }
-    return Error(ErrorCode::kUnsupported, std::string("Not implemented: ") + call.target.method_id + " is not in this version.").cause("notImplemented");
+    return Error(ErrorCode::kUnsupported,
+                 std::string("Not implemented: ") + call.target.method_id + " is not in this version.")
+        .cause("notImplemented");
   }
 
   internal::DatasetMethods datasets_;
@@ -115,7 +126,8 @@ class RestService::Impl {
   base::Metric& failures_;
 };
 
-RestService::RestService(warehouse::Warehouse& warehouse, const base::Clock& clock, base::Metrics& metrics, const RestOptions& options)
+RestService::RestService(warehouse::Warehouse& warehouse, const base::Clock& clock, base::Metrics& metrics,
+                         const RestOptions& options)
     : impl_(std::make_unique<Impl>(warehouse, clock, metrics, options)) {}
 RestService::~RestService() = default;
 HttpResponse RestService::handle(const HttpRequest& request) { return impl_->handle(request); }

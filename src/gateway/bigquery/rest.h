@@ -18,13 +18,14 @@
 namespace flytt::gateway {
 
 struct RestOptions {
-  std::string location = "US";                   // of jobs; the warehouse's own
-  std::string user_email = "local@flytt.invalid"; // who runs jobs: there is no authentication on loopback
+  std::string location = "US";                     // of jobs; the warehouse's own
+  std::string user_email = "local@flytt.invalid";  // who runs jobs: there is no authentication on loopback
 };
 
 class RestService final : public HttpHandler {
  public:
-  RestService(warehouse::Warehouse& warehouse, const base::Clock& clock, base::Metrics& metrics, const RestOptions& options = {});
+  RestService(warehouse::Warehouse& warehouse, const base::Clock& clock, base::Metrics& metrics,
+              const RestOptions& options = {});
   ~RestService() override;
   HttpResponse handle(const HttpRequest& request) override;
 

@@ -34,7 +34,8 @@ std::string google_error_body(const GoogleError& error) {
     for (char& c : text) c = static_cast<unsigned char>(c) < 0x80 ? c : '?';
   const std::string message = base::json_quote(text);
   std::string out = "{\"error\":{\"code\":" + std::to_string(error.http_status) + ",\"message\":" + message +
-                    ",\"errors\":[{\"message\":" + message + ",\"domain\":\"global\",\"reason\":" + base::json_quote(error.reason);
+                    ",\"errors\":[{\"message\":" + message +
+                    ",\"domain\":\"global\",\"reason\":" + base::json_quote(error.reason);
   if (!error.location.empty()) out += ",\"location\":" + base::json_quote(error.location);
   if (!error.location_type.empty()) out += ",\"locationType\":" + base::json_quote(error.location_type);
   out += "}],\"status\":\"";

@@ -11,7 +11,7 @@ namespace flytt::gateway::internal {
 
 struct GoogleError {
   int http_status = 500;
-  std::string reason;     // "notFound", "invalidQuery", …
+  std::string reason;  // "notFound", "invalidQuery", …
   std::string message;
   std::string location;       // "query", "parameters.maxResults", or empty
   std::string location_type;  // "parameter" or empty; some clients need both or neither

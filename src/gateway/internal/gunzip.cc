@@ -10,7 +10,8 @@ Result<std::string> gunzip(std::string_view compressed, std::size_t bytes_max) {
   constexpr int kGzipWindow = 16 + MAX_WBITS;
   constexpr std::size_t kStepBytes = 64 << 10;
   z_stream stream{};
-  if (inflateInit2(&stream, kGzipWindow) != Z_OK) return Error(ErrorCode::kUnavailable, "out of memory for a gzip body");
+  if (inflateInit2(&stream, kGzipWindow) != Z_OK)
+    return Error(ErrorCode::kUnavailable, "out of memory for a gzip body");
   std::string out;
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
   stream.avail_in = static_cast<uInt>(compressed.size());

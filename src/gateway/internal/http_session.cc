@@ -69,9 +69,9 @@ void HttpSession::read_header() {
   parser_->header_limit(kHttpHeaderBytesMax);
   parser_->body_limit(owner_.options().body_bytes_max);
   stream_.expires_after(owner_.options().header_timeout);
-  beast_http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code failure, std::size_t) {
-    self->on_header(failure);
-  });
+  beast_http::async_read_header(
+      stream_, buffer_, *parser_,
+      [self = shared_from_this()](beast::error_code failure, std::size_t) { self->on_header(failure); });
 }
 
 void HttpSession::on_header(beast::error_code failure) {
@@ -88,17 +88,21 @@ bool HttpSession::refuse_by_header() {
   const auto& message = parser_->get();
   is_head_ = message.method() == beast_http::verb::head;
   if (is_refused_) return refuse(503, "backendError", "too many connections; try again"), true;
-  if (message.target().size() > kHttpTargetBytesMax) return refuse(414, "uriTooLong", "the URL is longer than 16 KiB"), true;
+  if (message.target().size() > kHttpTargetBytesMax)
+    return refuse(414, "uriTooLong", "the URL is longer than 16 KiB"), true;
   if (!owner_.options().may_leave_loopback) {
-    const std::string host = text_of(message[beast_http::field::host]), origin = text_of(message[beast_http::field::origin]);
+    const std::string host = text_of(message[beast_http::field::host]),
+                      origin = text_of(message[beast_http::field::origin]);
     if (auto sentence = refuse_foreign(host, origin)) return refuse(403, "forbidden", std::move(*sentence)), true;
   }
   const auto encoding = message[beast_http::field::content_encoding];
   if (!encoding.empty() && !equals_ignoring_case(encoding, "gzip") && !equals_ignoring_case(encoding, "identity"))
     return refuse(415, "unsupportedMediaType", "Content-Encoding of a request can be gzip or identity"), true;
   const auto length = parser_->content_length();
-  const std::size_t bytes = length ? static_cast<std::size_t>(*length) : (parser_->chunked() ? owner_.options().body_bytes_max : 0);
-  if (!owner_.take_body_budget(bytes)) return refuse(503, "backendError", "too many large requests at the same time; try again"), true;
+  const std::size_t bytes =
+      length ? static_cast<std::size_t>(*length) : (parser_->chunked() ? owner_.options().body_bytes_max : 0);
+  if (!owner_.take_body_budget(bytes))
+    return refuse(503, "backendError", "too many large requests at the same time; try again"), true;
   budget_ = bytes;
   return false;
 }
@@ -116,8 +120,9 @@ void HttpSession::send_continue() {
 
 void HttpSession::read_body() {
   stream_.expires_after(owner_.options().body_timeout);
-  beast_http::async_read(stream_, buffer_, *parser_,
-                         [self = shared_from_this()](beast::error_code failure, std::size_t) { self->on_body(failure); });
+  beast_http::async_read(
+      stream_, buffer_, *parser_,
+      [self = shared_from_this()](beast::error_code failure, std::size_t) { self->on_body(failure); });
 }
 
 void HttpSession::on_body(beast::error_code failure) {
@@ -147,9 +152,10 @@ void HttpSession::answer(HttpResponse response, bool keep_alive) {
   if (!has_no_body && !is_head_) response_.body() = std::move(response.body);
   serializer_.emplace(response_);
   stream_.expires_after(owner_.options().write_timeout);
-  beast_http::async_write(stream_, *serializer_, [self = shared_from_this(), keep_alive](beast::error_code failure, std::size_t) {
-    self->on_answered(failure, keep_alive);
-  });
+  beast_http::async_write(stream_, *serializer_,
+                          [self = shared_from_this(), keep_alive](beast::error_code failure, std::size_t) {
+                            self->on_answered(failure, keep_alive);
+                          });
 }
 
 void HttpSession::on_answered(beast::error_code failure, bool keep_alive) {
@@ -173,7 +179,8 @@ void HttpSession::refuse_unreadable(beast::error_code failure) {
   if (failure == error::header_limit || failure == error::buffer_overflow)
     return refuse(431, "headerTooLarge", "the request's headers are larger than 64 KiB");
   if (failure == error::body_limit)
-    return refuse(413, "uploadTooLarge", "the request's body is larger than " + std::to_string(owner_.options().body_bytes_max) + " bytes");
+    return refuse(413, "uploadTooLarge",
+                  "the request's body is larger than " + std::to_string(owner_.options().body_bytes_max) + " bytes");
   const bool is_malformed = failure.category() == beast_http::make_error_code(error::bad_target).category() &&
                             failure != error::end_of_stream && failure != error::partial_message;
   if (is_malformed) return refuse(400, "badRequest", "the request is not valid HTTP/1.1: " + failure.message());
@@ -188,12 +195,13 @@ void HttpSession::linger() {
   }
   if (lingered_bytes_ >= kHttpLingerBytesMax || owner_.is_draining()) return close();
   buffer_.clear();
-  stream_.async_read_some(buffer_.prepare(64 << 10), [self = shared_from_this()](beast::error_code failure, std::size_t bytes) {
-    if (self->phase_ == Phase::kClosed) return;
-    self->lingered_bytes_ += bytes + 1;
-    if (failure) return self->close();
-    self->linger();
-  });
+  stream_.async_read_some(buffer_.prepare(64 << 10),
+                          [self = shared_from_this()](beast::error_code failure, std::size_t bytes) {
+                            if (self->phase_ == Phase::kClosed) return;
+                            self->lingered_bytes_ += bytes + 1;
+                            if (failure) return self->close();
+                            self->linger();
+                          });
 }
 
 }  // namespace flytt::gateway::internal

@@ -60,7 +60,8 @@ std::optional<HostPort> split_host_port(std::string_view text) {
 std::optional<std::string> refuse_foreign(std::string_view host, std::string_view origin) {
   const auto target = split_host_port(host);
   if (!target || !is_loopback_name(target->host))
-    return "this service answers only on its own machine, under 127.0.0.1, localhost or [::1]; the request asked for host '" +
+    return "this service answers only on its own machine, under 127.0.0.1, localhost or [::1]; the request asked for "
+           "host '" +
            shown(host) + "'";
   if (origin.empty()) return std::nullopt;
   constexpr std::string_view kScheme = "http://";

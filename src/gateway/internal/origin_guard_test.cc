@@ -11,7 +11,8 @@ namespace {
 TEST(OriginGuard, KnowsLoopbackNames) {
   for (const char* name : {"localhost", "LocalHost", "localhost.", "127.0.0.1", "127.8.9.10", "::1", "0:0:0:0:0:0:0:1"})
     EXPECT_TRUE(is_loopback_name(name)) << name;
-  for (const char* name : {"", "localhost.evil.example", "127.0.0.1.evil.example", "128.0.0.1", "0.0.0.0", "::2", "127.1", "10.0.0.1"})
+  for (const char* name :
+       {"", "localhost.evil.example", "127.0.0.1.evil.example", "128.0.0.1", "0.0.0.0", "::2", "127.1", "10.0.0.1"})
     EXPECT_FALSE(is_loopback_name(name)) << name;
 }
 
@@ -21,7 +22,8 @@ TEST(OriginGuard, SplitsHostAndPort) {
   EXPECT_EQ(v6->host, "::1");
   EXPECT_EQ(v6->port, "9050");
   EXPECT_EQ(split_host_port("LOCALHOST")->host, "localhost");
-  for (const char* text : {"", ":1", "[::1", "[::1]x", "a:b", "a:123456", "::1"}) EXPECT_FALSE(split_host_port(text)) << text;
+  for (const char* text : {"", ":1", "[::1", "[::1]x", "a:b", "a:123456", "::1"})
+    EXPECT_FALSE(split_host_port(text)) << text;
 }
 
 TEST(OriginGuard, RefusesOtherSites) {
@@ -49,10 +51,12 @@ TEST(Url, DecodesAndRefuses) {
 }
 
 TEST(GoogleError, BodyIsGoogles) {
-  EXPECT_EQ(google_error_body({404, "notFound", "Not found: Table p:d.t was not found in location US", {}, {}}),
-            R"({"error":{"code":404,"message":"Not found: Table p:d.t was not found in location US","errors":[{"message":"Not found: Table p:d.t was not found in location US","domain":"global","reason":"notFound"}],"status":"NOT_FOUND"}})");
-  EXPECT_EQ(google_error_body({400, "invalidQuery", "Syntax error: \"x\"", "query", "parameter"}),
-            R"({"error":{"code":400,"message":"Syntax error: \"x\"","errors":[{"message":"Syntax error: \"x\"","domain":"global","reason":"invalidQuery","location":"query","locationType":"parameter"}],"status":"INVALID_ARGUMENT"}})");
+  EXPECT_EQ(
+      google_error_body({404, "notFound", "Not found: Table p:d.t was not found in location US", {}, {}}),
+      R"({"error":{"code":404,"message":"Not found: Table p:d.t was not found in location US","errors":[{"message":"Not found: Table p:d.t was not found in location US","domain":"global","reason":"notFound"}],"status":"NOT_FOUND"}})");
+  EXPECT_EQ(
+      google_error_body({400, "invalidQuery", "Syntax error: \"x\"", "query", "parameter"}),
+      R"({"error":{"code":400,"message":"Syntax error: \"x\"","errors":[{"message":"Syntax error: \"x\"","domain":"global","reason":"invalidQuery","location":"query","locationType":"parameter"}],"status":"INVALID_ARGUMENT"}})");
   EXPECT_EQ(google_error_body({500, "r", "\xff", {}, {}}).find('\xff'), std::string::npos);
 }
 

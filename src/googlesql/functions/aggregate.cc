@@ -58,7 +58,9 @@ struct IntAverage {
   }
 
  private:
-  Int128 load() const { return static_cast<Int128>(static_cast<unsigned __int128>(static_cast<std::uint64_t>(high)) << 64 | low); }
+  Int128 load() const {
+    return static_cast<Int128>(static_cast<unsigned __int128>(static_cast<std::uint64_t>(high)) << 64 | low);
+  }
   void store(Int128 value) {
     low = static_cast<std::uint64_t>(value);
     high = static_cast<I>(value >> 64);
@@ -70,9 +72,12 @@ struct FloatExtreme {
   double best = 0;
   bool is_set = false;
   void add(double x) {
-    if (!is_set) best = x;
-    else if (std::isnan(x) || std::isnan(best)) best = std::numeric_limits<double>::quiet_NaN();
-    else best = kGreatest ? std::fmax(best, x) : std::fmin(best, x);
+    if (!is_set)
+      best = x;
+    else if (std::isnan(x) || std::isnan(best))
+      best = std::numeric_limits<double>::quiet_NaN();
+    else
+      best = kGreatest ? std::fmax(best, x) : std::fmin(best, x);
     is_set = true;
   }
   void merge(const FloatExtreme& other) {

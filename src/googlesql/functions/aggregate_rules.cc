@@ -53,12 +53,9 @@ constexpr Rule kAggregates[] = {
 };
 
 constexpr Rule kAnalytics[] = {
-    {"row_number", "", "row_number()$w", kAnalytic},
-    {"rank", "", "rank()$w", kAnalytic},
-    {"dense_rank", "", "dense_rank()$w", kAnalytic},
-    {"percent_rank", "", "percent_rank()$w", kAnalytic},
-    {"cume_dist", "", "cume_dist()$w", kAnalytic},
-    {"ntile", "i", "ntile($1)$w", kAnalytic},
+    {"row_number", "", "row_number()$w", kAnalytic}, {"rank", "", "rank()$w", kAnalytic},
+    {"dense_rank", "", "dense_rank()$w", kAnalytic}, {"percent_rank", "", "percent_rank()$w", kAnalytic},
+    {"cume_dist", "", "cume_dist()$w", kAnalytic},   {"ntile", "i", "ntile($1)$w", kAnalytic},
 };
 
 Result<std::string> text(std::string sql) { return sql; }
@@ -72,23 +69,26 @@ std::string after(const AggregateParts& parts, const std::string& condition = ""
   if (!parts.over.empty()) out += " " + parts.over;
   return out;
 }
-std::string order_of(const AggregateParts& parts) { return parts.order_by.empty() ? "" : " ORDER BY " + parts.order_by; }
+std::string order_of(const AggregateParts& parts) {
+  return parts.order_by.empty() ? "" : " ORDER BY " + parts.order_by;
+}
 bool has_having(const FunctionCall& call) { return call.parts.having != AggregateParts::Having::kNone; }
 std::string not_null(const std::string& sql) { return "((" + sql + ") IS NOT NULL)"; }
-ShapeResult refuse(const FunctionCall& call, std::string_view why) { return Result<std::string>(unsupported_call(call, why)); }
+ShapeResult refuse(const FunctionCall& call, std::string_view why) {
+  return Result<std::string>(unsupported_call(call, why));
+}
 
 ShapeResult extreme(const FunctionCall& call, const char* native, const char* for_floats) {
-  if (has_having(call) || !call.parts.order_by.empty() || !call.parts.limit.empty()) return refuse(call, "with these modifiers");
+  if (has_having(call) || !call.parts.order_by.empty() || !call.parts.limit.empty())
+    return refuse(call, "with these modifiers");
   const data::Type& type = call.arguments[0].type;
   switch (type.kind) {
     case TypeKind::kArray:
     case TypeKind::kStruct:
     case TypeKind::kJson:
     case TypeKind::kGeography:
-    case TypeKind::kRange:
-      return refuse(call, "");
-    default:
-      break;
+    case TypeKind::kRange: return refuse(call, "");
+    default: break;
   }
   const std::string& value = call.arguments[0].sql;
   const std::string tail = after(call.parts), of_window = std::string(native) + "(" + value + ")" + tail;
@@ -100,21 +100,22 @@ ShapeResult greatest(const FunctionCall& call) { return extreme(call, "max", "gs
 ShapeResult least(const FunctionCall& call) { return extreme(call, "min", "gs_min_float"); }
 
 // The value of `sql` in the row where `key` is greatest (or least); rows whose key is NULL do not count.
-ShapeResult value_at(const FunctionCall& call, const std::string& sql, const data::Type& key_type, const std::string& key, bool greatest) {
-  if (call.parts.distinct || !call.parts.order_by.empty() || !call.parts.limit.empty()) return refuse(call, "with these modifiers");
+ShapeResult value_at(const FunctionCall& call, const std::string& sql, const data::Type& key_type,
+                     const std::string& key, bool greatest) {
+  if (call.parts.distinct || !call.parts.order_by.empty() || !call.parts.limit.empty())
+    return refuse(call, "with these modifiers");
   switch (key_type.kind) {
     case TypeKind::kArray:
     case TypeKind::kStruct:
     case TypeKind::kJson:
     case TypeKind::kGeography:
     case TypeKind::kRange:
-    case TypeKind::kFloat64:
-      return refuse(call, "with a key of this type");
-    default:
-      break;
+    case TypeKind::kFloat64: return refuse(call, "with a key of this type");
+    default: break;
   }
   // The value is wrapped, so that a NULL value may win.
-  return text("(" + std::string(greatest ? "arg_max" : "arg_min") + "({'v': " + sql + "}, " + key + ")" + after(call.parts) + ").v");
+  return text("(" + std::string(greatest ? "arg_max" : "arg_min") + "({'v': " + sql + "}, " + key + ")" +
+              after(call.parts) + ").v");
 }
 ShapeResult max_by(const FunctionCall& call) {
   return value_at(call, call.arguments[0].sql, call.arguments[1].type, call.arguments[1].sql, true);
@@ -139,8 +140,8 @@ ShapeResult array_agg(const FunctionCall& call) {
   if (has_having(call)) return refuse(call, "with HAVING MAX or MIN");
   const std::string& value = call.arguments[0].sql;
   const std::string condition = call.parts.nulls == NullHandling::kIgnore ? not_null(value) : "";
-  const std::string list = "list(" + std::string(call.parts.distinct ? "DISTINCT " : "") + value + order_of(call.parts) + ")" +
-                           after(call.parts, condition);
+  const std::string list = "list(" + std::string(call.parts.distinct ? "DISTINCT " : "") + value +
+                           order_of(call.parts) + ")" + after(call.parts, condition);
   return text(limited(list, call.parts));
 }
 
@@ -156,9 +157,10 @@ ShapeResult string_agg(const FunctionCall& call) {
   const std::string& value = call.arguments[0].sql;
   const bool is_text = call.result.is(TypeKind::kString);
   const std::string delimiter = call.arguments.size() > 1 ? call.arguments[1].sql : (is_text ? "','" : "','::BLOB");
-  const std::string list = "list(" + std::string(call.parts.distinct ? "DISTINCT " : "") + value + order_of(call.parts) + ")" +
-                           after(call.parts, not_null(value));
-  return text(std::string(is_text ? "gs_array_to_text(" : "gs_array_to_bytes(") + limited(list, call.parts) + ", " + delimiter + ")");
+  const std::string list = "list(" + std::string(call.parts.distinct ? "DISTINCT " : "") + value +
+                           order_of(call.parts) + ")" + after(call.parts, not_null(value));
+  return text(std::string(is_text ? "gs_array_to_text(" : "gs_array_to_bytes(") + limited(list, call.parts) + ", " +
+              delimiter + ")");
 }
 
 bool is_small_count(const std::string& sql) {  // a literal such as 1 or 12::BIGINT
@@ -169,7 +171,8 @@ bool is_small_count(const std::string& sql) {  // a literal such as 1 or 12::BIG
 
 // The exact quantiles, which BigQuery's approximation also gives for few rows.
 ShapeResult approx_quantiles(const FunctionCall& call) {
-  if (call.parts.nulls == NullHandling::kRespect || has_having(call) || !call.parts.order_by.empty() || !call.parts.limit.empty()) {
+  if (call.parts.nulls == NullHandling::kRespect || has_having(call) || !call.parts.order_by.empty() ||
+      !call.parts.limit.empty()) {
     return refuse(call, "with these modifiers");
   }
   const std::string& count = call.arguments[1].sql;
@@ -177,34 +180,44 @@ ShapeResult approx_quantiles(const FunctionCall& call) {
   const data::Type& type = call.arguments[0].type;
   const bool is_known = type.is(TypeKind::kInt64) || type.is(TypeKind::kDate) || type.is(TypeKind::kDatetime) ||
                         type.is(TypeKind::kTimestamp) || type.is(TypeKind::kNumeric) || type.is(TypeKind::kString);
-  if (digits == 0 || digits > 4 || (digits < count.size() && count.substr(digits) != "::BIGINT") || !is_known) return refuse(call, "");
+  if (digits == 0 || digits > 4 || (digits < count.size() && count.substr(digits) != "::BIGINT") || !is_known)
+    return refuse(call, "");
   const int parts = std::stoi(count.substr(0, digits));
   if (parts < 1) return refuse(call, "");
   std::string fractions;
-  for (int i = 0; i <= parts; ++i) fractions += (i > 0 ? ", " : "") + std::to_string(i) + "::DOUBLE / " + std::to_string(parts);
-  return text("quantile_disc(" + std::string(call.parts.distinct ? "DISTINCT " : "") + call.arguments[0].sql + ", [" + fractions + "])" + after(call.parts));
+  for (int i = 0; i <= parts; ++i)
+    fractions += (i > 0 ? ", " : "") + std::to_string(i) + "::DOUBLE / " + std::to_string(parts);
+  return text("quantile_disc(" + std::string(call.parts.distinct ? "DISTINCT " : "") + call.arguments[0].sql + ", [" +
+              fractions + "])" + after(call.parts));
 }
 
 // The most frequent values. Of equally frequent ones BigQuery shows any; NULL is one of its values, which is not handled.
 ShapeResult approx_top_count(const FunctionCall& call) {
   const data::Type& type = call.arguments[0].type;
-  if (!is_small_count(call.arguments[1].sql) || has_having(call) || !call.parts.over.empty() || call.parts.distinct || holds_float(type)) {
+  if (!is_small_count(call.arguments[1].sql) || has_having(call) || !call.parts.over.empty() || call.parts.distinct ||
+      holds_float(type)) {
     return refuse(call, "with these modifiers");
   }
   const std::string& value = call.arguments[0].sql;
   const std::string tail = after(call.parts);
-  const std::string entries = "list_transform(map_entries(histogram(" + value + ")" + tail + "), lambda gs_e: {'c': gs_e.value, 'v': gs_e.key})";
+  const std::string entries = "list_transform(map_entries(histogram(" + value + ")" + tail +
+                              "), lambda gs_e: {'c': gs_e.value, 'v': gs_e.key})";
   return text("(CASE WHEN count(*)" + tail + " > count(" + value + ")" + tail + " THEN " +
-              raise_expression(call.result, "APPROX_TOP_COUNT of values with NULL is not supported in the embedded warehouse.") +
+              raise_expression(
+                  call.result,
+                  "APPROX_TOP_COUNT of values with NULL is not supported in this version of the embedded warehouse.") +
               " ELSE list_transform(list_slice(list_reverse_sort(" + entries + "), 1, " + call.arguments[1].sql +
               "), lambda gs_e: {'f0': gs_e.v, 'f1': CAST(gs_e.c AS BIGINT)}) END)");
 }
 
 // ---- analytic functions ----
-std::string nulls_of(const FunctionCall& call) { return call.parts.nulls == NullHandling::kIgnore ? " IGNORE NULLS" : ""; }
+std::string nulls_of(const FunctionCall& call) {
+  return call.parts.nulls == NullHandling::kIgnore ? " IGNORE NULLS" : "";
+}
 
 ShapeResult neighbour(const FunctionCall& call, const char* name) {
-  if (call.arguments.size() > 1 && !is_small_count(call.arguments[1].sql)) return refuse(call, "with an offset that is not a literal");
+  if (call.arguments.size() > 1 && !is_small_count(call.arguments[1].sql))
+    return refuse(call, "with an offset that is not a literal");
   return text(std::string(name) + "(" + expand("$*", call) + nulls_of(call) + ")" + after(call.parts));
 }
 ShapeResult lag(const FunctionCall& call) { return neighbour(call, "lag"); }
@@ -232,18 +245,19 @@ ShapeResult percentile(const FunctionCall& call, const char* name) {
     case TypeKind::kDate:
     case TypeKind::kDatetime:
     case TypeKind::kTimestamp:
-    case TypeKind::kNumeric:
-      break;
-    default:
-      return refuse(call, "");
+    case TypeKind::kNumeric: break;
+    default: return refuse(call, "");
   }
   const std::string value = call.arguments[0].sql, tail = after(call.parts);
-  const std::string quantile = std::string(name) + "(" + value + ", CAST(" + call.arguments[1].sql + " AS DOUBLE))" + tail;
+  const std::string quantile =
+      std::string(name) + "(" + value + ", CAST(" + call.arguments[1].sql + " AS DOUBLE))" + tail;
   if (!type.is(TypeKind::kFloat64)) return text(quantile);
   // NaN is the least value in GoogleSQL and the greatest in DuckDB.
-  return text("(CASE WHEN bool_or(isnan(" + value + "))" + tail + " THEN " +
-              raise_expression(TypeKind::kFloat64, "Percentiles of values with NaN are not supported in the embedded warehouse.") +
-              " ELSE " + quantile + " END)");
+  return text(
+      "(CASE WHEN bool_or(isnan(" + value + "))" + tail + " THEN " +
+      raise_expression(TypeKind::kFloat64,
+                       "A percentile of values with NaN is not supported in this version of the embedded warehouse.") +
+      " ELSE " + quantile + " END)");
 }
 ShapeResult percentile_cont(const FunctionCall& call) { return percentile(call, "quantile_cont"); }
 ShapeResult percentile_disc(const FunctionCall& call) { return percentile(call, "quantile_disc"); }
@@ -257,11 +271,22 @@ void add_aggregate_rules(std::vector<Rule>& rules) {
 
 void add_aggregate_shapes(std::vector<Shape>& shapes) {
   const Shape all[] = {
-      {"max", &greatest, kAggregate}, {"min", &least, kAggregate}, {"max_by", &max_by, kAggregate}, {"min_by", &min_by, kAggregate},
-      {"any_value", &any_value, kAggregate}, {"approx_quantiles", &approx_quantiles, kAggregate}, {"approx_top_count", &approx_top_count, kAggregate}, {"array_agg", &array_agg, kAggregate},
-      {"array_concat_agg", &array_concat_agg, kAggregate}, {"string_agg", &string_agg, kAggregate}, {"lag", &lag, kAnalytic},
-      {"lead", &lead, kAnalytic}, {"first_value", &first_value, kAnalytic}, {"last_value", &last_value, kAnalytic},
-      {"nth_value", &nth_value, kAnalytic}, {"percentile_cont", &percentile_cont, kAnalytic},
+      {"max", &greatest, kAggregate},
+      {"min", &least, kAggregate},
+      {"max_by", &max_by, kAggregate},
+      {"min_by", &min_by, kAggregate},
+      {"any_value", &any_value, kAggregate},
+      {"approx_quantiles", &approx_quantiles, kAggregate},
+      {"approx_top_count", &approx_top_count, kAggregate},
+      {"array_agg", &array_agg, kAggregate},
+      {"array_concat_agg", &array_concat_agg, kAggregate},
+      {"string_agg", &string_agg, kAggregate},
+      {"lag", &lag, kAnalytic},
+      {"lead", &lead, kAnalytic},
+      {"first_value", &first_value, kAnalytic},
+      {"last_value", &last_value, kAnalytic},
+      {"nth_value", &nth_value, kAnalytic},
+      {"percentile_cont", &percentile_cont, kAnalytic},
       {"percentile_disc", &percentile_disc, kAnalytic},
   };
   shapes.insert(shapes.end(), std::begin(all), std::end(all));

@@ -33,14 +33,17 @@ std::string join_text(const List<std::string_view>& list, std::string_view delim
 std::string join_text_with(const List<std::string_view>& list, std::string_view delimiter, std::string_view for_null) {
   return join(list, delimiter, for_null, &text_view);
 }
-ByteString join_bytes(const List<Bytes>& list, Bytes delimiter) { return {join(list, delimiter.data, std::nullopt, &bytes_view)}; }
+ByteString join_bytes(const List<Bytes>& list, Bytes delimiter) {
+  return {join(list, delimiter.data, std::nullopt, &bytes_view)};
+}
 ByteString join_bytes_with(const List<Bytes>& list, Bytes delimiter, Bytes for_null) {
   return {join(list, delimiter.data, for_null.data, &bytes_view)};
 }
 
 // The 1-based place of offset or ordinal `index` in a list of `length`.
 Answer<I> place(I index, I length, I base) {
-  if (index < base || index - base >= length) return Failure{"Array index " + std::to_string(index) + " is out of bounds"};
+  if (index < base || index - base >= length)
+    return Failure{"Array index " + std::to_string(index) + " is out of bounds"};
   return index - base + 1;
 }
 Answer<I> place_of_end(I length, bool first) {

@@ -18,7 +18,8 @@ ShapeResult make_array(const FunctionCall& call) {
 ShapeResult element_at(const FunctionCall& call, int base, bool safe) {
   const std::string suffix = safe || call.safe ? "_safe" : "";
   return text(with_bound({call.arguments[0].sql, call.arguments[1].sql}, [&](const auto& v) {
-    return "(" + v[0] + ")[gs_place" + suffix + "(" + v[1] + ", len(" + v[0] + "), " + std::to_string(base) + "::BIGINT)]";
+    return "(" + v[0] + ")[gs_place" + suffix + "(" + v[1] + ", len(" + v[0] + "), " + std::to_string(base) +
+           "::BIGINT)]";
   }));
 }
 ShapeResult at_offset(const FunctionCall& call) { return element_at(call, 0, false); }
@@ -41,11 +42,12 @@ ShapeResult slice(const FunctionCall& call) {
   return text(with_bound(texts, [](const auto& v) {
     const std::string length = "len(" + v[0] + ")";
     const auto place = [&](const std::string& offset) {
-      return "(CASE WHEN (" + offset + ") < 0 THEN greatest((" + offset + ") + " + length + ", -1) ELSE least(" + offset + ", " + length +
-             ") END)";
+      return "(CASE WHEN (" + offset + ") < 0 THEN greatest((" + offset + ") + " + length + ", -1) ELSE least(" +
+             offset + ", " + length + ") END)";
     };
-    return "(CASE WHEN (" + v[0] + ") IS NULL OR (" + v[1] + ") IS NULL OR (" + v[2] + ") IS NULL THEN NULL ELSE list_slice(" + v[0] +
-           ", greatest(" + place(v[1]) + ", 0) + 1, greatest(" + place(v[2]) + " + 1, 0)) END)";
+    return "(CASE WHEN (" + v[0] + ") IS NULL OR (" + v[1] + ") IS NULL OR (" + v[2] +
+           ") IS NULL THEN NULL ELSE list_slice(" + v[0] + ", greatest(" + place(v[1]) + ", 0) + 1, greatest(" +
+           place(v[2]) + " + 1, 0)) END)";
   }));
 }
 
@@ -56,10 +58,8 @@ bool is_plain_column(const data::Type& type) {
     case TypeKind::kJson:
     case TypeKind::kGeography:
     case TypeKind::kRange:
-    case TypeKind::kFloat64:
-      return false;
-    default:
-      return true;
+    case TypeKind::kFloat64: return false;
+    default: return true;
   }
 }
 
@@ -94,7 +94,8 @@ ShapeResult average_of(const FunctionCall& call) {
 ShapeResult is_distinct(const FunctionCall& call) {
   if (!is_plain_column(call.arguments[0].type.element[0])) return std::nullopt;
   return text(with_bound({call.arguments[0].sql}, [](const auto& v) {
-    return "(len(list_distinct(" + v[0] + ")) = list_count(" + v[0] + ") AND len(" + v[0] + ") - list_count(" + v[0] + ") <= 1)";
+    return "(len(list_distinct(" + v[0] + ")) = list_count(" + v[0] + ") AND len(" + v[0] + ") - list_count(" + v[0] +
+           ") <= 1)";
   }));
 }
 
@@ -144,15 +145,20 @@ ShapeResult includes_lambda(const FunctionCall& call) {
 ShapeResult range_bucket(const FunctionCall& call) {
   if (!is_plain_column(call.arguments[0].type)) return std::nullopt;
   return text(with_bound({call.arguments[0].sql, call.arguments[1].sql}, [&](const auto& v) {
-    const std::string fail = raise_expression(TypeKind::kInt64, "Elements in input array to RANGE_BUCKET must be in ascending order and not NULL");
-    return "(CASE WHEN (" + v[0] + ") IS NULL OR (" + v[1] + ") IS NULL THEN NULL WHEN list_count(" + v[1] + ") < len(" + v[1] +
-           ") OR list_sort(" + v[1] + ") <> (" + v[1] + ") THEN " + (call.safe ? "NULL" : fail) + " ELSE len(list_filter(" + v[1] +
-           ", lambda gs_x: gs_x <= (" + v[0] + "))) END)";
+    const std::string fail = raise_expression(
+        TypeKind::kInt64, "Elements in input array to RANGE_BUCKET must be in ascending order and not NULL");
+    return "(CASE WHEN (" + v[0] + ") IS NULL OR (" + v[1] + ") IS NULL THEN NULL WHEN list_count(" + v[1] +
+           ") < len(" + v[1] + ") OR list_sort(" + v[1] + ") <> (" + v[1] + ") THEN " + (call.safe ? "NULL" : fail) +
+           " ELSE len(list_filter(" + v[1] + ", lambda gs_x: gs_x <= (" + v[0] + "))) END)";
   }));
 }
 
 ShapeResult generate(const FunctionCall& call) {
-  static const struct { TypeKind kind; const char* function; const char* one; } kSeries[] = {
+  static const struct {
+    TypeKind kind;
+    const char* function;
+    const char* one;
+  } kSeries[] = {
       {TypeKind::kInt64, "gs_int_series", "1::BIGINT"},
       {TypeKind::kFloat64, "gs_float_series", "1::DOUBLE"},
       {TypeKind::kNumeric, "gs_numeric_series", "1::DECIMAL(38,9)"},
@@ -192,9 +198,11 @@ ShapeResult ends_open(const FunctionCall& call) { return is_open(call, "f1"); }
 
 ShapeResult make_range(const FunctionCall& call) {
   return text(with_bound({call.arguments[0].sql, call.arguments[1].sql}, [&](const auto& v) {
-    const std::string fail = call.safe ? "NULL" : raise_expression(call.result, "Range start element must be smaller than range end element");
-    return "(CASE WHEN (" + v[0] + ") >= (" + v[1] + ") THEN " + fail + " ELSE CAST({'f0': " + v[0] + ", 'f1': " + v[1] + "} AS " +
-           physical_type(call.result) + ") END)";
+    const std::string fail =
+        call.safe ? "NULL"
+                  : raise_expression(call.result, "Range start element must be smaller than range end element");
+    return "(CASE WHEN (" + v[0] + ") >= (" + v[1] + ") THEN " + fail + " ELSE CAST({'f0': " + v[0] +
+           ", 'f1': " + v[1] + "} AS " + physical_type(call.result) + ") END)";
   }));
 }
 // Half-open ranges meet when each starts before the other ends.
@@ -205,24 +213,27 @@ std::string both(const std::vector<std::string>& v, const std::string& body) {
   return "(CASE WHEN (" + v[0] + ") IS NOT NULL AND (" + v[1] + ") IS NOT NULL THEN " + body + " END)";
 }
 ShapeResult range_overlaps(const FunctionCall& call) {
-  return text(with_bound({call.arguments[0].sql, call.arguments[1].sql}, [](const auto& v) { return both(v, overlap(v[0], v[1])); }));
+  return text(with_bound({call.arguments[0].sql, call.arguments[1].sql},
+                         [](const auto& v) { return both(v, overlap(v[0], v[1])); }));
 }
 ShapeResult range_contains(const FunctionCall& call) {
   const bool is_range = call.arguments[1].type.is(TypeKind::kRange);
   return text(with_bound({call.arguments[0].sql, call.arguments[1].sql}, [&](const auto& v) {
     const std::string start = "(" + v[0] + ").f0", end = "(" + v[0] + ").f1";
-    const std::string low = is_range ? "(" + v[1] + ").f0" : "(" + v[1] + ")", high = is_range ? "(" + v[1] + ").f1" : low;
-    if (!is_range) return both(v, "(coalesce(" + start + " <= " + low + ", true) AND coalesce(" + low + " < " + end + ", true))");
-    return both(v, "((" + start + " IS NULL OR coalesce(" + start + " <= " + low + ", false)) AND (" + end + " IS NULL OR coalesce(" + high +
-                       " <= " + end + ", false)))");
+    const std::string low = is_range ? "(" + v[1] + ").f0" : "(" + v[1] + ")",
+                      high = is_range ? "(" + v[1] + ").f1" : low;
+    if (!is_range)
+      return both(v, "(coalesce(" + start + " <= " + low + ", true) AND coalesce(" + low + " < " + end + ", true))");
+    return both(v, "((" + start + " IS NULL OR coalesce(" + start + " <= " + low + ", false)) AND (" + end +
+                       " IS NULL OR coalesce(" + high + " <= " + end + ", false)))");
   }));
 }
 ShapeResult range_intersect(const FunctionCall& call) {
   return text(with_bound({call.arguments[0].sql, call.arguments[1].sql}, [&](const auto& v) {
     const std::string fail = call.safe ? "NULL" : raise_expression(call.result, "Provided RANGE inputs do not overlap");
     // greatest and least pass over NULL, which is what an open end needs.
-    const std::string meet = "CAST({'f0': greatest((" + v[0] + ").f0, (" + v[1] + ").f0), 'f1': least((" + v[0] + ").f1, (" + v[1] +
-                             ").f1)} AS " + physical_type(call.result) + ")";
+    const std::string meet = "CAST({'f0': greatest((" + v[0] + ").f0, (" + v[1] + ").f0), 'f1': least((" + v[0] +
+                             ").f1, (" + v[1] + ").f1)} AS " + physical_type(call.result) + ")";
     return both(v, "CASE WHEN " + overlap(v[0], v[1]) + " THEN " + meet + " ELSE " + fail + " END");
   }));
 }
@@ -236,9 +247,11 @@ ShapeResult generate_ranges(const FunctionCall& call) {
     const auto bound = [&](const char* field) {
       return is_date ? "gs_midnight_of((" + v[0] + ")." + field + ")" : "(" + v[0] + ")." + field;
     };
-    const std::string bounds = "gs_range_bounds" + safe_suffix(call) + "(" + bound("f0") + ", " + bound("f1") + ", " + v[1] + ", " + v[2] + ")";
-    return "list_transform([{'b': " + bounds + "}], lambda gs_r: list_transform(list_slice(gs_r.b, 1, len(gs_r.b) - 1), lambda gs_x, gs_i: {'f0': " +
-           cast + "gs_x" + end + ", 'f1': " + cast + "gs_r.b[gs_i + 1]" + end + "}))[1]";
+    const std::string bounds = "gs_range_bounds" + safe_suffix(call) + "(" + bound("f0") + ", " + bound("f1") + ", " +
+                               v[1] + ", " + v[2] + ")";
+    return "list_transform([{'b': " + bounds +
+           "}], lambda gs_r: list_transform(list_slice(gs_r.b, 1, len(gs_r.b) - 1), lambda gs_x, gs_i: {'f0': " + cast +
+           "gs_x" + end + ", 'f1': " + cast + "gs_r.b[gs_i + 1]" + end + "}))[1]";
   }));
 }
 
@@ -246,13 +259,31 @@ ShapeResult generate_ranges(const FunctionCall& call) {
 
 void add_array_shapes(std::vector<Shape>& shapes) {
   const Shape all[] = {
-      {"$make_array", &make_array}, {"$array_at_offset", &at_offset}, {"$array_at_ordinal", &at_ordinal},
-      {"$safe_array_at_offset", &safe_at_offset}, {"$safe_array_at_ordinal", &safe_at_ordinal}, {"array_first", &first},
-      {"array_last", &last}, {"array_slice", &slice}, {"array_includes", &includes}, {"array_includes", &includes_lambda},
-      {"array_includes_any", &includes_any}, {"array_includes_all", &includes_all}, {"array_max", &greatest_of},
-      {"array_min", &least_of}, {"array_sum", &sum_of}, {"array_avg", &average_of}, {"array_is_distinct", &is_distinct},
-      {"array_transform", &transform}, {"array_filter", &filter}, {"range_bucket", &range_bucket}, {"generate_array", &generate},
-      {"cosine_distance", &cosine}, {"euclidean_distance", &euclidean}, {"dot_product", &dot}, {"array_length", &array_length},
+      {"$make_array", &make_array},
+      {"$array_at_offset", &at_offset},
+      {"$array_at_ordinal", &at_ordinal},
+      {"$safe_array_at_offset", &safe_at_offset},
+      {"$safe_array_at_ordinal", &safe_at_ordinal},
+      {"array_first", &first},
+      {"array_last", &last},
+      {"array_slice", &slice},
+      {"array_includes", &includes},
+      {"array_includes", &includes_lambda},
+      {"array_includes_any", &includes_any},
+      {"array_includes_all", &includes_all},
+      {"array_max", &greatest_of},
+      {"array_min", &least_of},
+      {"array_sum", &sum_of},
+      {"array_avg", &average_of},
+      {"array_is_distinct", &is_distinct},
+      {"array_transform", &transform},
+      {"array_filter", &filter},
+      {"range_bucket", &range_bucket},
+      {"generate_array", &generate},
+      {"cosine_distance", &cosine},
+      {"euclidean_distance", &euclidean},
+      {"dot_product", &dot},
+      {"array_length", &array_length},
       {"array_reverse", &array_reverse},
   };
   shapes.insert(shapes.end(), std::begin(all), std::end(all));
@@ -260,9 +291,15 @@ void add_array_shapes(std::vector<Shape>& shapes) {
 
 void add_range_shapes(std::vector<Shape>& shapes) {
   const Shape all[] = {
-      {"range_start", &range_start}, {"range_end", &range_end}, {"range_is_start_unbounded", &starts_open},
-      {"range_is_end_unbounded", &ends_open}, {"range", &make_range}, {"range_overlaps", &range_overlaps},
-      {"range_contains", &range_contains}, {"generate_range_array", &generate_ranges}, {"range_intersect", &range_intersect},
+      {"range_start", &range_start},
+      {"range_end", &range_end},
+      {"range_is_start_unbounded", &starts_open},
+      {"range_is_end_unbounded", &ends_open},
+      {"range", &make_range},
+      {"range_overlaps", &range_overlaps},
+      {"range_contains", &range_contains},
+      {"generate_range_array", &generate_ranges},
+      {"range_intersect", &range_intersect},
   };
   shapes.insert(shapes.end(), std::begin(all), std::end(all));
 }

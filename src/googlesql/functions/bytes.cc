@@ -33,8 +33,8 @@ Answer<ByteString> from_hex(std::string_view s) {
   for (std::size_t i = 0; i < s.size(); ++i) {
     const int digit = hex_digit(s[i]);
     if (digit < 0) {
-      return Failure{"Failed to decode invalid hexadecimal string due to character at offset " + std::to_string(i) + ": " +
-                     std::string(s)};
+      return Failure{"Failed to decode invalid hexadecimal string due to character at offset " + std::to_string(i) +
+                     ": " + std::string(s)};
     }
     if (high < 0) {
       high = digit;
@@ -149,7 +149,9 @@ std::string format_name(std::string_view format) {
   for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
   return name;
 }
-Failure unknown_format(std::string_view format) { return {"Invalid format: '" + std::string(format) + "' is not supported"}; }
+Failure unknown_format(std::string_view format) {
+  return {"Invalid format: '" + std::string(format) + "' is not supported"};
+}
 Answer<std::string> to_text_as(Bytes s, std::string_view format) {
   const std::string name = format_name(format);
   if (name == "HEX" || name == "BASE16") return to_hex(s);
@@ -171,16 +173,23 @@ Answer<ByteString> from_text_as(std::string_view s, std::string_view format) {
 template <typename F>
 Answer<ByteString> bitwise(Bytes a, Bytes b, F op) {
   if (a.data.size() != b.data.size()) {
-    return Failure{"Bitwise binary operator for BYTES requires equal length of the inputs. Got " + std::to_string(a.data.size()) +
-                   " bytes on the left hand side and " + std::to_string(b.data.size()) + " bytes on the right hand side."};
+    return Failure{"Bitwise binary operator for BYTES requires equal length of the inputs. Got " +
+                   std::to_string(a.data.size()) + " bytes on the left hand side and " + std::to_string(b.data.size()) +
+                   " bytes on the right hand side."};
   }
   ByteString out{std::string(a.data)};
   for (std::size_t i = 0; i < out.data.size(); ++i) out.data[i] = static_cast<char>(op(a.data[i], b.data[i]));
   return out;
 }
-Answer<ByteString> bit_and(Bytes a, Bytes b) { return bitwise(a, b, [](char x, char y) { return x & y; }); }
-Answer<ByteString> bit_or(Bytes a, Bytes b) { return bitwise(a, b, [](char x, char y) { return x | y; }); }
-Answer<ByteString> bit_xor(Bytes a, Bytes b) { return bitwise(a, b, [](char x, char y) { return x ^ y; }); }
+Answer<ByteString> bit_and(Bytes a, Bytes b) {
+  return bitwise(a, b, [](char x, char y) { return x & y; });
+}
+Answer<ByteString> bit_or(Bytes a, Bytes b) {
+  return bitwise(a, b, [](char x, char y) { return x | y; });
+}
+Answer<ByteString> bit_xor(Bytes a, Bytes b) {
+  return bitwise(a, b, [](char x, char y) { return x ^ y; });
+}
 ByteString bit_not(Bytes a) {
   ByteString out{std::string(a.data)};
   for (char& c : out.data) c = static_cast<char>(~c);
@@ -197,7 +206,9 @@ Answer<ByteString> shift(Bytes a, I bits, bool left) {
   ByteString out{std::string(a.data.size(), '\0')};
   const I whole = bits / 8;
   const int rest = static_cast<int>(bits % 8);
-  const auto at = [&](I i) { return i >= 0 && i < size ? static_cast<unsigned>(static_cast<unsigned char>(a.data[i])) : 0u; };
+  const auto at = [&](I i) {
+    return i >= 0 && i < size ? static_cast<unsigned>(static_cast<unsigned char>(a.data[i])) : 0u;
+  };
   for (I i = 0; i < size && whole < size; ++i) {
     const unsigned value = left ? (at(i + whole) << 8 | at(i + whole + 1)) >> (8 - rest)
                                 : (at(i - whole - 1) << 8 | at(i - whole)) >> rest;

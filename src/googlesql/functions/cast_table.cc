@@ -19,23 +19,48 @@ struct CastRule {
 };
 
 constexpr CastRule kCasts[] = {
-    {'i', 'd', "gs_int_to_float($1)"}, {'i', 'b', "(($1) <> 0)"}, {'i', 's', "gs_int_to_text($1)"},
-    {'i', 'n', "gs_int_to_numeric($1)"}, {'i', 'N', "gs_int_to_bignumeric($1)"},
-    {'d', 'i', "gs_float_to_int$s($1)"}, {'d', 's', "gs_float_to_text($1)"}, {'d', 'n', "gs_float_to_numeric$s($1)"},
+    {'i', 'd', "gs_int_to_float($1)"},
+    {'i', 'b', "(($1) <> 0)"},
+    {'i', 's', "gs_int_to_text($1)"},
+    {'i', 'n', "gs_int_to_numeric($1)"},
+    {'i', 'N', "gs_int_to_bignumeric($1)"},
+    {'d', 'i', "gs_float_to_int$s($1)"},
+    {'d', 's', "gs_float_to_text($1)"},
+    {'d', 'n', "gs_float_to_numeric$s($1)"},
     {'d', 'N', "gs_float_to_bignumeric$s($1)"},
-    {'b', 'i', "CAST($1 AS BIGINT)"}, {'b', 's', "gs_bool_to_text($1)"},
-    {'s', 'i', "gs_text_to_int$s($1)"}, {'s', 'd', "gs_text_to_float$s($1)"}, {'s', 'b', "gs_text_to_bool$s($1)"},
-    {'s', 'y', "gs_text_to_bytes($1)"}, {'s', 'D', "gs_text_to_date$s($1)"}, {'s', 't', "gs_text_to_time$s($1)"},
-    {'s', 'c', "gs_text_to_datetime$s($1)"}, {'s', 'T', "gs_text_to_timestamp$s($1)"},
-    {'s', 'n', "gs_text_to_numeric$s($1)"}, {'s', 'N', "gs_text_to_bignumeric$s($1)"}, {'s', 'v', "gs_text_to_interval$s($1)"},
+    {'b', 'i', "CAST($1 AS BIGINT)"},
+    {'b', 's', "gs_bool_to_text($1)"},
+    {'s', 'i', "gs_text_to_int$s($1)"},
+    {'s', 'd', "gs_text_to_float$s($1)"},
+    {'s', 'b', "gs_text_to_bool$s($1)"},
+    {'s', 'y', "gs_text_to_bytes($1)"},
+    {'s', 'D', "gs_text_to_date$s($1)"},
+    {'s', 't', "gs_text_to_time$s($1)"},
+    {'s', 'c', "gs_text_to_datetime$s($1)"},
+    {'s', 'T', "gs_text_to_timestamp$s($1)"},
+    {'s', 'n', "gs_text_to_numeric$s($1)"},
+    {'s', 'N', "gs_text_to_bignumeric$s($1)"},
+    {'s', 'v', "gs_text_to_interval$s($1)"},
     {'y', 's', "gs_bytes_to_text$s($1)"},
-    {'D', 's', "gs_date_to_text($1)"}, {'D', 'c', "gs_midnight_of($1)"}, {'D', 'T', "gs_midnight_of($1)"},
+    {'D', 's', "gs_date_to_text($1)"},
+    {'D', 'c', "gs_midnight_of($1)"},
+    {'D', 'T', "gs_midnight_of($1)"},
     {'t', 's', "gs_time_to_text($1)"},
-    {'c', 's', "gs_datetime_to_text($1)"}, {'c', 'D', "gs_date_of($1)"}, {'c', 't', "gs_time_of($1)"}, {'c', 'T', "$1"},
-    {'T', 's', "gs_timestamp_to_text$s($1, 'UTC')"}, {'T', 'D', "gs_date_of($1)"}, {'T', 't', "gs_time_of($1)"}, {'T', 'c', "$1"},
-    {'n', 'i', "gs_numeric_to_int$s($1)"}, {'n', 'd', "gs_numeric_to_float($1)"}, {'n', 's', "gs_numeric_to_text($1)"},
+    {'c', 's', "gs_datetime_to_text($1)"},
+    {'c', 'D', "gs_date_of($1)"},
+    {'c', 't', "gs_time_of($1)"},
+    {'c', 'T', "$1"},
+    {'T', 's', "gs_timestamp_to_text$s($1, 'UTC')"},
+    {'T', 'D', "gs_date_of($1)"},
+    {'T', 't', "gs_time_of($1)"},
+    {'T', 'c', "$1"},
+    {'n', 'i', "gs_numeric_to_int$s($1)"},
+    {'n', 'd', "gs_numeric_to_float($1)"},
+    {'n', 's', "gs_numeric_to_text($1)"},
     {'n', 'N', "gs_numeric_to_bignumeric($1)"},
-    {'N', 'i', "gs_bignumeric_to_int$s($1)"}, {'N', 'd', "gs_bignumeric_to_float($1)"}, {'N', 's', "gs_bignumeric_to_text($1)"},
+    {'N', 'i', "gs_bignumeric_to_int$s($1)"},
+    {'N', 'd', "gs_bignumeric_to_float($1)"},
+    {'N', 's', "gs_bignumeric_to_text($1)"},
     {'N', 'n', "gs_bignumeric_to_numeric$s($1)"},
     {'v', 's', "gs_interval_to_text($1)"},
 };
@@ -63,8 +88,8 @@ std::string fitted(const std::string& sql, const Type& to) {
            std::to_string(to.precision) + "::BIGINT, " + std::to_string(to.scale) + "::BIGINT)";
   }
   if (to.max_length > 0 && (to.is(TypeKind::kString) || to.is(TypeKind::kBytes))) {
-    return std::string(to.is(TypeKind::kString) ? "gs_fit_text(" : "gs_fit_bytes(") + sql + ", " + std::to_string(to.max_length) +
-           "::BIGINT)";
+    return std::string(to.is(TypeKind::kString) ? "gs_fit_text(" : "gs_fit_bytes(") + sql + ", " +
+           std::to_string(to.max_length) + "::BIGINT)";
   }
   return sql;
 }
@@ -85,11 +110,12 @@ Result<std::string> cast_struct(const Type& from, const Type& to, const std::str
   std::string fields;
   for (std::size_t i = 0; i < to.fields.size(); ++i) {
     const std::string field = "f" + std::to_string(i);
-    TRY(const std::string value, cast_value(from.fields[i].type, to.fields[i].type, "(" + name + ")." + field, safe, depth + 1));
+    TRY(const std::string value,
+        cast_value(from.fields[i].type, to.fields[i].type, "(" + name + ")." + field, safe, depth + 1));
     fields += (i > 0 ? ", '" : "'") + field + "': " + value;
   }
-  return "list_transform([" + sql + "], lambda " + name + ": CASE WHEN " + name + " IS NULL THEN NULL::" + physical_type(to) +
-         " ELSE {" + fields + "} END)[1]";
+  return "list_transform([" + sql + "], lambda " + name + ": CASE WHEN " + name +
+         " IS NULL THEN NULL::" + physical_type(to) + " ELSE {" + fields + "} END)[1]";
 }
 
 Result<std::string> cast_value(const Type& from, const Type& to, const std::string& sql, bool safe, int depth) {

@@ -27,8 +27,8 @@ std::string_view trimmed(std::string_view s) {
 }
 bool equals_ignoring_case(std::string_view s, std::string_view lower) {
   return s.size() == lower.size() && std::equal(s.begin(), s.end(), lower.begin(), [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
-  });
+           return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+         });
 }
 
 // ---- numbers ----
@@ -64,8 +64,8 @@ Answer<double> text_to_float(std::string_view text) {
   const Failure bad{"Bad double value: " + std::string(text)};
   const std::string s(trimmed(text));
   if (s.empty() || s.find('\0') != std::string::npos) return bad;
-  if (s.size() > 1 && (s[0] == '+' || s[0] == '-') && !is_digit(s[1]) && s[1] != '.' && s[1] != 'i' && s[1] != 'I' && s[1] != 'n' &&
-      s[1] != 'N') {
+  if (s.size() > 1 && (s[0] == '+' || s[0] == '-') && !is_digit(s[1]) && s[1] != '.' && s[1] != 'i' && s[1] != 'I' &&
+      s[1] != 'n' && s[1] != 'N') {
     return bad;
   }
   char* end = nullptr;
@@ -79,7 +79,8 @@ Answer<I> float_to_int(double value) {
     return Failure{"Illegal conversion of non-finite floating point number to an integer: " + double_text(value)};
   }
   const double whole = std::round(value);
-  if (whole >= 9223372036854775808.0 || whole < -9223372036854775808.0) return Failure{"int64 out of range: " + double_text(value)};
+  if (whole >= 9223372036854775808.0 || whole < -9223372036854775808.0)
+    return Failure{"int64 out of range: " + double_text(value)};
   return static_cast<I>(whole);
 }
 double int_to_float(I value) { return static_cast<double>(value); }
@@ -202,7 +203,8 @@ class Reader {
   std::optional<I> number(std::size_t digits_min, std::size_t digits_max) {
     std::size_t count = 0;
     I value = 0;
-    while (count < digits_max && count < rest_.size() && is_digit(rest_[count])) value = value * 10 + (rest_[count++] - '0');
+    while (count < digits_max && count < rest_.size() && is_digit(rest_[count]))
+      value = value * 10 + (rest_[count++] - '0');
     if (count < digits_min) return std::nullopt;
     rest_.remove_prefix(count);
     return value;
@@ -222,7 +224,8 @@ class Reader {
     if (!month || !take('-')) return std::nullopt;
     const auto day = number(1, 2);
     if (!day || *year < 1 || *month < 1 || *month > 12 || *day < 1 || *day > 31) return std::nullopt;
-    const data::CivilDate date{static_cast<std::int32_t>(*year), static_cast<std::int32_t>(*month), static_cast<std::int32_t>(*day)};
+    const data::CivilDate date{static_cast<std::int32_t>(*year), static_cast<std::int32_t>(*month),
+                               static_cast<std::int32_t>(*day)};
     const I days = data::days_from_civil(date);
     if (data::civil_from_days(days).day != date.day) return std::nullopt;
     return days;
@@ -330,7 +333,8 @@ Answer<Timestamp> cast_to_timestamp_at(std::string_view text, std::string_view z
 
 // 0, 3 or 6 digits of a fraction.
 std::string shortened(std::string text) {
-  if (text.size() > 7 && text[text.size() - 7] == '.' && text.substr(text.size() - 3) == "000") text.resize(text.size() - 3);
+  if (text.size() > 7 && text[text.size() - 7] == '.' && text.substr(text.size() - 3) == "000")
+    text.resize(text.size() - 3);
   return text;
 }
 std::string date_to_text(Date d) { return data::format_date(d.days); }

@@ -26,7 +26,8 @@ std::optional<I> add_to_date(I days, I count, Part part) {
     default: return std::nullopt;
   }
   I sum = 0;
-  if (__builtin_mul_overflow(count, by, &sum) || __builtin_add_overflow(days, sum, &sum) || !is_date(sum)) return std::nullopt;
+  if (__builtin_mul_overflow(count, by, &sum) || __builtin_add_overflow(days, sum, &sum) || !is_date(sum))
+    return std::nullopt;
   return sum;
 }
 std::optional<I> add_to_civil(I micros, I count, Part part) {
@@ -81,7 +82,8 @@ Answer<I> days_between(I a, I b, Part part) {
   switch (part) {
     case Part::kDay: return a - b;
     case Part::kYear: return I{first.year} - second.year;
-    case Part::kQuarter: return (I{first.year} * 4 + (first.month - 1) / 3) - (I{second.year} * 4 + (second.month - 1) / 3);
+    case Part::kQuarter:
+      return (I{first.year} * 4 + (first.month - 1) / 3) - (I{second.year} * 4 + (second.month - 1) / 3);
     case Part::kMonth: return (I{first.year} * 12 + first.month) - (I{second.year} * 12 + second.month);
     case Part::kIsoYear: return iso_year_of(a) - iso_year_of(b);
     default: break;
@@ -119,7 +121,8 @@ Answer<Timestamp> datetime_trunc(Timestamp t, I part) {
   const auto micros = truncate_civil(t.micros, part_of(part));
   if (!micros) return bad_part(part);
   if (!is_timestamp(*micros)) {
-    return Failure{"Truncating datetime " + data::format_datetime(t.micros, ' ') + " to " + part_name(part_of(part)) + " causes overflow"};
+    return Failure{"Truncating datetime " + data::format_datetime(t.micros, ' ') + " to " + part_name(part_of(part)) +
+                   " causes overflow"};
   }
   return Timestamp{*micros};
 }
@@ -133,13 +136,17 @@ Answer<Date> last_day(Date d, I number) {
   const auto start = truncate_date(d.days, part);
   if (!start) return bad_part(number);
   I next = 0;
-  if (part == Part::kDay) next = *start + 1;
-  else if (is_week(part)) next = *start + 7;
-  else if (part == Part::kIsoYear) next = iso_year_start(iso_year_of(d.days) + 1);
+  if (part == Part::kDay)
+    next = *start + 1;
+  else if (is_week(part))
+    next = *start + 7;
+  else if (part == Part::kIsoYear)
+    next = iso_year_start(iso_year_of(d.days) + 1);
   else {
     const data::CivilDate date = data::civil_from_days(*start);
     const I months = I{date.year} * 12 + date.month - 1 + (part == Part::kYear ? 12 : part == Part::kQuarter ? 3 : 1);
-    next = data::days_from_civil({static_cast<std::int32_t>(months / 12), static_cast<std::int32_t>(months % 12) + 1, 1});
+    next =
+        data::days_from_civil({static_cast<std::int32_t>(months / 12), static_cast<std::int32_t>(months % 12) + 1, 1});
   }
   if (!is_date(next - 1)) {
     return Failure{"Last day of date " + data::format_date(d.days) + " to " + part_name(part) +
@@ -154,8 +161,9 @@ Answer<I> date_extract(Date d, I part) {
   return value ? Answer<I>(*value) : Answer<I>(bad_part(part));
 }
 Answer<I> datetime_extract(Timestamp t, I part) {
-  const auto value = micros_of(part_of(part)) != 0 ? extract_time_part(floor_modulo(t.micros, kMicrosPerDay), part_of(part))
-                                                   : extract_date_part(floor_divide(t.micros, kMicrosPerDay), part_of(part));
+  const auto value = micros_of(part_of(part)) != 0
+                         ? extract_time_part(floor_modulo(t.micros, kMicrosPerDay), part_of(part))
+                         : extract_date_part(floor_divide(t.micros, kMicrosPerDay), part_of(part));
   return value ? Answer<I>(*value) : Answer<I>(bad_part(part));
 }
 Answer<I> time_extract(Time t, I part) {
@@ -170,7 +178,8 @@ Timestamp at_time(Date d, Time t) { return {d.days * kMicrosPerDay + t.micros}; 
 // ---- construction ----
 std::optional<I> civil_days(I year, I month, I day) {
   if (year < 1 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31) return std::nullopt;
-  const data::CivilDate date{static_cast<std::int32_t>(year), static_cast<std::int32_t>(month), static_cast<std::int32_t>(day)};
+  const data::CivilDate date{static_cast<std::int32_t>(year), static_cast<std::int32_t>(month),
+                             static_cast<std::int32_t>(day)};
   const I days = data::days_from_civil(date);
   if (data::civil_from_days(days).day != date.day) return std::nullopt;
   return days;
@@ -197,7 +206,8 @@ Answer<Time> make_time(I hour, I minute, I second) {
 Answer<Timestamp> make_datetime(I year, I month, I day, I hour, I minute, I second) {
   const auto days = civil_days(year, month, day);
   const bool is_valid = days && is_clock(hour, minute, second);
-  const I micros = is_valid ? *days * kMicrosPerDay + hour * kHourMicros + minute * kMinuteMicros + second * kSecondMicros : 0;
+  const I micros =
+      is_valid ? *days * kMicrosPerDay + hour * kHourMicros + minute * kMinuteMicros + second * kSecondMicros : 0;
   if (!is_valid || !is_timestamp(micros)) {
     return Failure{"Input calculates to invalid datetime: " + padded("%04ld-%02ld-%02ld ", year, month, day) +
                    padded("%02ld:%02ld:%02ld", hour, minute, second)};
@@ -215,7 +225,8 @@ Answer<Timestamp> from_unix(I value, I unit) {
   if (__builtin_mul_overflow(value, unit, &micros) || !is_timestamp(micros)) {
     return Failure{"Input value " + std::to_string(value) +
                    " cannot be converted into a TIMESTAMP, because it would be out of the allowed range between " +
-                   std::to_string(data::kTimestampMin) + " to " + std::to_string(data::kTimestampMax) + " (microseconds)"};
+                   std::to_string(data::kTimestampMin) + " to " + std::to_string(data::kTimestampMax) +
+                   " (microseconds)"};
   }
   return Timestamp{micros};
 }
@@ -224,8 +235,8 @@ Answer<Timestamp> from_unix_millis(I value) { return from_unix(value, 1000); }
 Answer<Timestamp> from_unix_micros(I value) { return from_unix(value, 1); }
 Answer<Date> from_unix_date(I value) {
   if (!is_date(value)) {
-    return Failure{"DATE_FROM_UNIX_DATE range is " + std::to_string(data::kDateMin) + " to " + std::to_string(data::kDateMax) +
-                   " but saw " + std::to_string(value)};
+    return Failure{"DATE_FROM_UNIX_DATE range is " + std::to_string(data::kDateMin) + " to " +
+                   std::to_string(data::kDateMax) + " but saw " + std::to_string(value)};
   }
   return Date{static_cast<std::int32_t>(value)};
 }
@@ -264,7 +275,9 @@ Answer<List<Timestamp>> range_bounds(Timestamp first, Timestamp last, Interval s
   for (I count = 1;; ++count) {
     if (list.size() == kSeriesMax) return too_long();
     const auto days = add_months(floor_divide(first.micros, kMicrosPerDay), step.months * count);
-    const I next = days ? (*days + step.days * count) * kMicrosPerDay + floor_modulo(first.micros, kMicrosPerDay) + step.micros * count : last.micros;
+    const I next = days ? (*days + step.days * count) * kMicrosPerDay + floor_modulo(first.micros, kMicrosPerDay) +
+                              step.micros * count
+                        : last.micros;
     if (next <= list.back()->micros) return Failure{"The step of GENERATE_RANGE_ARRAY must be positive"};
     if (next >= last.micros) {
       if (next == last.micros || include_last) list.emplace_back(last);

@@ -13,8 +13,10 @@
 namespace flytt::googlesql::internal {
 namespace {
 
-template <typename T> struct Kind;
-template <> struct Kind<Numeric> {
+template <typename T>
+struct Kind;
+template <>
+struct Kind<Numeric> {
   static constexpr int kScale = data::kNumericScale;
   static constexpr const char* kName = "numeric";
   static Wide widen(Numeric value) { return Wide::from(value.scaled); }
@@ -25,7 +27,8 @@ template <> struct Kind<Numeric> {
   }
   static std::string text(Numeric value) { return data::format_numeric(value.scaled); }
 };
-template <> struct Kind<BigNumeric> {
+template <>
+struct Kind<BigNumeric> {
   static constexpr int kScale = data::kBigNumericScale;
   static constexpr const char* kName = "BIGNUMERIC";
   static Wide widen(const BigNumeric& value) { return Wide::from(value.scaled); }
@@ -37,57 +40,78 @@ template <> struct Kind<BigNumeric> {
   static std::string text(const BigNumeric& value) { return data::format_bignumeric(value.scaled); }
 };
 
-template <typename T> const Wide& unit() {
+template <typename T>
+const Wide& unit() {
   static const Wide one = Wide::power_of_ten(Kind<T>::kScale);
   return one;
 }
 
-template <typename T> Answer<T> narrow(const Wide& wide, const std::string& what) {
+template <typename T>
+Answer<T> narrow(const Wide& wide, const std::string& what) {
   if (const auto value = Kind<T>::narrow(wide)) return *value;
   return Failure{std::string(Kind<T>::kName) + " overflow: " + what};
 }
-template <typename T> Answer<T> binary(const Wide& wide, const T& a, const char* sign, const T& b) {
+template <typename T>
+Answer<T> binary(const Wide& wide, const T& a, const char* sign, const T& b) {
   if (const auto value = Kind<T>::narrow(wide)) return *value;
   return Failure{std::string(Kind<T>::kName) + " overflow: " + Kind<T>::text(a) + sign + Kind<T>::text(b)};
 }
-template <typename T> std::string call(const char* name, const T& a) { return std::string(name) + "(" + Kind<T>::text(a) + ")"; }
-template <typename T> std::string call(const char* name, const T& a, const std::string& b) {
+template <typename T>
+std::string call(const char* name, const T& a) {
+  return std::string(name) + "(" + Kind<T>::text(a) + ")";
+}
+template <typename T>
+std::string call(const char* name, const T& a, const std::string& b) {
   return std::string(name) + "(" + Kind<T>::text(a) + ", " + b + ")";
 }
 
-template <typename T> Answer<T> add(T a, T b) { return binary(Kind<T>::widen(a) + Kind<T>::widen(b), a, " + ", b); }
-template <> Answer<Numeric> add(Numeric a, Numeric b) {
+template <typename T>
+Answer<T> add(T a, T b) {
+  return binary(Kind<T>::widen(a) + Kind<T>::widen(b), a, " + ", b);
+}
+template <>
+Answer<Numeric> add(Numeric a, Numeric b) {
   const Int128 sum = a.scaled + b.scaled;  // both are below 10^38, so this stays below 2^127
   if (data::is_numeric_in_range(sum)) return Numeric{sum};
   return Failure{"numeric overflow: " + Kind<Numeric>::text(a) + " + " + Kind<Numeric>::text(b)};
 }
-template <typename T> Answer<T> subtract(T a, T b) {
+template <typename T>
+Answer<T> subtract(T a, T b) {
   return binary(Kind<T>::widen(a) - Kind<T>::widen(b), a, " - ", b);
 }
-template <typename T> Answer<T> multiply(T a, T b) {
+template <typename T>
+Answer<T> multiply(T a, T b) {
   return binary(divide_rounded(Kind<T>::widen(a) * Kind<T>::widen(b), unit<T>()), a, " * ", b);
 }
-template <typename T> Answer<T> quotient(T a, T b) {
+template <typename T>
+Answer<T> quotient(T a, T b) {
   const Wide divisor = Kind<T>::widen(b);
   if (divisor.is_zero()) return Failure{"division by zero: " + Kind<T>::text(a) + " / " + Kind<T>::text(b)};
   return binary(divide_rounded(Kind<T>::widen(a) * unit<T>(), divisor), a, " / ", b);
 }
-template <typename T> Answer<T> whole_quotient(T a, T b) {
+template <typename T>
+Answer<T> whole_quotient(T a, T b) {
   const Wide divisor = Kind<T>::widen(b);
   if (divisor.is_zero()) return Failure{"division by zero: " + call("DIV", a, Kind<T>::text(b))};
   return narrow<T>(divide(Kind<T>::widen(a), divisor).quotient * unit<T>(), call("DIV", a, Kind<T>::text(b)));
 }
-template <typename T> Answer<T> modulo(T a, T b) {
+template <typename T>
+Answer<T> modulo(T a, T b) {
   const Wide divisor = Kind<T>::widen(b);
   if (divisor.is_zero()) return Failure{"division by zero: " + call("MOD", a, Kind<T>::text(b))};
   return narrow<T>(divide(Kind<T>::widen(a), divisor).remainder, call("MOD", a, Kind<T>::text(b)));
 }
-template <typename T> Answer<T> negate(T a) {
+template <typename T>
+Answer<T> negate(T a) {
   if (const auto value = Kind<T>::narrow(negated(Kind<T>::widen(a)))) return *value;
   return Failure{std::string(Kind<T>::kName) + " overflow: -(" + Kind<T>::text(a) + ")"};
 }
-template <typename T> Answer<T> absolute(T a) { return Kind<T>::widen(a).negative ? negate(a) : Answer<T>(a); }
-template <typename T> T sign(T a) {
+template <typename T>
+Answer<T> absolute(T a) {
+  return Kind<T>::widen(a).negative ? negate(a) : Answer<T>(a);
+}
+template <typename T>
+T sign(T a) {
   Wide wide = Kind<T>::widen(a);
   if (wide.is_zero()) return a;
   Wide one = unit<T>();
@@ -110,40 +134,59 @@ Wide at_multiple(const Wide& value, const Wide& step, Toward toward) {
   return whole * step;
 }
 // `digits` after the point; beyond either end nothing, or everything, is cut.
-template <typename T> Answer<T> at_digits(const T& a, std::int64_t digits, Toward toward, const char* name) {
+template <typename T>
+Answer<T> at_digits(const T& a, std::int64_t digits, Toward toward, const char* name) {
   constexpr int kScale = Kind<T>::kScale;
   if (digits >= kScale) return a;
   if (digits < -40) return *Kind<T>::narrow(Wide());
   const Wide step = Wide::power_of_ten(kScale - static_cast<int>(digits));
   return narrow<T>(at_multiple(Kind<T>::widen(a), step, toward), call(name, a, std::to_string(digits)));
 }
-template <typename T> Answer<T> round_to(T a, std::int64_t digits) { return at_digits(a, digits, Toward::kNearest, "ROUND"); }
-template <typename T> Answer<T> round_even_to(T a, std::int64_t digits) {
+template <typename T>
+Answer<T> round_to(T a, std::int64_t digits) {
+  return at_digits(a, digits, Toward::kNearest, "ROUND");
+}
+template <typename T>
+Answer<T> round_even_to(T a, std::int64_t digits) {
   return at_digits(a, digits, Toward::kNearestEven, "ROUND");
 }
-template <typename T> Answer<T> round_whole(T a) { return at_digits(a, 0, Toward::kNearest, "ROUND"); }
-template <typename T> Answer<T> trunc_to(T a, std::int64_t digits) { return at_digits(a, digits, Toward::kZero, "TRUNC"); }
-template <typename T> Answer<T> trunc_whole(T a) { return at_digits(a, 0, Toward::kZero, "TRUNC"); }
-template <typename T> Answer<T> ceiling(T a) {
+template <typename T>
+Answer<T> round_whole(T a) {
+  return at_digits(a, 0, Toward::kNearest, "ROUND");
+}
+template <typename T>
+Answer<T> trunc_to(T a, std::int64_t digits) {
+  return at_digits(a, digits, Toward::kZero, "TRUNC");
+}
+template <typename T>
+Answer<T> trunc_whole(T a) {
+  return at_digits(a, 0, Toward::kZero, "TRUNC");
+}
+template <typename T>
+Answer<T> ceiling(T a) {
   return narrow<T>(at_multiple(Kind<T>::widen(a), unit<T>(), Toward::kUp), call("CEIL", a));
 }
-template <typename T> Answer<T> floor_of(T a) {
+template <typename T>
+Answer<T> floor_of(T a) {
   return narrow<T>(at_multiple(Kind<T>::widen(a), unit<T>(), Toward::kDown), call("FLOOR", a));
 }
-template <typename T> Answer<T> square_root(T a) {
+template <typename T>
+Answer<T> square_root(T a) {
   const Wide wide = Kind<T>::widen(a);
   if (wide.negative) return Failure{"SQRT is undefined for negative value: " + call("SQRT", a)};
   return narrow<T>(square_root_rounded(wide * unit<T>()), call("SQRT", a));
 }
 
 // x to a whole power, exact and rounded once, as far as the exact power fits into 512 bits.
-template <typename T> Answer<T> power(T x, T y) {
+template <typename T>
+Answer<T> power(T x, T y) {
   const Division exponent = divide(Kind<T>::widen(y), unit<T>());
   const auto whole = exponent.quotient.to_int128();
   const std::string what = call("POW", x, Kind<T>::text(y));
   const Wide base = Kind<T>::widen(x);
   const int steps = whole && *whole >= -1000 && *whole <= 1000 ? std::abs(static_cast<int>(*whole)) : 1001;
-  const bool fits = exponent.remainder.is_zero() && (steps + 1) * std::max(base.bit_length(), unit<T>().bit_length()) < 500;
+  const bool fits =
+      exponent.remainder.is_zero() && (steps + 1) * std::max(base.bit_length(), unit<T>().bit_length()) < 500;
   if (!fits) return Failure{what + " is not supported in this version of the embedded warehouse"};
   if (base.is_zero() && *whole < 0) return Failure{"division by zero: " + what};
   Wide top = unit<T>(), bottom = Wide::from(Int128{1});
@@ -155,7 +198,8 @@ template <typename T> Answer<T> power(T x, T y) {
 }
 
 // ---- casts ----
-template <typename T> Answer<T> from_float(double value) {
+template <typename T>
+Answer<T> from_float(double value) {
   if (!std::isfinite(value)) {
     return Failure{std::string("Illegal conversion of non-finite floating point number to ") +
                    (Kind<T>::kScale == 9 ? "numeric" : "BIGNUMERIC") + ": " + double_text(value)};
@@ -165,19 +209,30 @@ template <typename T> Answer<T> from_float(double value) {
   if (!result) return Failure{std::string(Kind<T>::kName) + " out of range: " + double_text(value)};
   return *result;
 }
-template <typename T> T from_int(std::int64_t value) { return *Kind<T>::narrow(Wide::from(Int128{value}) * unit<T>()); }
-template <typename T> Answer<std::int64_t> to_int(T a) {
+template <typename T>
+T from_int(std::int64_t value) {
+  return *Kind<T>::narrow(Wide::from(Int128{value}) * unit<T>());
+}
+template <typename T>
+Answer<std::int64_t> to_int(T a) {
   const auto whole = divide_rounded(Kind<T>::widen(a), unit<T>()).to_int128();
   if (!whole || *whole > INT64_MAX || *whole < INT64_MIN) return Failure{"int64 out of range: " + Kind<T>::text(a)};
   return static_cast<std::int64_t>(*whole);
 }
-template <typename T> double to_float(T a) { return std::strtod(Kind<T>::text(a).c_str(), nullptr); }
-template <> double to_float(Numeric a) {
+template <typename T>
+double to_float(T a) {
+  return std::strtod(Kind<T>::text(a).c_str(), nullptr);
+}
+template <>
+double to_float(Numeric a) {
   constexpr Int128 kExact = Int128{1} << 53;  // dividend and divisor are exact, so the quotient is rounded once
   if (a.scaled > -kExact && a.scaled < kExact) return static_cast<double>(static_cast<std::int64_t>(a.scaled)) / 1e9;
   return std::strtod(Kind<Numeric>::text(a).c_str(), nullptr);
 }
-template <typename T> std::string to_text(T a) { return Kind<T>::text(a); }
+template <typename T>
+std::string to_text(T a) {
+  return Kind<T>::text(a);
+}
 BigNumeric widen_numeric(Numeric a) {
   static const Wide factor = Wide::power_of_ten(data::kBigNumericScale - data::kNumericScale);
   return *Kind<BigNumeric>::narrow(Wide::from(a.scaled) * factor);
@@ -189,7 +244,8 @@ Answer<Numeric> narrow_bignumeric(BigNumeric a) {
 }
 
 // NUMERIC(P,S): rounded to S digits, then at most P - S digits before the point.
-template <typename T> Answer<T> fit(T a, std::int64_t precision, std::int64_t scale) {
+template <typename T>
+Answer<T> fit(T a, std::int64_t precision, std::int64_t scale) {
   constexpr int kScale = Kind<T>::kScale;
   const Wide step = Wide::power_of_ten(kScale - static_cast<int>(scale));
   const Wide rounded = at_multiple(Kind<T>::widen(a), step, Toward::kNearest);
@@ -201,8 +257,8 @@ template <typename T> Answer<T> fit(T a, std::int64_t precision, std::int64_t sc
   std::string limit = std::string(static_cast<std::size_t>(precision - scale), '9');
   if (limit.empty()) limit = "0";
   if (scale > 0) limit += "." + std::string(static_cast<std::size_t>(scale), '9');
-  return Failure{type + std::to_string(precision) + (scale > 0 ? ", " + std::to_string(scale) : "") + ") has precision " +
-                 std::to_string(precision) + " and scale " + std::to_string(scale) +
+  return Failure{type + std::to_string(precision) + (scale > 0 ? ", " + std::to_string(scale) : "") +
+                 ") has precision " + std::to_string(precision) + " and scale " + std::to_string(scale) +
                  " but got a value that is not in range of [-" + limit + ", " + limit + "]"};
 }
 
@@ -212,7 +268,8 @@ Answer<Numeric> check_sum(Numeric a) {
   return Failure{"numeric overflow: SUM"};
 }
 
-template <typename T> void add_for(Functions& list, const std::string& kind) {
+template <typename T>
+void add_for(Functions& list, const std::string& kind) {
   list.push_back(native<&add<T>>("gs_add_" + kind));
   list.push_back(native<&subtract<T>>("gs_subtract_" + kind));
   list.push_back(native<&multiply<T>>("gs_multiply_" + kind));

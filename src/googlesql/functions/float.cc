@@ -34,8 +34,10 @@ std::optional<bool> is_in(Maybe x, std::optional<List<D>> list) {
   if (!x) return std::nullopt;
   bool has_null = false;
   for (const auto& each : *list) {
-    if (!each) has_null = true;
-    else if (*each == *x) return true;
+    if (!each)
+      has_null = true;
+    else if (*each == *x)
+      return true;
   }
   if (has_null) return std::nullopt;
   return false;
@@ -74,7 +76,8 @@ Failure failure_of(const char* name, D x) {
   return {std::string("Floating point error in function: ") + name + "(" + double_text(x) + ")"};
 }
 Failure failure_of(const char* name, D x, D y) {
-  return {std::string("Floating point error in function: ") + name + "(" + double_text(x) + ", " + double_text(y) + ")"};
+  return {std::string("Floating point error in function: ") + name + "(" + double_text(x) + ", " + double_text(y) +
+          ")"};
 }
 Failure overflow_of(const char* name, D x) {
   return {std::string("Floating point overflow in function: ") + name + "(" + double_text(x) + ")"};
@@ -91,7 +94,7 @@ Answer<D> power(D x, D y) {
 }
 Answer<D> square_root(D x) {
   if (x < 0) return Failure{"Argument to SQRT cannot be negative: " + double_text(x)};
-  return std::sqrt(x);
+  return std::sqrt(x) + 0.0;  // the evaluator has no negative zero here
 }
 Answer<D> exponential(D x) { return finite("EXP", std::exp(x), x); }
 Answer<D> logarithm(const char* name, D x, D (*f)(D)) {
@@ -99,8 +102,12 @@ Answer<D> logarithm(const char* name, D x, D (*f)(D)) {
   if (x <= 0) return failure_of(name, x);
   return f(x);
 }
-Answer<D> natural_log(D x) { return logarithm("LN", x, [](D v) { return std::log(v); }); }
-Answer<D> common_log(D x) { return logarithm("LOG10", x, [](D v) { return std::log10(v); }); }
+Answer<D> natural_log(D x) {
+  return logarithm("LN", x, [](D v) { return std::log(v); });
+}
+Answer<D> common_log(D x) {
+  return logarithm("LOG10", x, [](D v) { return std::log10(v); });
+}
 Answer<D> log_to_base(D x, D base) {
   if (std::isnan(x) || std::isnan(base)) return std::numeric_limits<D>::quiet_NaN();
   if ((std::isinf(x) && x < 0) || std::isinf(base)) return std::numeric_limits<D>::quiet_NaN();
@@ -109,7 +116,7 @@ Answer<D> log_to_base(D x, D base) {
   if (base == 10) return std::log10(x);
   return std::log(x) / std::log(base);
 }
-D ceiling(D x) { return std::ceil(x); }
+D ceiling(D x) { return std::ceil(x) + 0.0; }  // no negative zero
 D floor_of(D x) { return std::floor(x); }
 D round_whole(D x) { return std::round(x); }
 D trunc_whole(D x) { return std::trunc(x); }
@@ -123,7 +130,9 @@ D hyperbolic_tangent(D x) { return std::tanh(x); }
 D inverse_hyperbolic_sine(D x) { return std::asinh(x); }
 Answer<D> arc_cosine(D x) { return std::fabs(x) > 1 ? Answer<D>(failure_of("ACOS", x)) : Answer<D>(std::acos(x)); }
 Answer<D> arc_sine(D x) { return std::fabs(x) > 1 ? Answer<D>(failure_of("ASIN", x)) : Answer<D>(std::asin(x)); }
-Answer<D> inverse_hyperbolic_cosine(D x) { return x < 1 ? Answer<D>(failure_of("ACOSH", x)) : Answer<D>(std::acosh(x)); }
+Answer<D> inverse_hyperbolic_cosine(D x) {
+  return x < 1 ? Answer<D>(failure_of("ACOSH", x)) : Answer<D>(std::acosh(x));
+}
 Answer<D> inverse_hyperbolic_tangent(D x) {
   return std::fabs(x) >= 1 ? Answer<D>(failure_of("ATANH", x)) : Answer<D>(std::atanh(x));
 }
@@ -170,7 +179,8 @@ D at_decimals(D x, std::int64_t digits, bool round) {
 Answer<D> round_to(D x, std::int64_t digits) {
   const D r = at_decimals(x, digits, true);
   if (std::isinf(r) && std::isfinite(x)) {
-    return Failure{"Floating point overflow in function: ROUND(" + double_text(x) + ", " + std::to_string(digits) + ")"};
+    return Failure{"Floating point overflow in function: ROUND(" + double_text(x) + ", " + std::to_string(digits) +
+                   ")"};
   }
   return r;
 }

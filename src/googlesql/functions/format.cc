@@ -23,18 +23,26 @@ Spec spec_of(std::string_view text) {
   Spec spec;
   std::size_t at = 1;
   for (; at < text.size(); ++at) {
-    if (text[at] == '-') spec.left = true;
-    else if (text[at] == '+') spec.plus = true;
-    else if (text[at] == ' ') spec.space = true;
-    else if (text[at] == '0') spec.zero = true;
-    else if (text[at] == '#') spec.alternate = true;
-    else if (text[at] == '\'') spec.grouped = true;
-    else break;
+    if (text[at] == '-')
+      spec.left = true;
+    else if (text[at] == '+')
+      spec.plus = true;
+    else if (text[at] == ' ')
+      spec.space = true;
+    else if (text[at] == '0')
+      spec.zero = true;
+    else if (text[at] == '#')
+      spec.alternate = true;
+    else if (text[at] == '\'')
+      spec.grouped = true;
+    else
+      break;
   }
   while (at < text.size() && text[at] >= '0' && text[at] <= '9') spec.width = spec.width * 10 + (text[at++] - '0');
   if (at < text.size() && text[at] == '.') {
     spec.precision = 0;
-    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9';) spec.precision = spec.precision * 10 + (text[at++] - '0');
+    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9';)
+      spec.precision = spec.precision * 10 + (text[at++] - '0');
   }
   if (at < text.size()) spec.kind = text[at];
   return spec;
@@ -60,7 +68,8 @@ std::string aligned(const Spec& spec, const std::string& sign, std::string body,
 
 std::string format_int(std::string_view text, I value) {
   const Spec spec = spec_of(text);
-  const std::uint64_t magnitude = value < 0 ? ~static_cast<std::uint64_t>(value) + 1 : static_cast<std::uint64_t>(value);
+  const std::uint64_t magnitude =
+      value < 0 ? ~static_cast<std::uint64_t>(value) + 1 : static_cast<std::uint64_t>(value);
   char digits[40];
   const char* pattern = spec.kind == 'x' ? "%lx" : spec.kind == 'X' ? "%lX" : spec.kind == 'o' ? "%lo" : "%lu";
   std::snprintf(digits, sizeof digits, pattern, static_cast<unsigned long>(magnitude));
@@ -70,7 +79,8 @@ std::string format_int(std::string_view text, I value) {
   }
   if (spec.grouped && (spec.kind == 'd' || spec.kind == 'i')) body = grouped(body);
   std::string sign = value < 0 ? "-" : spec.plus ? "+" : spec.space ? " " : "";
-  if (spec.alternate && magnitude != 0 && (spec.kind == 'x' || spec.kind == 'X')) sign += spec.kind == 'x' ? "0x" : "0X";
+  if (spec.alternate && magnitude != 0 && (spec.kind == 'x' || spec.kind == 'X'))
+    sign += spec.kind == 'x' ? "0x" : "0X";
   return aligned(spec, sign, body, spec.precision < 0);
 }
 

@@ -36,7 +36,8 @@ std::size_t specifier_end(const std::string& format, std::size_t at) {
     ++at;
     while (at < format.size() && format[at] >= '0' && format[at] <= '9') ++at;
   }
-  if (at >= format.size() || std::string_view("dioxXfFeEgGst").find(format[at]) == std::string_view::npos) return std::string::npos;
+  if (at >= format.size() || std::string_view("dioxXfFeEgGst").find(format[at]) == std::string_view::npos)
+    return std::string::npos;
   return at + 1;
 }
 
@@ -60,7 +61,8 @@ std::optional<std::string> piece(const std::string& specifier, const CallArgumen
 }
 
 ShapeResult format(const FunctionCall& call) {
-  if (!call.arguments[0].literal) return Result<std::string>(unsupported_call(call, "with a format that is not a literal"));
+  if (!call.arguments[0].literal)
+    return Result<std::string>(unsupported_call(call, "with a format that is not a literal"));
   const std::string& format = *call.arguments[0].literal;
   std::string sql = "(''", plain;
   std::size_t argument = 1;
@@ -80,7 +82,8 @@ ShapeResult format(const FunctionCall& call) {
     }
     const std::size_t end = specifier_end(format, at);
     std::optional<std::string> text;
-    if (end != std::string::npos && argument < call.arguments.size()) text = piece(format.substr(at, end - at), call.arguments[argument++]);
+    if (end != std::string::npos && argument < call.arguments.size())
+      text = piece(format.substr(at, end - at), call.arguments[argument++]);
     if (!text) return Result<std::string>(unsupported_call(call, "with this format"));
     flush();
     sql += " || " + *text;

@@ -74,7 +74,8 @@ std::string expand(std::string_view sql, const FunctionCall& call) {
     if (what >= '1' && what <= '9') {
       out += argument_text(call.arguments[static_cast<std::size_t>(what - '1')]);
     } else if (what == '*') {
-      for (std::size_t a = 0; a < call.arguments.size(); ++a) out += (a > 0 ? ", " : "") + argument_text(call.arguments[a]);
+      for (std::size_t a = 0; a < call.arguments.size(); ++a)
+        out += (a > 0 ? ", " : "") + argument_text(call.arguments[a]);
     } else if (what == 's') {
       out += safe_suffix(call);
     } else if (what == 't') {
@@ -95,7 +96,8 @@ std::string upper_name(std::string_view name) {
   const std::size_t colon = name.find(':');
   std::string text(colon == std::string_view::npos ? name : name.substr(colon + 1));
   if (!text.empty() && text[0] == '$') text.erase(0, 1);
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return text;
 }
 }  // namespace
@@ -113,23 +115,24 @@ Error unsupported_call(const FunctionCall& call, std::string_view why) {
 
 bool is_simple(std::string_view sql) {
   if (sql.empty() || sql.size() > 48) return false;
-  return std::all_of(sql.begin(), sql.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':'; });
+  return std::all_of(sql.begin(), sql.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':';
+  });
 }
 
 bool holds_float(const data::Type& type) {
   if (type.is(TypeKind::kFloat64)) return true;
   if (!type.element.empty()) return holds_float(type.element[0]);
-  return std::any_of(type.fields.begin(), type.fields.end(), [](const data::StructField& f) { return holds_float(f.type); });
+  return std::any_of(type.fields.begin(), type.fields.end(),
+                     [](const data::StructField& f) { return holds_float(f.type); });
 }
 
 std::optional<std::string> equality(const data::Type& type, const std::string& a, const std::string& b) {
   switch (type.kind) {
     case TypeKind::kArray:
     case TypeKind::kJson:
-    case TypeKind::kGeography:
-      return std::nullopt;
-    case TypeKind::kFloat64:
-      return "gs_equal_float(" + a + ", " + b + ")";
+    case TypeKind::kGeography: return std::nullopt;
+    case TypeKind::kFloat64: return "gs_equal_float(" + a + ", " + b + ")";
     case TypeKind::kStruct: {
       std::string text;
       for (std::size_t i = 0; i < type.fields.size(); ++i) {
@@ -141,8 +144,7 @@ std::optional<std::string> equality(const data::Type& type, const std::string& a
       if (text.empty()) return std::nullopt;
       return "(CASE WHEN (" + a + ") IS NULL OR (" + b + ") IS NULL THEN NULL ELSE " + text + " END)";
     }
-    default:
-      return "((" + a + ") = (" + b + "))";
+    default: return "((" + a + ") = (" + b + "))";
   }
 }
 
@@ -215,7 +217,8 @@ Result<std::string> render_call(const FunctionCall& call) {
     if (auto answer = shape.render(call)) return std::move(*answer);
   }
   for (const internal::Rule& rule : entry->rules) {
-    if (internal::matches(rule.signature, call.arguments) && internal::carries(rule, call)) return internal::expand(rule.sql, call);
+    if (internal::matches(rule.signature, call.arguments) && internal::carries(rule, call))
+      return internal::expand(rule.sql, call);
   }
   return internal::unsupported_call(call, entry->kind == FunctionKind::kScalar ? "" : "with these modifiers");
 }
@@ -239,8 +242,7 @@ Result<std::string> order_items(const data::Type& type, const std::string& sql, 
       return "gs_is_nan(" + sql + ")" + (descending ? " ASC" : " DESC") + nulls + ", " + sql + direction + nulls;
     case TypeKind::kRange:
       return Error(ErrorCode::kUnsupported, "Ordering by values of type " + type.sql_name() + " is not supported.");
-    default:
-      return sql + direction + nulls;
+    default: return sql + direction + nulls;
   }
 }
 

@@ -26,12 +26,12 @@ namespace flytt::googlesql {
 enum class FunctionKind { kScalar, kAggregate, kAnalytic };
 
 struct CallArgument {
-  data::Type type;                          // of a lambda: its body's type; of an enum: ignored
-  std::string sql;                          // of a lambda: its body; of an enum: empty
-  std::optional<std::int32_t> enum_value;   // a literal of an enum type, such as DateTimestampPart
-  std::vector<std::string> lambda_names;    // not empty: a lambda with these parameters (aliases used in `sql`)
-  std::optional<std::string> literal;       // value of a non-NULL STRING or BYTES literal, when the argument is one
-  bool is_null = false;                     // a NULL literal
+  data::Type type;                         // of a lambda: its body's type; of an enum: ignored
+  std::string sql;                         // of a lambda: its body; of an enum: empty
+  std::optional<std::int32_t> enum_value;  // a literal of an enum type, such as DateTimestampPart
+  std::vector<std::string> lambda_names;   // not empty: a lambda with these parameters (aliases used in `sql`)
+  std::optional<std::string> literal;      // value of a non-NULL STRING or BYTES literal, when the argument is one
+  bool is_null = false;                    // a NULL literal
 };
 
 enum class NullHandling { kDefault, kIgnore, kRespect };
@@ -40,14 +40,14 @@ enum class NullHandling { kDefault, kIgnore, kRespect };
 struct AggregateParts {
   bool distinct = false;
   NullHandling nulls = NullHandling::kDefault;
-  std::string filter;                   // a condition, or empty
-  std::string order_by;                 // items without the words ORDER BY (see order_items), or empty
-  std::string limit;                    // a constant expression, or empty
+  std::string filter;    // a condition, or empty
+  std::string order_by;  // items without the words ORDER BY (see order_items), or empty
+  std::string limit;     // a constant expression, or empty
   enum class Having { kNone, kMax, kMin };
-  Having having = Having::kNone;        // HAVING MAX/MIN
+  Having having = Having::kNone;  // HAVING MAX/MIN
   std::string having_sql;
   data::Type having_type;
-  std::string over;                     // "OVER (…)" for an analytic call, else empty
+  std::string over;  // "OVER (…)" for an analytic call, else empty
 };
 
 struct FunctionCall {
@@ -55,8 +55,8 @@ struct FunctionCall {
   int context_id = 0;                   // FunctionSignatureId, 0 for declared ones
   std::vector<CallArgument> arguments;  // omitted optional arguments are absent at the end, or NULL literals between
   data::Type result;
-  bool safe = false;                    // SAFE_ERROR_MODE
-  AggregateParts parts;                 // for aggregates and analytic functions
+  bool safe = false;     // SAFE_ERROR_MODE
+  AggregateParts parts;  // for aggregates and analytic functions
 };
 
 // The DuckDB expression of a call. kUnsupported when this function, signature or combination of parts is not handled.
@@ -69,9 +69,9 @@ struct CastCall {
   data::Type from;
   data::Type to;
   std::string sql;
-  bool safe = false;                    // SAFE_CAST, or a cast in SAFE mode: errors become NULL
-  std::optional<std::string> format;    // DuckDB text of a FORMAT clause
-  std::optional<std::string> time_zone; // DuckDB text of AT TIME ZONE
+  bool safe = false;                     // SAFE_CAST, or a cast in SAFE mode: errors become NULL
+  std::optional<std::string> format;     // DuckDB text of a FORMAT clause
+  std::optional<std::string> time_zone;  // DuckDB text of AT TIME ZONE
 };
 // The DuckDB expression of a cast, NUMERIC(P,S), STRING(L), BYTES(L) of `to` included.
 Result<std::string> render_cast(const CastCall& call);

@@ -83,21 +83,29 @@ TEST(FunctionTable, HasNoSignatureTwice) {
 }
 
 TEST(FunctionTable, RendersCallsByTheirTypes) {
-  EXPECT_EQ(rendered(call_of("ZetaSQL:$add", {argument(TypeKind::kInt64, "a"), argument(TypeKind::kInt64, "b")}, TypeKind::kInt64)),
+  EXPECT_EQ(rendered(call_of("ZetaSQL:$add", {argument(TypeKind::kInt64, "a"), argument(TypeKind::kInt64, "b")},
+                             TypeKind::kInt64)),
             "gs_add_int(a, b)");
-  EXPECT_EQ(rendered(call_of("ZetaSQL:$add", {argument(TypeKind::kInt64, "a"), argument(TypeKind::kInt64, "b")}, TypeKind::kInt64, true)),
+  EXPECT_EQ(rendered(call_of("ZetaSQL:$add", {argument(TypeKind::kInt64, "a"), argument(TypeKind::kInt64, "b")},
+                             TypeKind::kInt64, true)),
             "gs_add_int_safe(a, b)");
-  EXPECT_EQ(rendered(call_of("ZetaSQL:date_add", {argument(TypeKind::kDate, "d"), argument(TypeKind::kInt64, "n"), part(2)}, TypeKind::kDate)),
-            "gs_date_add(d, n, 2::BIGINT)");
-  EXPECT_EQ(rendered(call_of("ZetaSQL:$equal", {argument(TypeKind::kFloat64, "x"), argument(TypeKind::kFloat64, "y")}, TypeKind::kBool)),
+  EXPECT_EQ(
+      rendered(call_of("ZetaSQL:date_add", {argument(TypeKind::kDate, "d"), argument(TypeKind::kInt64, "n"), part(2)},
+                       TypeKind::kDate)),
+      "gs_date_add(d, n, 2::BIGINT)");
+  EXPECT_EQ(rendered(call_of("ZetaSQL:$equal", {argument(TypeKind::kFloat64, "x"), argument(TypeKind::kFloat64, "y")},
+                             TypeKind::kBool)),
             "gs_equal_float(x, y)");
-  EXPECT_EQ(rendered(call_of("ZetaSQL:$equal", {argument(TypeKind::kString, "x"), argument(TypeKind::kString, "y")}, TypeKind::kBool)),
+  EXPECT_EQ(rendered(call_of("ZetaSQL:$equal", {argument(TypeKind::kString, "x"), argument(TypeKind::kString, "y")},
+                             TypeKind::kBool)),
             "((x) = (y))");
 }
 
 TEST(FunctionTable, EvaluatesEachArgumentOnce) {
   const Type list = Type::array(TypeKind::kInt64);
-  const std::string text = rendered(call_of("ZetaSQL:$array_at_offset", {argument(list, "f(g(x))"), argument(TypeKind::kInt64, "1::BIGINT")}, TypeKind::kInt64));
+  const std::string text =
+      rendered(call_of("ZetaSQL:$array_at_offset", {argument(list, "f(g(x))"), argument(TypeKind::kInt64, "1::BIGINT")},
+                       TypeKind::kInt64));
   EXPECT_EQ(text.find("f(g(x))"), text.rfind("f(g(x))")) << text;
 }
 

@@ -20,14 +20,24 @@ ByteString digest(std::string_view s) {
   return {std::string(reinterpret_cast<const char*>(out), size)};
 }
 template <const EVP_MD* (*kAlgorithm)()>
-ByteString digest_bytes(Bytes s) { return digest<kAlgorithm>(s.data); }
+ByteString digest_bytes(Bytes s) {
+  return digest<kAlgorithm>(s.data);
+}
 
 // ---- FarmHash ----
 using U = std::uint64_t;
 constexpr U k0 = 0xc3a5c85c97cb3127ULL, k1 = 0xb492b66fbe98f273ULL, k2 = 0x9ae16a3b2f90404fULL;
 
-U fetch64(const char* p) { U v; std::memcpy(&v, p, 8); return v; }
-U fetch32(const char* p) { std::uint32_t v; std::memcpy(&v, p, 4); return v; }
+U fetch64(const char* p) {
+  U v;
+  std::memcpy(&v, p, 8);
+  return v;
+}
+U fetch32(const char* p) {
+  std::uint32_t v;
+  std::memcpy(&v, p, 4);
+  return v;
+}
 U rotate(U v, int by) { return std::rotr(v, by); }
 U mix(U v) { return v ^ (v >> 47); }
 U hash_two(U u, U v, U factor) {
@@ -68,7 +78,9 @@ U up_to_64(const char* s, U n) {
   const U g = (y + fetch64(s + n - 32)) * factor, h = (z + fetch64(s + n - 24)) * factor;
   return hash_two(rotate(e + f, 43) + rotate(g, 30) + h, e + rotate(f + a, 18) + g, factor);
 }
-struct Pair { U first, second; };
+struct Pair {
+  U first, second;
+};
 Pair weak_hash(const char* s, U a, U b) {
   const U w = fetch64(s), x = fetch64(s + 8), y = fetch64(s + 16), z = fetch64(s + 24);
   a += w;
@@ -114,7 +126,8 @@ U farm_hash(std::string_view text) {
   v = weak_hash(s, v.second * factor, x + w.first);
   w = weak_hash(s + 32, z + w.second, y + fetch64(s + 16));
   std::swap(z, x);
-  return hash_two(hash_two(v.first, w.first, factor) + mix(y) * k0 + z, hash_two(v.second, w.second, factor) + x, factor);
+  return hash_two(hash_two(v.first, w.first, factor) + mix(y) * k0 + z, hash_two(v.second, w.second, factor) + x,
+                  factor);
 }
 std::int64_t fingerprint(std::string_view s) { return static_cast<std::int64_t>(farm_hash(s)); }
 std::int64_t fingerprint_bytes(Bytes s) { return fingerprint(s.data); }

@@ -10,8 +10,8 @@ namespace flytt::googlesql::internal {
 using I = std::int64_t;
 
 std::optional<Interval> make_interval(I months, I days, Int128 micros) {
-  if (months < -kIntervalMonthsMax || months > kIntervalMonthsMax || days < -kIntervalDaysMax || days > kIntervalDaysMax ||
-      micros < -Int128{kIntervalMicrosMax} || micros > Int128{kIntervalMicrosMax}) {
+  if (months < -kIntervalMonthsMax || months > kIntervalMonthsMax || days < -kIntervalDaysMax ||
+      days > kIntervalDaysMax || micros < -Int128{kIntervalMicrosMax} || micros > Int128{kIntervalMicrosMax}) {
     return std::nullopt;
   }
   return Interval{static_cast<std::int32_t>(months), static_cast<std::int32_t>(days), static_cast<I>(micros)};
@@ -21,9 +21,10 @@ std::string interval_text(const Interval& v) {
   const I months = v.months < 0 ? -I{v.months} : v.months;
   const I micros = v.micros < 0 ? -v.micros : v.micros;
   char text[96];
-  std::snprintf(text, sizeof text, "%s%ld-%ld %d %s%ld:%ld:%ld", v.months < 0 ? "-" : "", static_cast<long>(months / 12),
-                static_cast<long>(months % 12), v.days, v.micros < 0 ? "-" : "", static_cast<long>(micros / kHourMicros),
-                static_cast<long>(micros / kMinuteMicros % 60), static_cast<long>(micros / kSecondMicros % 60));
+  std::snprintf(text, sizeof text, "%s%ld-%ld %d %s%ld:%ld:%ld", v.months < 0 ? "-" : "",
+                static_cast<long>(months / 12), static_cast<long>(months % 12), v.days, v.micros < 0 ? "-" : "",
+                static_cast<long>(micros / kHourMicros), static_cast<long>(micros / kMinuteMicros % 60),
+                static_cast<long>(micros / kSecondMicros % 60));
   std::string out = text;
   if (const I fraction = micros % kSecondMicros) {
     std::snprintf(text, sizeof text, fraction % 1000 == 0 ? ".%03ld" : ".%06ld",
@@ -101,7 +102,8 @@ class IntervalReader {
       if (!value) return std::nullopt;
       part = *value;
     }
-    const Int128 micros = Int128{*hours} * kHourMicros + Int128{*minutes} * kMinuteMicros + Int128{*seconds} * kSecondMicros + part;
+    const Int128 micros =
+        Int128{*hours} * kHourMicros + Int128{*minutes} * kMinuteMicros + Int128{*seconds} * kSecondMicros + part;
     return minus ? -micros : micros;
   }
 
@@ -126,13 +128,20 @@ std::optional<Interval> parse_iso(std::string_view text) {
     if (!number || *number > 1'000'000'000'000) return std::nullopt;
     const I value = minus ? -*number : *number;
     any = true;
-    if (!in_time && reader.take('Y')) months += value * 12;
-    else if (!in_time && reader.take('M')) months += value;
-    else if (!in_time && reader.take('W')) days += value * 7;
-    else if (!in_time && reader.take('D')) days += value;
-    else if (in_time && reader.take('H')) micros += Int128{value} * kHourMicros;
-    else if (in_time && reader.take('M')) micros += Int128{value} * kMinuteMicros;
-    else if (in_time && reader.take('S')) micros += Int128{value} * kSecondMicros;
+    if (!in_time && reader.take('Y'))
+      months += value * 12;
+    else if (!in_time && reader.take('M'))
+      months += value;
+    else if (!in_time && reader.take('W'))
+      days += value * 7;
+    else if (!in_time && reader.take('D'))
+      days += value;
+    else if (in_time && reader.take('H'))
+      micros += Int128{value} * kHourMicros;
+    else if (in_time && reader.take('M'))
+      micros += Int128{value} * kMinuteMicros;
+    else if (in_time && reader.take('S'))
+      micros += Int128{value} * kSecondMicros;
     else if (in_time && reader.take('.')) {
       const auto fraction = reader.fraction();
       if (!fraction || !reader.take('S')) return std::nullopt;
@@ -203,7 +212,8 @@ Answer<Interval> from_fields(I years, I months, I days, I hours, I minutes, I se
   for (const I each : {years, months, days, hours, minutes, seconds}) {
     if (each > 1'000'000'000'000 || each < -1'000'000'000'000) return out_of_range();
   }
-  return bounded(years * 12 + months, days, Int128{hours} * kHourMicros + Int128{minutes} * kMinuteMicros + Int128{seconds} * kSecondMicros);
+  return bounded(years * 12 + months, days,
+                 Int128{hours} * kHourMicros + Int128{minutes} * kMinuteMicros + Int128{seconds} * kSecondMicros);
 }
 Answer<Interval> add(Interval a, Interval b) {
   return bounded(I{a.months} + b.months, I{a.days} + b.days, Int128{a.micros} + b.micros);
@@ -215,7 +225,8 @@ Interval negate(Interval a) { return {-a.months, -a.days, -a.micros}; }
 Answer<Interval> multiply(Interval a, I factor) {
   if (factor > 400'000'000'000'000'000 || factor < -400'000'000'000'000'000) return out_of_range();
   const Int128 months = Int128{a.months} * factor, days = Int128{a.days} * factor;
-  if (months > kIntervalMonthsMax || months < -kIntervalMonthsMax || days > kIntervalDaysMax || days < -kIntervalDaysMax) {
+  if (months > kIntervalMonthsMax || months < -kIntervalMonthsMax || days > kIntervalDaysMax ||
+      days < -kIntervalDaysMax) {
     return out_of_range();
   }
   return bounded(static_cast<I>(months), static_cast<I>(days), Int128{a.micros} * factor);
@@ -270,9 +281,11 @@ Answer<Timestamp> add_to_datetime(Timestamp t, Interval v) {
 }
 Answer<Timestamp> subtract_from_datetime(Timestamp t, Interval v) { return add_to_datetime(t, negate(v)); }
 Answer<Timestamp> add_to_timestamp(Timestamp t, Interval v) {
-  if (v.months != 0) return Failure{"TIMESTAMP +/- INTERVAL is not supported for intervals with non-zero MONTH or YEAR part."};
+  if (v.months != 0)
+    return Failure{"TIMESTAMP +/- INTERVAL is not supported for intervals with non-zero MONTH or YEAR part."};
   const Int128 micros = Int128{t.micros} + Int128{v.days} * kMicrosPerDay + v.micros;
-  if (micros < data::kTimestampMin || micros > data::kTimestampMax) return Failure{"Adding interval to timestamp causes overflow"};
+  if (micros < data::kTimestampMin || micros > data::kTimestampMax)
+    return Failure{"Adding interval to timestamp causes overflow"};
   return Timestamp{static_cast<I>(micros)};
 }
 Answer<Timestamp> subtract_from_timestamp(Timestamp t, Interval v) { return add_to_timestamp(t, negate(v)); }

@@ -52,7 +52,8 @@ Answer<std::string> value_text(View json, View path_text) {
   const Path* path = path_of(path_text, kOld, problem);
   if (path == nullptr) return Failure{problem};
   auto value = find_in_text(json, *path);
-  if (!value || value->kind == Kind::kNull || value->kind == Kind::kArray || value->kind == Kind::kObject) return std::nullopt;
+  if (!value || value->kind == Kind::kNull || value->kind == Kind::kArray || value->kind == Kind::kObject)
+    return std::nullopt;
   return std::move(value->scalar);
 }
 template <bool kOld>
@@ -76,7 +77,8 @@ Answer<List<std::string>> value_array_text(View json, View path_text) {
   List<std::string> list;
   for (TextValue& each : value->elements) {
     if (each.kind == Kind::kArray || each.kind == Kind::kObject) return std::nullopt;
-    list.push_back(each.kind == Kind::kNull ? std::optional<std::string>() : std::optional<std::string>(std::move(each.scalar)));
+    list.push_back(each.kind == Kind::kNull ? std::optional<std::string>()
+                                            : std::optional<std::string>(std::move(each.scalar)));
   }
   return list;
 }
@@ -299,7 +301,7 @@ std::string plain_int(std::optional<I> v) { return v ? std::to_string(*v) : "nul
 std::string float_text(std::optional<double> v) {
   if (!v) return "null";
   if (!std::isfinite(*v)) return json_double(*v);
-  return double_text(*v);
+  return *v == 0 ? "0" : double_text(*v);
 }
 std::string plain_float(std::optional<double> v) { return v ? json_double(*v) : "null"; }
 std::string bool_text(std::optional<bool> v) { return !v ? "null" : *v ? "true" : "false"; }
@@ -329,11 +331,16 @@ std::string wide_decimal(std::optional<View> v) {  // with stringify_wide_number
 }
 std::string date_text(std::optional<Date> v) { return v ? "\"" + data::format_date(v->days) + "\"" : "null"; }
 std::string shortened(std::string text) {
-  if (text.size() > 7 && text[text.size() - 7] == '.' && text.substr(text.size() - 3) == "000") text.resize(text.size() - 3);
+  if (text.size() > 7 && text[text.size() - 7] == '.' && text.substr(text.size() - 3) == "000")
+    text.resize(text.size() - 3);
   return text;
 }
-std::string time_text(std::optional<Time> v) { return v ? "\"" + shortened(data::format_time(v->micros)) + "\"" : "null"; }
-std::string datetime_text(std::optional<Timestamp> v) { return v ? "\"" + shortened(data::format_datetime(v->micros)) + "\"" : "null"; }
+std::string time_text(std::optional<Time> v) {
+  return v ? "\"" + shortened(data::format_time(v->micros)) + "\"" : "null";
+}
+std::string datetime_text(std::optional<Timestamp> v) {
+  return v ? "\"" + shortened(data::format_datetime(v->micros)) + "\"" : "null";
+}
 std::string timestamp_text(std::optional<Timestamp> v) {
   return v ? "\"" + shortened(data::format_datetime(v->micros)) + "Z\"" : "null";
 }

@@ -122,7 +122,8 @@ Answer<std::string> insert(View json, View path_text, View value, bool each_elem
 void strip(JsonValue& value, bool arrays, bool empties) {
   const auto gone = [&](const JsonValue& v, bool drop_null) {
     if (v.kind == Kind::kNull) return drop_null;
-    return empties && ((v.kind == Kind::kObject && v.members.empty()) || (arrays && v.kind == Kind::kArray && v.elements.empty()));
+    return empties &&
+           ((v.kind == Kind::kObject && v.members.empty()) || (arrays && v.kind == Kind::kArray && v.elements.empty()));
   };
   if (value.kind == Kind::kObject) {
     for (auto each = value.members.begin(); each != value.members.end();) {
@@ -145,7 +146,8 @@ Answer<std::string> strip_nulls(View json, View path_text, bool arrays, bool emp
   JsonValue root = read_json(json);
   if (JsonValue* at = reach(root, *path, false)) {
     strip(*at, arrays, empties);
-    const bool is_empty = (at->kind == Kind::kObject && at->members.empty()) || (arrays && at->kind == Kind::kArray && at->elements.empty());
+    const bool is_empty = (at->kind == Kind::kObject && at->members.empty()) ||
+                          (arrays && at->kind == Kind::kArray && at->elements.empty());
     if (empties && is_empty) *at = JsonValue();
   }
   return root.dump();
@@ -162,7 +164,8 @@ std::string key_text(const std::string& name) {
   return out + "\"";
 }
 enum class KeyMode { kStrict, kLax, kLaxRecursive };
-void collect_keys(const JsonValue& value, const std::string& prefix, std::int64_t depth, KeyMode mode, bool in_array, List<std::string>& out) {
+void collect_keys(const JsonValue& value, const std::string& prefix, std::int64_t depth, KeyMode mode, bool in_array,
+                  List<std::string>& out) {
   if (value.kind == Kind::kArray && mode != KeyMode::kStrict && (!in_array || mode == KeyMode::kLaxRecursive)) {
     for (const JsonValue& each : value.elements) collect_keys(each, prefix, depth, mode, true, out);
     return;
@@ -179,9 +182,12 @@ void collect_keys(const JsonValue& value, const std::string& prefix, std::int64_
 Answer<List<std::string>> keys(View json, std::optional<std::int64_t> depth, View mode) {
   if (depth && *depth <= 0) return Failure{"max_depth must be positive."};
   KeyMode key_mode = KeyMode::kStrict;
-  if (mode == "lax") key_mode = KeyMode::kLax;
-  else if (mode == "lax recursive") key_mode = KeyMode::kLaxRecursive;
-  else if (mode != "strict") return Failure{"Invalid JSON mode specified"};
+  if (mode == "lax")
+    key_mode = KeyMode::kLax;
+  else if (mode == "lax recursive")
+    key_mode = KeyMode::kLaxRecursive;
+  else if (mode != "strict")
+    return Failure{"Invalid JSON mode specified"};
   List<std::string> out;
   collect_keys(read_json(json), "", depth.value_or(kJsonDepthMax + 1), key_mode, false, out);
   std::sort(out.begin(), out.end());

@@ -23,9 +23,12 @@ namespace {
 std::optional<std::size_t> quoted_name(std::string_view path, std::size_t at, std::string& name) {
   const char quote = path[at++];
   for (; at < path.size(); ++at) {
-    if (path[at] == '\\' && at + 1 < path.size()) name.push_back(path[++at]);
-    else if (path[at] == quote) return at + 1;
-    else name.push_back(path[at]);
+    if (path[at] == '\\' && at + 1 < path.size())
+      name.push_back(path[++at]);
+    else if (path[at] == quote)
+      return at + 1;
+    else
+      name.push_back(path[at]);
   }
   return std::nullopt;
 }
@@ -51,7 +54,8 @@ std::optional<std::size_t> bracket_step(std::string_view path, std::size_t at, b
 
 }  // namespace
 
-std::optional<std::vector<PathStep>> parse_json_path(std::string_view path, bool quoted_brackets, std::string& problem) {
+std::optional<std::vector<PathStep>> parse_json_path(std::string_view path, bool quoted_brackets,
+                                                     std::string& problem) {
   if (path.empty() || path[0] != '$') {
     problem = "JSONPath must start with '$'";
     return std::nullopt;
@@ -61,8 +65,11 @@ std::optional<std::vector<PathStep>> parse_json_path(std::string_view path, bool
     PathStep step;
     std::optional<std::size_t> end;
     const std::string_view rest = path.substr(at);
-    if (rest.substr(0, 2) == ".*" || rest.substr(0, 2) == "[*" || rest.substr(0, 2) == ".." || rest.substr(0, 2) == "[@" || rest[0] == '@') {
-      problem = "Unsupported operator in JSONPath: " + std::string(rest.substr(0, 2) == ".." ? ".." : rest[0] == '@' ? "@" : rest.substr(1, 1));
+    if (rest.substr(0, 2) == ".*" || rest.substr(0, 2) == "[*" || rest.substr(0, 2) == ".." ||
+        rest.substr(0, 2) == "[@" || rest[0] == '@') {
+      problem = "Unsupported operator in JSONPath: " + std::string(rest.substr(0, 2) == ".." ? ".."
+                                                                   : rest[0] == '@'          ? "@"
+                                                                                             : rest.substr(1, 1));
       return std::nullopt;
     }
     if (path[at] == '[') {
@@ -71,7 +78,8 @@ std::optional<std::vector<PathStep>> parse_json_path(std::string_view path, bool
       end = quoted_name(path, at + 1, step.name);
     } else if (path[at] == '.') {
       std::size_t stop = at + 1;
-      while (stop < path.size() && path[stop] != '.' && path[stop] != '[' && path[stop] != '"' && path[stop] != '\'') ++stop;
+      while (stop < path.size() && path[stop] != '.' && path[stop] != '[' && path[stop] != '"' && path[stop] != '\'')
+        ++stop;
       step.name = path.substr(at + 1, stop - at - 1);
       if (!step.name.empty() && (stop == path.size() || path[stop] == '.' || path[stop] == '[')) end = stop;
     }
@@ -273,8 +281,10 @@ class LenientReader {
       return at_ > first;
     };
     if (text_[at_] == '-') ++at_;
-    if (at_ < text_.size() && text_[at_] == '0') ++at_;  // nothing follows a leading zero
-    else if (!digits()) return false;
+    if (at_ < text_.size() && text_[at_] == '0')
+      ++at_;  // nothing follows a leading zero
+    else if (!digits())
+      return false;
     if (at_ < text_.size() && text_[at_] == '.') {
       ++at_;
       if (!digits()) return false;

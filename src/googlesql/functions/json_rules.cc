@@ -101,7 +101,8 @@ std::optional<std::string> json_text_of(const Type& type, const std::string& sql
       const char* function = mode == Mode::kText   ? "gs_json_of_decimal"
                              : mode == Mode::kJson ? "gs_json_of_plain_decimal"
                                                    : "gs_json_of_wide_decimal";
-      return std::string(function) + (type.is(TypeKind::kNumeric) ? "(gs_numeric_to_text(" : "(gs_bignumeric_to_text(") + sql + "))";
+      return std::string(function) +
+             (type.is(TypeKind::kNumeric) ? "(gs_numeric_to_text(" : "(gs_bignumeric_to_text(") + sql + "))";
     }
     case TypeKind::kArray: {
       const auto element = json_text_of(type.element[0], name, mode, depth + 1);
@@ -115,14 +116,15 @@ std::optional<std::string> json_text_of(const Type& type, const std::string& sql
         if (!field) return std::nullopt;
         parts += " || " + quote_text((i > 0 ? "," : "") + name_text(type.fields[i].name) + ":") + " || " + *field;
       }
-      return "list_transform([" + sql + "], lambda " + name + ": CASE WHEN " + name + " IS NULL THEN 'null' ELSE " + parts + " || '}' END)[1]";
+      return "list_transform([" + sql + "], lambda " + name + ": CASE WHEN " + name + " IS NULL THEN 'null' ELSE " +
+             parts + " || '}' END)[1]";
     }
     case TypeKind::kRange: {
       const auto start = json_text_of(type.element[0], "(" + name + ").f0", mode, depth + 1);
       const auto end = json_text_of(type.element[0], "(" + name + ").f1", mode, depth + 1);
       if (!start || !end) return std::nullopt;
-      return "list_transform([" + sql + "], lambda " + name + ": CASE WHEN " + name + " IS NULL THEN 'null' ELSE '{\"start\":' || " + *start +
-             " || ',\"end\":' || " + *end + " || '}' END)[1]";
+      return "list_transform([" + sql + "], lambda " + name + ": CASE WHEN " + name +
+             " IS NULL THEN 'null' ELSE '{\"start\":' || " + *start + " || ',\"end\":' || " + *end + " || '}' END)[1]";
     }
     default: {
       const std::string function = scalar_function(type, mode);
@@ -137,7 +139,8 @@ ShapeResult to_json_string(const FunctionCall& call) {
   if (!compact) return Result<std::string>(unsupported_call(call));
   if (call.arguments.size() == 1) return text(*compact);
   return text(with_bound({*compact, call.arguments[1].sql}, [](const auto& v) {
-    return "(CASE WHEN (" + v[1] + ") IS NULL THEN NULL WHEN (" + v[1] + ") THEN gs_json_pretty(" + v[0] + ") ELSE " + v[0] + " END)";
+    return "(CASE WHEN (" + v[1] + ") IS NULL THEN NULL WHEN (" + v[1] + ") THEN gs_json_pretty(" + v[0] + ") ELSE " +
+           v[0] + " END)";
   }));
 }
 
@@ -174,7 +177,8 @@ ShapeResult json_object(const FunctionCall& call) {
   if (call.arguments.size() == 2 && call.arguments[0].type.is(TypeKind::kArray)) {
     const auto value = json_text_of(call.arguments[1].type.element[0], "gs_j0", Mode::kJson, 1);
     if (!value) return Result<std::string>(unsupported_call(call));
-    return text(function + call.arguments[0].sql + ", list_transform(" + call.arguments[1].sql + ", lambda gs_j0: " + *value + "))");
+    return text(function + call.arguments[0].sql + ", list_transform(" + call.arguments[1].sql +
+                ", lambda gs_j0: " + *value + "))");
   }
   std::string names, values;
   for (std::size_t i = 0; i + 1 < call.arguments.size(); i += 2) {
@@ -206,7 +210,8 @@ ShapeResult edit(const FunctionCall& call, const char* function, bool array_is_l
     if (!json) return Result<std::string>(unsupported_call(call));
     // Only an SQL array is added element by element; a JSON array is one value.
     const std::string how = array_is_list && !value.type.is(TypeKind::kArray) ? "false" : flag;
-    sql = std::string(function) + safe_suffix(call) + "(" + sql + ", " + call.arguments[i].sql + ", gs_json_normalize(" + *json + "), " + how + ")";
+    sql = std::string(function) + safe_suffix(call) + "(" + sql + ", " + call.arguments[i].sql +
+          ", gs_json_normalize(" + *json + "), " + how + ")";
   }
   return text(sql);
 }
@@ -220,9 +225,10 @@ void add_json_rules(std::vector<Rule>& rules) { rules.insert(rules.end(), std::b
 
 void add_json_shapes(std::vector<Shape>& shapes) {
   const Shape all[] = {
-      {"to_json_string", &to_json_string}, {"to_json", &to_json}, {"json_array", &json_array}, {"json_object", &json_object},
-      {"json_remove", &json_remove}, {"json_set", &json_set}, {"json_array_append", &json_append},
-      {"json_array_insert", &json_insert},
+      {"to_json_string", &to_json_string}, {"to_json", &to_json},
+      {"json_array", &json_array},         {"json_object", &json_object},
+      {"json_remove", &json_remove},       {"json_set", &json_set},
+      {"json_array_append", &json_append}, {"json_array_insert", &json_insert},
   };
   shapes.insert(shapes.end(), std::begin(all), std::end(all));
 }

@@ -22,8 +22,11 @@ std::string json_double(double value) {
   const int exponent = std::atoi(scientific.c_str() + mark + 1);
   const int count = static_cast<int>(digits.size()), point = exponent + 1;
   std::string out = value < 0 ? "-" : "";
-  if (count <= point && point <= 15) return out + digits + std::string(static_cast<std::size_t>(point - count), '0') + ".0";
-  if (0 < point && point <= 15) return out + digits.substr(0, static_cast<std::size_t>(point)) + "." + digits.substr(static_cast<std::size_t>(point));
+  if (count <= point && point <= 15)
+    return out + digits + std::string(static_cast<std::size_t>(point - count), '0') + ".0";
+  if (0 < point && point <= 15)
+    return out + digits.substr(0, static_cast<std::size_t>(point)) + "." +
+           digits.substr(static_cast<std::size_t>(point));
   if (-4 < point && point <= 0) return out + "0." + std::string(static_cast<std::size_t>(-point), '0') + digits;
   char tail[16];
   std::snprintf(tail, sizeof tail, "e%c%02d", exponent < 0 ? '-' : '+', std::abs(exponent));
@@ -129,7 +132,8 @@ class StrictReader {
   std::optional<JsonValue> document() {
     JsonValue value;
     if (text_.empty()) {
-      problem_ = "attempting to parse an empty input; check that your input string or stream contains the expected JSON";
+      problem_ =
+          "attempting to parse an empty input; check that your input string or stream contains the expected JSON";
       return std::nullopt;
     }
     if (!read(value, 0)) return std::nullopt;
@@ -148,7 +152,8 @@ class StrictReader {
     return false;
   }
   void skip() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n' || text_[at_] == '\r'))
+      ++at_;
   }
   bool take(char c) {
     skip();
@@ -172,16 +177,12 @@ class StrictReader {
     switch (text_[at_]) {
       case '{': return object(out, depth);
       case '[': return array(out, depth);
-      case '"':
-        out.kind = JsonValue::Kind::kString;
-        return string(out.text);
+      case '"': out.kind = JsonValue::Kind::kString; return string(out.text);
       case 't':
         out.kind = JsonValue::Kind::kBool;
         out.boolean = true;
         return word("true");
-      case 'f':
-        out.kind = JsonValue::Kind::kBool;
-        return word("false");
+      case 'f': out.kind = JsonValue::Kind::kBool; return word("false");
       case 'n': return word("null");
       default: return number(out);
     }
@@ -218,10 +219,14 @@ class StrictReader {
       if (at_ >= text_.size()) return fail("invalid string");
       const char c = text_[at_];
       int digit = 0;
-      if (is_digit(c)) digit = c - '0';
-      else if (c >= 'a' && c <= 'f') digit = c - 'a' + 10;
-      else if (c >= 'A' && c <= 'F') digit = c - 'A' + 10;
-      else return fail("invalid string: '\\u' must be followed by 4 hex digits");
+      if (is_digit(c))
+        digit = c - '0';
+      else if (c >= 'a' && c <= 'f')
+        digit = c - 'a' + 10;
+      else if (c >= 'A' && c <= 'F')
+        digit = c - 'A' + 10;
+      else
+        return fail("invalid string: '\\u' must be followed by 4 hex digits");
       value = value * 16 + static_cast<std::uint32_t>(digit);
     }
     return true;
@@ -237,12 +242,15 @@ class StrictReader {
     std::uint32_t point = 0, low = 0;
     if (c != 'u') return fail("invalid string: forbidden character after backslash");
     if (!hex4(point)) return false;
-    if (point >= 0xdc00 && point < 0xe000) return fail("invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF");
+    if (point >= 0xdc00 && point < 0xe000)
+      return fail("invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF");
     if (point >= 0xd800 && point < 0xdc00) {
-      if (text_.substr(at_, 2) != "\\u") return fail("invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF");
+      if (text_.substr(at_, 2) != "\\u")
+        return fail("invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF");
       at_ += 2;
       if (!hex4(low)) return false;
-      if (low < 0xdc00 || low >= 0xe000) return fail("invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF");
+      if (low < 0xdc00 || low >= 0xe000)
+        return fail("invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF");
       point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
     }
     append_code_point(out, point);

@@ -28,23 +28,56 @@ using data::Int256;
 using data::Interval;
 
 enum class NativeType : std::uint8_t {
-  kBool, kInt64, kDouble, kText, kBytes, kDate, kTime, kTimestamp, kNumeric, kInterval, kHuge,
-  kBoolList, kInt64List, kDoubleList, kTextList, kBytesList, kDateList, kTimestampList, kNumericList,
+  kBool,
+  kInt64,
+  kDouble,
+  kText,
+  kBytes,
+  kDate,
+  kTime,
+  kTimestamp,
+  kNumeric,
+  kInterval,
+  kHuge,
+  kBoolList,
+  kInt64List,
+  kDoubleList,
+  kTextList,
+  kBytesList,
+  kDateList,
+  kTimestampList,
+  kNumericList,
 };
 
 // Strong types, so that a C++ signature says which SQL types a function takes.
-struct Bytes { std::string_view data; };          // argument
-struct ByteString { std::string data; };          // result
-struct Date { std::int32_t days; };
-struct Time { std::int64_t micros; };
-struct Timestamp { std::int64_t micros; };        // TIMESTAMP and DATETIME
-struct Numeric { Int128 scaled; };                // × 10^9
-struct Huge { Int128 value; };                    // HUGEINT: DuckDB's sums of integers, never a SQL value
-struct BigNumeric { Int256 scaled; };             // × 10^38, a BLOB of 32 ordered bytes
+struct Bytes {
+  std::string_view data;
+};  // argument
+struct ByteString {
+  std::string data;
+};  // result
+struct Date {
+  std::int32_t days;
+};
+struct Time {
+  std::int64_t micros;
+};
+struct Timestamp {
+  std::int64_t micros;
+};  // TIMESTAMP and DATETIME
+struct Numeric {
+  Int128 scaled;
+};  // × 10^9
+struct Huge {
+  Int128 value;
+};  // HUGEINT: DuckDB's sums of integers, never a SQL value
+struct BigNumeric {
+  Int256 scaled;
+};  // × 10^38, a BLOB of 32 ordered bytes
 
-struct TextCell {                                 // duckdb_string_t
+struct TextCell {  // duckdb_string_t
   std::uint32_t length;
-  char inlined[12];                               // or 4 bytes of prefix and a pointer when length > 12
+  char inlined[12];  // or 4 bytes of prefix and a pointer when length > 12
   std::string_view view() const {
     if (length <= sizeof inlined) return {inlined, length};
     const char* pointer = nullptr;
@@ -52,12 +85,14 @@ struct TextCell {                                 // duckdb_string_t
     return {pointer, length};
   }
 };
-struct ListCell { std::uint64_t offset, length; };
+struct ListCell {
+  std::uint64_t offset, length;
+};
 
 struct Column {
   const void* data = nullptr;
-  const std::uint64_t* validity = nullptr;        // one bit a row, 1 = not NULL; nullptr: no NULL at all
-  const Column* child = nullptr;                  // of a list
+  const std::uint64_t* validity = nullptr;  // one bit a row, 1 = not NULL; nullptr: no NULL at all
+  const Column* child = nullptr;            // of a list
   bool is_null(std::size_t row) const { return validity != nullptr && ((validity[row / 64] >> (row % 64)) & 1) == 0; }
 };
 
@@ -65,7 +100,7 @@ struct Column {
 class ResultColumn {
  public:
   virtual ~ResultColumn() = default;
-  void* data = nullptr;                           // for kinds of fixed width
+  void* data = nullptr;  // for kinds of fixed width
   virtual void set_null(std::size_t row) = 0;
   virtual void set_text(std::size_t row, std::string_view text) = 0;
   // A list of `length` elements; `child` is resized so that rows [offset, offset + length) may be set.
@@ -76,8 +111,8 @@ class ResultColumn {
 template <typename T>
 class Answer {
  public:
-  Answer(T value) : value_(std::move(value)) {}                  // NOLINT: a value is an answer
-  Answer(std::nullopt_t) : is_null_(true) {}                     // NOLINT: NULL is an answer
+  Answer(T value) : value_(std::move(value)) {}  // NOLINT: a value is an answer
+  Answer(std::nullopt_t) : is_null_(true) {}     // NOLINT: NULL is an answer
   static Answer fail(std::string sentence) {
     Answer answer{std::nullopt};
     answer.sentence_ = std::move(sentence);
@@ -99,7 +134,9 @@ class Answer {
 struct Failure {  // converts into any failed Answer
   std::string sentence;
   template <typename T>
-  operator Answer<T>() const { return Answer<T>::fail(sentence); }  // NOLINT: a failure is an answer
+  operator Answer<T>() const {
+    return Answer<T>::fail(sentence);
+  }  // NOLINT: a failure is an answer
 };
 
 template <typename T>
@@ -116,43 +153,60 @@ struct FixedCells {
   static T read(const Column& column, std::size_t row) {
     Raw raw;
     std::memcpy(&raw, static_cast<const char*>(column.data) + row * sizeof(Raw), sizeof(Raw));
-    if constexpr (std::is_same_v<T, Raw>) return raw; else return T{raw};
+    if constexpr (std::is_same_v<T, Raw>)
+      return raw;
+    else
+      return T{raw};
   }
   static void write(ResultColumn& out, std::size_t row, const T& value) {
     static_assert(sizeof(T) == sizeof(Raw));
     std::memcpy(static_cast<char*>(out.data) + row * sizeof(Raw), &value, sizeof(Raw));
   }
 };
-template <> struct Cells<bool> : FixedCells<bool, bool, NativeType::kBool> {};
-template <> struct Cells<std::int64_t> : FixedCells<std::int64_t, std::int64_t, NativeType::kInt64> {};
-template <> struct Cells<double> : FixedCells<double, double, NativeType::kDouble> {};
-template <> struct Cells<Date> : FixedCells<Date, std::int32_t, NativeType::kDate> {};
-template <> struct Cells<Time> : FixedCells<Time, std::int64_t, NativeType::kTime> {};
-template <> struct Cells<Timestamp> : FixedCells<Timestamp, std::int64_t, NativeType::kTimestamp> {};
-template <> struct Cells<Numeric> : FixedCells<Numeric, Int128, NativeType::kNumeric> {};
-template <> struct Cells<Huge> : FixedCells<Huge, Int128, NativeType::kHuge> {};
-template <> struct Cells<Interval> : FixedCells<Interval, Interval, NativeType::kInterval> {};
+template <>
+struct Cells<bool> : FixedCells<bool, bool, NativeType::kBool> {};
+template <>
+struct Cells<std::int64_t> : FixedCells<std::int64_t, std::int64_t, NativeType::kInt64> {};
+template <>
+struct Cells<double> : FixedCells<double, double, NativeType::kDouble> {};
+template <>
+struct Cells<Date> : FixedCells<Date, std::int32_t, NativeType::kDate> {};
+template <>
+struct Cells<Time> : FixedCells<Time, std::int64_t, NativeType::kTime> {};
+template <>
+struct Cells<Timestamp> : FixedCells<Timestamp, std::int64_t, NativeType::kTimestamp> {};
+template <>
+struct Cells<Numeric> : FixedCells<Numeric, Int128, NativeType::kNumeric> {};
+template <>
+struct Cells<Huge> : FixedCells<Huge, Int128, NativeType::kHuge> {};
+template <>
+struct Cells<Interval> : FixedCells<Interval, Interval, NativeType::kInterval> {};
 
 inline std::string_view text_at(const Column& column, std::size_t row) {
   return static_cast<const TextCell*>(column.data)[row].view();
 }
-template <> struct Cells<std::string_view> {
+template <>
+struct Cells<std::string_view> {
   static constexpr NativeType kType = NativeType::kText;
   static std::string_view read(const Column& column, std::size_t row) { return text_at(column, row); }
 };
-template <> struct Cells<Bytes> {
+template <>
+struct Cells<Bytes> {
   static constexpr NativeType kType = NativeType::kBytes;
   static Bytes read(const Column& column, std::size_t row) { return {text_at(column, row)}; }
 };
-template <> struct Cells<std::string> {
+template <>
+struct Cells<std::string> {
   static constexpr NativeType kType = NativeType::kText;
   static void write(ResultColumn& out, std::size_t row, const std::string& value) { out.set_text(row, value); }
 };
-template <> struct Cells<ByteString> {
+template <>
+struct Cells<ByteString> {
   static constexpr NativeType kType = NativeType::kBytes;
   static void write(ResultColumn& out, std::size_t row, const ByteString& value) { out.set_text(row, value.data); }
 };
-template <> struct Cells<BigNumeric> {
+template <>
+struct Cells<BigNumeric> {
   static constexpr NativeType kType = NativeType::kBytes;
   static BigNumeric read(const Column& column, std::size_t row) {
     char ordered[32] = {};
@@ -197,7 +251,10 @@ struct Cells<List<T>> {
     std::size_t offset = 0;
     ResultColumn& child = out.open_list(row, list.size(), offset);
     for (std::size_t i = 0; i < list.size(); ++i) {
-      if (list[i]) Cells<T>::write(child, offset + i, *list[i]); else child.set_null(offset + i);
+      if (list[i])
+        Cells<T>::write(child, offset + i, *list[i]);
+      else
+        child.set_null(offset + i);
     }
   }
 };
@@ -213,11 +270,11 @@ struct Batch {
 using Kernel = std::optional<std::string> (*)(const Batch& batch, ResultColumn& out, bool safe);
 
 struct NativeFunction {
-  std::string name;                      // "gs_add"
+  std::string name;  // "gs_add"
   std::vector<NativeType> arguments;
   NativeType result;
   Kernel kernel = nullptr;
-  bool can_fail = false;                 // then also registered as name + "_safe", with safe = true
+  bool can_fail = false;  // then also registered as name + "_safe", with safe = true
   bool is_volatile = false;
 };
 
@@ -230,7 +287,8 @@ struct NativeAggregate {
   void (*init)(void* state) = nullptr;
   std::optional<std::string> (*update)(const Batch& batch, void** states) = nullptr;
   void (*combine)(void** sources, void** targets, std::size_t count) = nullptr;
-  std::optional<std::string> (*finish)(void** states, ResultColumn& out, std::size_t count, std::size_t offset) = nullptr;
+  std::optional<std::string> (*finish)(void** states, ResultColumn& out, std::size_t count,
+                                       std::size_t offset) = nullptr;
 };
 
 const std::vector<NativeFunction>& native_functions();
@@ -240,13 +298,15 @@ const std::vector<NativeAggregate>& native_aggregates();
 
 namespace internal {
 
-template <typename T> struct ArgumentTrait {
+template <typename T>
+struct ArgumentTrait {
   using Plain = T;
   static constexpr bool kTakesNull = false;
   static bool blocks(const Column& column, std::size_t row) { return column.is_null(row); }
   static T read(const Column& column, std::size_t row) { return Cells<T>::read(column, row); }
 };
-template <typename T> struct ArgumentTrait<std::optional<T>> {
+template <typename T>
+struct ArgumentTrait<std::optional<T>> {
   using Plain = T;
   static constexpr bool kTakesNull = true;
   static bool blocks(const Column&, std::size_t) { return false; }
@@ -255,19 +315,37 @@ template <typename T> struct ArgumentTrait<std::optional<T>> {
     return Cells<T>::read(column, row);
   }
 };
-template <typename T> struct ResultTrait { using Plain = T; static constexpr bool kCanFail = false; };
-template <typename T> struct ResultTrait<Answer<T>> { using Plain = T; static constexpr bool kCanFail = true; };
-template <typename T> struct ResultTrait<std::optional<T>> { using Plain = T; static constexpr bool kCanFail = false; };
+template <typename T>
+struct ResultTrait {
+  using Plain = T;
+  static constexpr bool kCanFail = false;
+};
+template <typename T>
+struct ResultTrait<Answer<T>> {
+  using Plain = T;
+  static constexpr bool kCanFail = true;
+};
+template <typename T>
+struct ResultTrait<std::optional<T>> {
+  using Plain = T;
+  static constexpr bool kCanFail = false;
+};
 
 template <typename R>
 std::optional<std::string> put(R&& result, ResultColumn& out, std::size_t row, bool safe) {
   using Plain = typename ResultTrait<std::decay_t<R>>::Plain;
   if constexpr (ResultTrait<std::decay_t<R>>::kCanFail) {
     if (result.is_failure() && !safe) return result.sentence();
-    if (!result.is_value()) { out.set_null(row); return std::nullopt; }
+    if (!result.is_value()) {
+      out.set_null(row);
+      return std::nullopt;
+    }
     Cells<Plain>::write(out, row, result.value());
   } else if constexpr (!std::is_same_v<std::decay_t<R>, Plain>) {
-    if (!result) { out.set_null(row); return std::nullopt; }
+    if (!result) {
+      out.set_null(row);
+      return std::nullopt;
+    }
     Cells<Plain>::write(out, row, *result);
   } else {
     Cells<Plain>::write(out, row, result);
@@ -276,7 +354,8 @@ std::optional<std::string> put(R&& result, ResultColumn& out, std::size_t row, b
 }
 
 template <auto kFunction, typename R, typename... A, std::size_t... I>
-std::optional<std::string> run(const Batch& batch, ResultColumn& out, bool safe, R (*)(A...), std::index_sequence<I...>) {
+std::optional<std::string> run(const Batch& batch, ResultColumn& out, bool safe, R (*)(A...),
+                               std::index_sequence<I...>) {
   for (std::size_t row = 0; row < batch.rows; ++row) {
     if ((ArgumentTrait<std::decay_t<A>>::blocks(batch.columns[I], row) || ...)) {
       out.set_null(row);
@@ -297,8 +376,12 @@ std::optional<std::string> kernel(const Batch& batch, ResultColumn& out, bool sa
 
 template <auto kFunction, typename R, typename... A>
 NativeFunction describe(std::string name, R (*)(A...)) {
-  return {std::move(name), {Cells<typename ArgumentTrait<std::decay_t<A>>::Plain>::kType...},
-          Cells<typename ResultTrait<R>::Plain>::kType, &kernel<kFunction>, ResultTrait<R>::kCanFail, false};
+  return {std::move(name),
+          {Cells<typename ArgumentTrait<std::decay_t<A>>::Plain>::kType...},
+          Cells<typename ResultTrait<R>::Plain>::kType,
+          &kernel<kFunction>,
+          ResultTrait<R>::kCanFail,
+          false};
 }
 
 }  // namespace internal
@@ -314,7 +397,8 @@ NativeFunction native(std::string name) {
 namespace internal {
 
 template <typename State, typename... A, std::size_t... I>
-std::optional<std::string> update_states(const Batch& batch, void** states, void (State::*)(A...), std::index_sequence<I...>) {
+std::optional<std::string> update_states(const Batch& batch, void** states, void (State::*)(A...),
+                                         std::index_sequence<I...>) {
   for (std::size_t row = 0; row < batch.rows; ++row) {
     if ((ArgumentTrait<std::decay_t<A>>::blocks(batch.columns[I], row) || ...)) continue;
     static_cast<State*>(states[row])->add(ArgumentTrait<std::decay_t<A>>::read(batch.columns[I], row)...);
@@ -335,9 +419,11 @@ NativeAggregate describe_aggregate(std::string name, void (State::*)(A...)) {
     return update_states<State>(batch, states, &State::add, std::index_sequence_for<A...>{});
   };
   aggregate.combine = [](void** sources, void** targets, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) static_cast<State*>(targets[i])->merge(*static_cast<const State*>(sources[i]));
+    for (std::size_t i = 0; i < count; ++i)
+      static_cast<State*>(targets[i])->merge(*static_cast<const State*>(sources[i]));
   };
-  aggregate.finish = [](void** states, ResultColumn& out, std::size_t count, std::size_t offset) -> std::optional<std::string> {
+  aggregate.finish = [](void** states, ResultColumn& out, std::size_t count,
+                        std::size_t offset) -> std::optional<std::string> {
     for (std::size_t i = 0; i < count; ++i) {
       auto failure = put(static_cast<const State*>(states[i])->finish(), out, offset + i, false);
       if (failure) return failure;

@@ -18,10 +18,12 @@ namespace flytt::googlesql {
 namespace {
 
 struct Null {};
-struct Raw { std::string bytes; };
+struct Raw {
+  std::string bytes;
+};
 // A cell: NULL, BOOL, INT64, FLOAT64, STRING, BYTES, or a NUMERIC, DATE, … by its own type.
-using Cell = std::variant<Null, bool, std::int64_t, double, std::string, Raw, Date, Time, Timestamp, Numeric, Interval, std::vector<std::int64_t>,
-                          std::vector<double>, std::vector<std::string>>;
+using Cell = std::variant<Null, bool, std::int64_t, double, std::string, Raw, Date, Time, Timestamp, Numeric, Interval,
+                          std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
 
 // Columns of one row that live as long as the object.
 class Row {
@@ -71,15 +73,24 @@ class Row {
   }
   Column column_of(const Cell& cell) {
     Column column;
-    if (const auto* text = std::get_if<std::string>(&cell)) column.data = keep(text_cell(*text));
-    else if (const auto* raw = std::get_if<Raw>(&cell)) column.data = keep(text_cell(raw->bytes));
-    else if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&cell)) column = list_of(*ints);
-    else if (const auto* doubles = std::get_if<std::vector<double>>(&cell)) column = list_of(*doubles);
-    else if (const auto* strings = std::get_if<std::vector<std::string>>(&cell)) column = list_of(*strings);
-    else if (std::holds_alternative<Null>(cell)) column.validity = &kNothing;
-    else std::visit([&](const auto& value) {
-      if constexpr (sizeof(value) <= 16) column.data = keep(value);
-    }, cell);
+    if (const auto* text = std::get_if<std::string>(&cell))
+      column.data = keep(text_cell(*text));
+    else if (const auto* raw = std::get_if<Raw>(&cell))
+      column.data = keep(text_cell(raw->bytes));
+    else if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&cell))
+      column = list_of(*ints);
+    else if (const auto* doubles = std::get_if<std::vector<double>>(&cell))
+      column = list_of(*doubles);
+    else if (const auto* strings = std::get_if<std::vector<std::string>>(&cell))
+      column = list_of(*strings);
+    else if (std::holds_alternative<Null>(cell))
+      column.validity = &kNothing;
+    else
+      std::visit(
+          [&](const auto& value) {
+            if constexpr (sizeof(value) <= 16) column.data = keep(value);
+          },
+          cell);
     return column;
   }
 
@@ -101,8 +112,9 @@ class TextResult final : public ResultColumn {
     offset = 0;
     length_ = length;
     const auto element = static_cast<NativeType>(static_cast<int>(type_) - static_cast<int>(NativeType::kBoolList));
-    static constexpr NativeType kElements[] = {NativeType::kBool, NativeType::kInt64, NativeType::kDouble, NativeType::kText,
-                                               NativeType::kBytes, NativeType::kDate, NativeType::kTimestamp, NativeType::kNumeric};
+    static constexpr NativeType kElements[] = {NativeType::kBool,      NativeType::kInt64,  NativeType::kDouble,
+                                               NativeType::kText,      NativeType::kBytes,  NativeType::kDate,
+                                               NativeType::kTimestamp, NativeType::kNumeric};
     child_ = std::make_unique<TextResult>(kElements[static_cast<int>(element)]);
     return *child_;
   }
@@ -126,7 +138,8 @@ class TextResult final : public ResultColumn {
   }
 
  private:
-  template <typename T> T at(std::size_t row) const {
+  template <typename T>
+  T at(std::size_t row) const {
     T value;
     std::memcpy(&value, cells_.data() + row * sizeof(T), sizeof(T));
     return value;
@@ -192,7 +205,8 @@ TEST(NativeFunctions, HaveNamesOfTheirOwn) {
       EXPECT_TRUE(names.insert(function.name + "_safe").second) << function.name;
     }
   }
-  for (const NativeAggregate& aggregate : native_aggregates()) EXPECT_TRUE(names.insert(aggregate.name).second) << aggregate.name;
+  for (const NativeAggregate& aggregate : native_aggregates())
+    EXPECT_TRUE(names.insert(aggregate.name).second) << aggregate.name;
 }
 
 TEST(Integers, OverflowIsAnErrorWithItsOperands) {
@@ -234,7 +248,8 @@ TEST(Floats, RoundWorksOnTheExactDecimalExpansion) {
   EXPECT_EQ(call("gs_round_float_to", {0.125, I(2)}), "0.13");
   EXPECT_EQ(call("gs_round_float_to", {25.0, I(-1)}), "30");
   EXPECT_EQ(call("gs_round_float_to", {123.456, I(-1000)}), "0");
-  EXPECT_EQ(call("gs_round_float_to", {1.7e308, I(-308)}), "error: Floating point overflow in function: ROUND(1.7e+308, -308)");
+  EXPECT_EQ(call("gs_round_float_to", {1.7e308, I(-308)}),
+            "error: Floating point overflow in function: ROUND(1.7e+308, -308)");
   EXPECT_EQ(call("gs_trunc_float_to", {4.35, I(2)}), "4.3399999999999999");
   EXPECT_EQ(call("gs_trunc_float_to", {-12345.678, I(-2)}), "-12300");
   EXPECT_EQ(call("gs_trunc_float_to", {9.99, I(0)}), "9");
@@ -259,8 +274,9 @@ TEST(Decimals, AreExactAndRoundOnceAwayFromZero) {
   EXPECT_EQ(call("gs_float_to_numeric", {5e-10}), "0.000000001");
   EXPECT_EQ(call("gs_numeric_to_int", {N("-2.5")}), "-3");
   EXPECT_EQ(call("gs_fit_numeric", {N("123.456"), I(5), I(2)}), "123.46");
-  EXPECT_EQ(call("gs_fit_numeric", {N("1234.456"), I(5), I(2)}),
-            "error: NUMERIC(5, 2) has precision 5 and scale 2 but got a value that is not in range of [-999.99, 999.99]");
+  EXPECT_EQ(
+      call("gs_fit_numeric", {N("1234.456"), I(5), I(2)}),
+      "error: NUMERIC(5, 2) has precision 5 and scale 2 but got a value that is not in range of [-999.99, 999.99]");
 }
 
 TEST(Decimals, BigNumericHas76Digits) {
@@ -284,18 +300,23 @@ TEST(Text, PositionsCountCharacters) {
   EXPECT_EQ(call("gs_lpad", {S("abc"), I(8), S("xy")}), "xyxyxabc");
   EXPECT_EQ(call("gs_split", {S(""), S(",")}), "[]");  // one part, which is empty
   EXPECT_EQ(call("gs_split", {S("aXXbXX"), S("XX")}), "[a,b,]");
-  EXPECT_EQ(call("gs_translate", {S("abc"), S("aa"), S("xy")}), "error: Duplicate character \"a\" in TRANSLATE source characters");
+  EXPECT_EQ(call("gs_translate", {S("abc"), S("aa"), S("xy")}),
+            "error: Duplicate character \"a\" in TRANSLATE source characters");
   EXPECT_EQ(call("gs_trim_space", {S("  a\t\xc2\xa0 ")}), "a");
   EXPECT_EQ(call("gs_like", {S("x\\y"), S("x\\y")}), "false");
   EXPECT_EQ(call("gs_like", {S("a%c"), S("a\\%c")}), "true");
   EXPECT_EQ(call("gs_like", {S("aXbXc"), S("a%c")}), "true");
   EXPECT_EQ(call("gs_like", {S("abc"), S("a\\")}), "error: LIKE pattern ends with a backslash");
-  EXPECT_EQ(call("gs_repeat", {S("a"), I(2'000'000)}), "error: Output of REPEAT exceeds max allowed output size of 1MB");
+  EXPECT_EQ(call("gs_repeat", {S("a"), I(2'000'000)}),
+            "error: Output of REPEAT exceeds max allowed output size of 1MB");
 }
 
 TEST(Text, CaseMappingIsUnicodes) {
-  EXPECT_EQ(call("gs_upper", {S("stra\xc3\x9f" "e \xef\xac\x81")}), "STRASSE FI");
-  EXPECT_EQ(call("gs_lower", {S("\xce\x91\xce\xa3 \xce\x91\xce\xa3\xce\x91")}), "\xce\xb1\xcf\x82 \xce\xb1\xcf\x83\xce\xb1");
+  EXPECT_EQ(call("gs_upper", {S("stra\xc3\x9f"
+                                "e \xef\xac\x81")}),
+            "STRASSE FI");
+  EXPECT_EQ(call("gs_lower", {S("\xce\x91\xce\xa3 \xce\x91\xce\xa3\xce\x91")}),
+            "\xce\xb1\xcf\x82 \xce\xb1\xcf\x83\xce\xb1");
   EXPECT_EQ(call("gs_initcap", {S("hello wORLD-foo_bar")}), "Hello World-Foo_Bar");
   EXPECT_EQ(call("gs_upper", {S("\xc4\x81\xc5\xbe\xd0\xb6\xd5\xa1")}), "\xc4\x80\xc5\xbd\xd0\x96\xd4\xb1");
   EXPECT_EQ(call("gs_soundex", {S("Ashcraft")}), "A261");
@@ -332,7 +353,8 @@ TEST(BytesAndHashes, AreExact) {
 
 TEST(Times, KeepTheCalendarsRules) {
   EXPECT_EQ(call("gs_date_add", {D("2024-01-31"), I(1), I(2)}), "2024-02-29");
-  EXPECT_EQ(call("gs_date_add", {D("9999-12-31"), I(1), I(3)}), "error: Adding 1 DAY to date 9999-12-31 causes overflow");
+  EXPECT_EQ(call("gs_date_add", {D("9999-12-31"), I(1), I(3)}),
+            "error: Adding 1 DAY to date 9999-12-31 causes overflow");
   EXPECT_EQ(call("gs_date_diff", {D("2024-03-03"), D("2024-03-02"), I(14)}), "1");
   EXPECT_EQ(call("gs_timestamp_diff", {T("2024-03-01 00:00:00"), T("2024-02-29 23:59:59"), I(3)}), "0");
   EXPECT_EQ(call("gs_datetime_diff", {T("2024-03-01 00:00:00"), T("2024-02-29 23:59:59"), I(3)}), "1");
@@ -343,13 +365,16 @@ TEST(Times, KeepTheCalendarsRules) {
   EXPECT_EQ(call("gs_timestamp_trunc", {T("2024-05-15 02:20:30"), I(3), S("America/New_York")}), "2024-05-14 04:00:00");
   EXPECT_EQ(call("gs_from_civil", {T("2024-03-31 02:30:00"), S("Europe/Oslo")}), "2024-03-31 01:30:00");
   EXPECT_EQ(call("gs_from_civil", {T("2024-10-27 02:30:00"), S("Europe/Oslo")}), "2024-10-27 00:30:00");
-  EXPECT_EQ(call("gs_to_civil", {T("2024-03-31 02:30:00"), S("../etc/passwd")}), "error: Invalid time zone: ../etc/passwd");
+  EXPECT_EQ(call("gs_to_civil", {T("2024-03-31 02:30:00"), S("../etc/passwd")}),
+            "error: Invalid time zone: ../etc/passwd");
   EXPECT_EQ(call("gs_timestamp_to_text", {T("2024-02-29 10:20:30"), S("Asia/Kolkata")}), "2024-02-29 15:50:30+05:30");
   EXPECT_EQ(call("gs_format_date", {S("%a %F %H %Q %G-W%V"), D("2024-02-05")}), "Mon 2024-02-05 %H 1 2024-W06");
   EXPECT_EQ(call("gs_format_datetime", {S("%E3S|%E*S|%p"), T("2024-02-05 13:04:05.5")}), "05.500|05.5|PM");
   EXPECT_EQ(call("gs_parse_date", {S("%m/%d/%y"), S("02/05/68")}), "2068-02-05");
-  EXPECT_EQ(call("gs_parse_date", {S("%Y-%m-%d"), S("2024-02-30")}), "error: Out-of-range datetime field in parsing function");
-  EXPECT_EQ(call("gs_parse_timestamp", {S("%F %T%Ez"), S("2024-02-05 13:04:05+01:30"), S("UTC")}), "2024-02-05 11:34:05");
+  EXPECT_EQ(call("gs_parse_date", {S("%Y-%m-%d"), S("2024-02-30")}),
+            "error: Out-of-range datetime field in parsing function");
+  EXPECT_EQ(call("gs_parse_timestamp", {S("%F %T%Ez"), S("2024-02-05 13:04:05+01:30"), S("UTC")}),
+            "2024-02-05 11:34:05");
   EXPECT_EQ(call("gs_text_to_date", {S("2024-02-29 x")}), "error: Invalid date: '2024-02-29 x'");
   EXPECT_EQ(call("gs_text_to_timestamp", {S("2024-02-29 10:20:30-0530")}), "2024-02-29 15:50:30");
 }
@@ -372,9 +397,11 @@ TEST(Casts, HaveTheirOwnGrammar) {
 }
 
 TEST(Json, KeepsNumbersAndSortsKeys) {
-  EXPECT_EQ(call("gs_parse_json", {S(R"({"b":1.0,"a":1e20,"b":3,"c":[1,{"x":null}]})"), S("exact")}), R"({"a":1e+20,"b":1.0,"c":[1,{"x":null}]})");
+  EXPECT_EQ(call("gs_parse_json", {S(R"({"b":1.0,"a":1e20,"b":3,"c":[1,{"x":null}]})"), S("exact")}),
+            R"({"a":1e+20,"b":1.0,"c":[1,{"x":null}]})");
   EXPECT_EQ(call("gs_parse_json", {S("123456789012345678901"), S("exact")}),
-            "error: Invalid input to PARSE_JSON: Input number: 123456789012345678901 cannot round-trip through string representation");
+            "error: Invalid input to PARSE_JSON: Input number: 123456789012345678901 cannot round-trip through string "
+            "representation");
   EXPECT_EQ(call("gs_parse_json", {S("5e-324"), S("exact")}), "5e-324");
   EXPECT_EQ(call("gs_json_value_text", {S(R"({"a":1.50})"), S("$.a")}), "1.50");
   EXPECT_EQ(call("gs_json_value_text", {S(R"({"a":1, "b")"), S("$.a")}), "1");

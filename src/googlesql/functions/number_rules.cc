@@ -139,8 +139,8 @@ ShapeResult round_by_mode(const FunctionCall& call) {
   const std::int32_t mode = *call.arguments[2].enum_value;
   const char kind = letter_of(call.arguments[0].type);
   if ((mode != 1 && mode != 2) || (kind != 'n' && kind != 'N')) return std::nullopt;
-  return Result<std::string>(std::string(mode == 1 ? "gs_round_" : "gs_round_even_") + (kind == 'n' ? "numeric_to" : "bignumeric_to") +
-                             expand("$s($1, $2)", call));
+  return Result<std::string>(std::string(mode == 1 ? "gs_round_" : "gs_round_even_") +
+                             (kind == 'n' ? "numeric_to" : "bignumeric_to") + expand("$s($1, $2)", call));
 }
 
 }  // namespace

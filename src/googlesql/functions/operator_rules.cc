@@ -58,10 +58,8 @@ bool has_native_order(const data::Type& type) {
     case TypeKind::kTimestamp:
     case TypeKind::kNumeric:
     case TypeKind::kBigNumeric:
-    case TypeKind::kInterval:
-      return true;
-    default:
-      return false;
+    case TypeKind::kInterval: return true;
+    default: return false;
   }
 }
 
@@ -112,8 +110,10 @@ ShapeResult is_in(const FunctionCall& call) {
     texts.push_back(argument.sql);
     if (texts.size() > 1) list += (texts.size() > 2 ? ", " : "") + argument.sql;
   }
-  if (type.is(TypeKind::kFloat64)) return Result<std::string>("gs_in_float(" + texts[0] + ", CAST([" + list + "] AS DOUBLE[]))");
-  if (has_native_order(type) || type.is(TypeKind::kRange)) return Result<std::string>("((" + texts[0] + ") IN (" + list + "))");
+  if (type.is(TypeKind::kFloat64))
+    return Result<std::string>("gs_in_float(" + texts[0] + ", CAST([" + list + "] AS DOUBLE[]))");
+  if (has_native_order(type) || type.is(TypeKind::kRange))
+    return Result<std::string>("((" + texts[0] + ") IN (" + list + "))");
   if (!type.is(TypeKind::kStruct) || !equality(type, "a", "b")) return Result<std::string>(unsupported_call(call));
   return Result<std::string>(with_bound(texts, [&](const auto& v) {
     std::string text = "(";
@@ -128,8 +128,9 @@ ShapeResult is_in_array(const FunctionCall& call) {
   if (type.is(TypeKind::kFloat64)) return Result<std::string>(expand("gs_in_float($1, $2)", call));
   if (!has_native_order(type) && !type.is(TypeKind::kRange)) return Result<std::string>(unsupported_call(call));
   return Result<std::string>(with_bound({call.arguments[0].sql, call.arguments[1].sql}, [](const auto& v) {
-    return "(CASE WHEN coalesce(len(" + v[1] + "), 0) = 0 THEN false WHEN (" + v[0] + ") IS NULL THEN NULL WHEN list_contains(" +
-           v[1] + ", " + v[0] + ") THEN true WHEN list_count(" + v[1] + ") < len(" + v[1] + ") THEN NULL ELSE false END)";
+    return "(CASE WHEN coalesce(len(" + v[1] + "), 0) = 0 THEN false WHEN (" + v[0] +
+           ") IS NULL THEN NULL WHEN list_contains(" + v[1] + ", " + v[0] + ") THEN true WHEN list_count(" + v[1] +
+           ") < len(" + v[1] + ") THEN NULL ELSE false END)";
   }));
 }
 
@@ -169,22 +170,25 @@ ShapeResult extreme(const FunctionCall& call, const char* float_function, const 
   if (!has_native_order(type)) return Result<std::string>(unsupported_call(call));
   const std::string list = "CAST([" + expand("$*", call) + "] AS " + physical_type(type) + "[])";
   return Result<std::string>(with_bound({list}, [&](const auto& v) {
-    return "(CASE WHEN list_count(" + v[0] + ") < len(" + v[0] + ") THEN NULL ELSE " + list_function + "(" + v[0] + ") END)";
+    return "(CASE WHEN list_count(" + v[0] + ") < len(" + v[0] + ") THEN NULL ELSE " + list_function + "(" + v[0] +
+           ") END)";
   }));
 }
 ShapeResult greatest(const FunctionCall& call) { return extreme(call, "gs_greatest_float", "list_max"); }
 ShapeResult least(const FunctionCall& call) { return extreme(call, "gs_least_float", "list_min"); }
 
 ShapeResult raise(const FunctionCall& call) {
-  return Result<std::string>("(CASE WHEN gs_raise" + safe_suffix(call) + "(" + call.arguments[0].sql + ") THEN NULL::" +
-                             physical_type(call.result) + " END)");
+  return Result<std::string>("(CASE WHEN gs_raise" + safe_suffix(call) + "(" + call.arguments[0].sql +
+                             ") THEN NULL::" + physical_type(call.result) + " END)");
 }
 
 // LIKE: DuckDB's own for a literal pattern without backslash (it becomes a prefix or substring search), else ours.
 std::string like_text(const FunctionCall& call, const CallArgument& pattern) {
   const CallArgument& value = call.arguments[0];
-  if (value.type.is(TypeKind::kBytes)) return "gs_like_bytes" + safe_suffix(call) + "(" + value.sql + ", " + pattern.sql + ")";
-  if (pattern.literal && pattern.literal->find('\\') == std::string::npos) return "((" + value.sql + ") LIKE " + pattern.sql + ")";
+  if (value.type.is(TypeKind::kBytes))
+    return "gs_like_bytes" + safe_suffix(call) + "(" + value.sql + ", " + pattern.sql + ")";
+  if (pattern.literal && pattern.literal->find('\\') == std::string::npos)
+    return "((" + value.sql + ") LIKE " + pattern.sql + ")";
   return "gs_like" + safe_suffix(call) + "(" + value.sql + ", " + pattern.sql + ")";
 }
 ShapeResult like(const FunctionCall& call) { return Result<std::string>(like_text(call, call.arguments[1])); }
@@ -212,7 +216,8 @@ ShapeResult not_like_all(const FunctionCall& call) { return like_many(call, "AND
 ShapeResult concat(const FunctionCall& call) {
   if (call.result.is(TypeKind::kBytes)) {
     std::string text = call.arguments[0].sql;
-    for (std::size_t i = 1; i < call.arguments.size(); ++i) text = "gs_concat_bytes(" + text + ", " + call.arguments[i].sql + ")";
+    for (std::size_t i = 1; i < call.arguments.size(); ++i)
+      text = "gs_concat_bytes(" + text + ", " + call.arguments[i].sql + ")";
     return Result<std::string>(text);
   }
   return Result<std::string>(joined(call, "||"));
@@ -222,12 +227,30 @@ ShapeResult concat(const FunctionCall& call) {
 
 void add_operator_shapes(std::vector<Shape>& shapes) {
   const Shape all[] = {
-      {"$and", &all_of}, {"$or", &any_of}, {"$equal", &equal}, {"$not_equal", &not_equal}, {"$less", &less},
-      {"$less_or_equal", &less_or_equal}, {"$greater", &greater}, {"$greater_or_equal", &greater_or_equal},
-      {"$between", &between}, {"nullif", &null_if}, {"$in", &is_in}, {"$in_array", &is_in_array},
-      {"$case_no_value", &case_of_conditions}, {"$case_with_value", &case_of_value}, {"greatest", &greatest},
-      {"least", &least}, {"error", &raise}, {"$like", &like}, {"$like_any", &like_any}, {"$like_all", &like_all},
-      {"$not_like_any", &not_like_any}, {"$not_like_all", &not_like_all}, {"concat", &concat}, {"$concat_op", &concat},
+      {"$and", &all_of},
+      {"$or", &any_of},
+      {"$equal", &equal},
+      {"$not_equal", &not_equal},
+      {"$less", &less},
+      {"$less_or_equal", &less_or_equal},
+      {"$greater", &greater},
+      {"$greater_or_equal", &greater_or_equal},
+      {"$between", &between},
+      {"nullif", &null_if},
+      {"$in", &is_in},
+      {"$in_array", &is_in_array},
+      {"$case_no_value", &case_of_conditions},
+      {"$case_with_value", &case_of_value},
+      {"greatest", &greatest},
+      {"least", &least},
+      {"error", &raise},
+      {"$like", &like},
+      {"$like_any", &like_any},
+      {"$like_all", &like_all},
+      {"$not_like_any", &not_like_any},
+      {"$not_like_all", &not_like_all},
+      {"concat", &concat},
+      {"$concat_op", &concat},
       {"array_concat", &concat},
   };
   shapes.insert(shapes.end(), std::begin(all), std::end(all));

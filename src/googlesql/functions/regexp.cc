@@ -78,7 +78,8 @@ Answer<bool> contains(std::string_view text, std::string_view pattern) {
 }
 
 template <bool kIsText>
-Answer<std::string> extract(std::string_view text, std::string_view pattern, std::int64_t position, std::int64_t occurrence) {
+Answer<std::string> extract(std::string_view text, std::string_view pattern, std::int64_t position,
+                            std::int64_t occurrence) {
   const re2::RE2& re = compiled(pattern, kIsText);
   if (!re.ok()) return cannot_parse(re);
   if (re.NumberOfCapturingGroups() > 1) return too_many_groups();
@@ -158,10 +159,16 @@ Answer<ByteString> as_bytes(const A&... arguments) {
 }
 using I = std::int64_t;
 Answer<bool> contains_bytes(Bytes s, Bytes p) { return contains<false>(s.data, p.data); }
-Answer<ByteString> extract_bytes(Bytes s, Bytes p, I at, I n) { return as_bytes<&extract<false>>(s.data, p.data, at, n); }
+Answer<ByteString> extract_bytes(Bytes s, Bytes p, I at, I n) {
+  return as_bytes<&extract<false>>(s.data, p.data, at, n);
+}
 Answer<ByteString> extract_first_bytes(Bytes s, Bytes p) { return as_bytes<&extract_first<false>>(s.data, p.data); }
-Answer<ByteString> replace_bytes(Bytes s, Bytes p, Bytes r) { return as_bytes<&replace<false>>(s.data, p.data, r.data); }
-Answer<I> position_bytes(Bytes s, Bytes p, I at, I n, I after) { return position_of<false>(s.data, p.data, at, n, after); }
+Answer<ByteString> replace_bytes(Bytes s, Bytes p, Bytes r) {
+  return as_bytes<&replace<false>>(s.data, p.data, r.data);
+}
+Answer<I> position_bytes(Bytes s, Bytes p, I at, I n, I after) {
+  return position_of<false>(s.data, p.data, at, n, after);
+}
 Answer<List<ByteString>> extract_all_bytes(Bytes s, Bytes p) {
   Answer<List<std::string>> answer = extract_all<false>(s.data, p.data);
   if (answer.is_failure()) return Failure{answer.sentence()};

@@ -91,7 +91,8 @@ std::int64_t position_of(std::string_view s, std::string_view needle) {
 
 // INSTR: position counts from the end when negative and the search then goes backwards; occurrences may overlap.
 template <bool kIsText>
-Answer<std::int64_t> occurrence_of(std::string_view s, std::string_view needle, std::int64_t position, std::int64_t occurrence) {
+Answer<std::int64_t> occurrence_of(std::string_view s, std::string_view needle, std::int64_t position,
+                                   std::int64_t occurrence) {
   if (position == 0) return Failure{"Position must be non-zero"};
   if (occurrence <= 0) return Failure{"Occurrence must be positive"};
   const auto count = static_cast<std::int64_t>(Units<kIsText>::count(s));
@@ -155,8 +156,10 @@ Answer<std::string> translate(std::string_view s, std::string_view from, std::st
     const std::string_view unit = s.substr(at, Units<kIsText>::width(s, at));
     const auto found = std::find(sources.begin(), sources.end(), unit);
     const auto index = static_cast<std::size_t>(found - sources.begin());
-    if (found == sources.end()) out += unit;
-    else if (index < targets.size()) out += targets[index];
+    if (found == sources.end())
+      out += unit;
+    else if (index < targets.size())
+      out += targets[index];
   }
   return out;
 }
@@ -238,7 +241,8 @@ Answer<std::string> split_part(std::string_view s, std::string_view delimiter, s
   if (count < 0) return Failure{"Count of SPLIT_SUBSTR function must be non-negative"};
   const List<std::string> parts = split<true>(s, delimiter);
   const auto size = static_cast<std::int64_t>(parts.size());
-  std::int64_t first = start > 0 ? start - 1 : (start == 0 ? 0 : std::max<std::int64_t>(0, size + std::max(start, -size)));
+  std::int64_t first =
+      start > 0 ? start - 1 : (start == 0 ? 0 : std::max<std::int64_t>(0, size + std::max(start, -size)));
   std::string out;
   for (std::int64_t i = first; i < size && i - first < count; ++i) {
     if (i > first) out += delimiter;
@@ -269,12 +273,19 @@ List<ByteString> split_bytes(Bytes s, Bytes delimiter) {
   return parts;
 }
 ByteString replace_bytes(Bytes s, Bytes from, Bytes to) { return {replace(s.data, from.data, to.data)}; }
-Answer<ByteString> translate_bytes(Bytes s, Bytes f, Bytes t) { return as_bytes<&translate<false>>(s.data, f.data, t.data); }
-template <Side kSide> ByteString trim_bytes(Bytes s, Bytes set) { return {trim<false, kSide>(s.data, set.data)}; }
+Answer<ByteString> translate_bytes(Bytes s, Bytes f, Bytes t) {
+  return as_bytes<&translate<false>>(s.data, f.data, t.data);
+}
+template <Side kSide>
+ByteString trim_bytes(Bytes s, Bytes set) {
+  return {trim<false, kSide>(s.data, set.data)};
+}
 ByteString reverse_bytes(Bytes s) { return {std::string(s.data.rbegin(), s.data.rend())}; }
 Answer<bool> like_bytes(Bytes s, Bytes pattern) { return like<false>(s.data, pattern.data); }
 bool starts_with(std::string_view s, std::string_view p) { return s.substr(0, p.size()) == p; }
-bool ends_with(std::string_view s, std::string_view p) { return s.size() >= p.size() && s.substr(s.size() - p.size()) == p; }
+bool ends_with(std::string_view s, std::string_view p) {
+  return s.size() >= p.size() && s.substr(s.size() - p.size()) == p;
+}
 bool starts_with_bytes(Bytes s, Bytes p) { return starts_with(s.data, p.data); }
 bool ends_with_bytes(Bytes s, Bytes p) { return ends_with(s.data, p.data); }
 ByteString concat_bytes(Bytes a, Bytes b) { return {std::string(a.data) + std::string(b.data)}; }
@@ -282,8 +293,14 @@ I length_text(std::string_view s) { return static_cast<I>(count_characters(s)); 
 I length_bytes(Bytes s) { return static_cast<I>(s.data.size()); }
 I byte_length(std::string_view s) { return static_cast<I>(s.size()); }
 
-template <Side kSide> std::string trim_set(std::string_view s, std::string_view set) { return trim<true, kSide>(s, set); }
-template <Side kSide> std::string trim_space(std::string_view s) { return trim<true, kSide>(s, std::nullopt); }
+template <Side kSide>
+std::string trim_set(std::string_view s, std::string_view set) {
+  return trim<true, kSide>(s, set);
+}
+template <Side kSide>
+std::string trim_space(std::string_view s) {
+  return trim<true, kSide>(s, std::nullopt);
+}
 
 void add_bytes_forms(Functions& list) {
   list.push_back(native<&substring_bytes>("gs_substr_bytes"));

@@ -14,7 +14,8 @@ namespace {
 
 template <std::size_t N>
 std::uint32_t mapped(const CaseRun (&runs)[N], std::uint32_t c) {
-  const CaseRun* run = std::lower_bound(runs, runs + N, c, [](const CaseRun& r, std::uint32_t v) { return r.last < v; });
+  const CaseRun* run =
+      std::lower_bound(runs, runs + N, c, [](const CaseRun& r, std::uint32_t v) { return r.last < v; });
   // Runs with a step of 2 may enclose others, so a few neighbours are looked at.
   for (; run != runs + N && run->first <= c; ++run) {
     if (c <= run->last && (c - run->first) % run->step == 0) return c + static_cast<std::uint32_t>(run->delta);
@@ -23,7 +24,8 @@ std::uint32_t mapped(const CaseRun (&runs)[N], std::uint32_t c) {
 }
 template <std::size_t N>
 bool within(const CodePointRange (&ranges)[N], std::uint32_t c) {
-  const auto* range = std::lower_bound(ranges, ranges + N, c, [](const CodePointRange& r, std::uint32_t v) { return r.last < v; });
+  const auto* range =
+      std::lower_bound(ranges, ranges + N, c, [](const CodePointRange& r, std::uint32_t v) { return r.last < v; });
   return range != ranges + N && range->first <= c;
 }
 
@@ -93,8 +95,8 @@ std::string capitalize(std::string_view s, const std::vector<std::uint32_t>& del
   std::string out;
   bool at_start = true;
   for (const std::uint32_t c : code_points(s)) {
-    const bool is_delimiter = (with_spaces && is_unicode_space(c)) ||
-                              std::find(delimiters.begin(), delimiters.end(), c) != delimiters.end();
+    const bool is_delimiter =
+        (with_spaces && is_unicode_space(c)) || std::find(delimiters.begin(), delimiters.end(), c) != delimiters.end();
     append_code_point(out, is_delimiter ? c : (at_start ? simple_upper(c) : simple_lower(c)));
     at_start = is_delimiter;
   }
@@ -104,7 +106,9 @@ std::string initcap(std::string_view s) {
   static const std::vector<std::uint32_t> marks = code_points("[](){}/|<>!?@\"^#$&~_,.:;*%+-");
   return capitalize(s, marks, true);
 }
-std::string initcap_by(std::string_view s, std::string_view delimiters) { return capitalize(s, code_points(delimiters), false); }
+std::string initcap_by(std::string_view s, std::string_view delimiters) {
+  return capitalize(s, code_points(delimiters), false);
+}
 
 std::string soundex(std::string_view s) {
   static constexpr char kCodes[] = "01230120022455012623010202";  // of A to Z; 0: not coded
@@ -116,10 +120,11 @@ std::string soundex(std::string_view s) {
     const char code = kCodes[c - 'A'];
     if (out.empty()) {
       out.push_back(c);
-    } else if (code != '0' && code != last) {
-      out.push_back(code);
+      last = code;
+    } else if (code != '0') {  // letters without a code do not part equal ones
+      if (code != last) out.push_back(code);
+      last = code;
     }
-    if (code != '0' || out.size() == 1) last = code;
     if (out.size() == 4) return out;
   }
   if (!out.empty()) out.resize(4, '0');

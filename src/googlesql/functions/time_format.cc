@@ -14,12 +14,12 @@ namespace {
 using I = std::int64_t;
 
 constexpr const char* kDays[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-constexpr const char* kMonths[] = {"January", "February", "March", "April", "May", "June", "July",
-                                   "August", "September", "October", "November", "December"};
+constexpr const char* kMonths[] = {"January", "February", "March",     "April",   "May",      "June",
+                                   "July",    "August",   "September", "October", "November", "December"};
 
 // What the value has: a date, a clock, a zone.
 struct Moment {
-  I micros = 0;          // civil
+  I micros = 0;  // civil
   I utc_micros = 0;
   I offset_minutes = 0;
   bool has_date = false, has_clock = false, has_zone = false;
@@ -57,7 +57,8 @@ class Formatter {
       bool done = false;
       if (c == 'E') {
         done = extended(format.substr(i + 2), used);
-      } else if (c == 'O' && i + 2 < format.size() && std::string_view("deHImMSuUVwWy").find(format[i + 2]) != std::string_view::npos) {
+      } else if (c == 'O' && i + 2 < format.size() &&
+                 std::string_view("deHImMSuUVwWy").find(format[i + 2]) != std::string_view::npos) {
         done = element(format[i + 2]);
         used = 3;
       } else {
@@ -191,7 +192,8 @@ class Formatter {
       return text(".") && text(digits);
     }
     std::size_t count = 0, at = 0;
-    while (at < rest.size() && at < 2 && rest[at] >= '0' && rest[at] <= '9') count = count * 10 + static_cast<std::size_t>(rest[at++] - '0');
+    while (at < rest.size() && at < 2 && rest[at] >= '0' && rest[at] <= '9')
+      count = count * 10 + static_cast<std::size_t>(rest[at++] - '0');
     if (at == 0 || at >= rest.size() || rest[at] != 'S' || count > 15) return false;
     used = 3 + at;
     put(second, 2);

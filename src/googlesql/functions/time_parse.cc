@@ -19,12 +19,13 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 enum class Target { kDate, kTime, kDatetime, kTimestamp };
 constexpr const char* kTargetNames[] = {"DATE", "TIME", "DATETIME", "TIMESTAMP"};
 constexpr const char* kDays[] = {"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"};
-constexpr const char* kMonths[] = {"january", "february", "march", "april", "may", "june", "july",
-                                   "august", "september", "october", "november", "december"};
+constexpr const char* kMonths[] = {"january", "february", "march",     "april",   "may",      "june",
+                                   "july",    "august",   "september", "october", "november", "december"};
 
 class Parser {
  public:
-  Parser(std::string_view format, std::string_view text, Target target) : format_(format), text_(text), target_(target) {}
+  Parser(std::string_view format, std::string_view text, Target target)
+      : format_(format), text_(text), target_(target) {}
 
   // The instant in UTC; a civil value is parsed with the zone UTC.
   Answer<I> run(const Zone& zone) {
@@ -83,7 +84,8 @@ class Parser {
   }
 
   bool allowed(char c) {
-    static constexpr std::string_view kClock = "HIklMpPrRSTX", kDate = "aAbBCdDeFhjmQxyYUWuwVGg", kBoth = "cs", kZone = "zZ";
+    static constexpr std::string_view kClock = "HIklMpPrRSTX", kDate = "aAbBCdDeFhjmQxyYUWuwVGg", kBoth = "cs",
+                                      kZone = "zZ";
     const auto in = [c](std::string_view set) { return set.find(c) != std::string_view::npos; };
     const bool is_date = target_ == Target::kDate, is_time = target_ == Target::kTime;
     if ((is_date && (in(kClock) || in(kBoth) || in(kZone))) || (is_time && (in(kDate) || in(kBoth) || in(kZone))) ||
@@ -107,8 +109,11 @@ class Parser {
     }
     std::size_t at = 0, digits = 0;
     const bool any = rest[0] == '*';
-    if (any) at = 1;
-    else while (at < rest.size() && is_digit(rest[at]) && at < 2) digits = digits * 10 + static_cast<std::size_t>(rest[at++] - '0');
+    if (any)
+      at = 1;
+    else
+      while (at < rest.size() && is_digit(rest[at]) && at < 2)
+        digits = digits * 10 + static_cast<std::size_t>(rest[at++] - '0');
     if (at > 0 && at < rest.size() && rest[at] == 'S') {
       used = at + 1;
       return allowed('S') && number(2, 0, 60, second_) && fraction(any, digits);
@@ -197,7 +202,10 @@ class Parser {
     at_ += 2;
     return true;
   }
-  bool week_element() { return refuse("Week and ISO elements are not supported in parsing functions"); }
+  bool week_element() {
+    return refuse(
+        "A week or ISO element in a parsing function is not supported in this version of the embedded warehouse");
+  }
 
   bool date_element(char c) {
     std::size_t index = 0;
@@ -263,21 +271,26 @@ class Parser {
   Answer<I> result(const Zone& zone) {
     if (unix_micros_) return *unix_micros_;
     if (has_century_ || has_short_year_) {
-      if (has_century_) year_ = century_ * 100 + (has_short_year_ ? short_year_ : 0);
-      else if (!has_year_ || has_short_year_) year_ = short_year_ + (short_year_ >= 69 ? 1900 : 2000);
+      if (has_century_)
+        year_ = century_ * 100 + (has_short_year_ ? short_year_ : 0);
+      else if (!has_year_ || has_short_year_)
+        year_ = short_year_ + (short_year_ >= 69 ? 1900 : 2000);
     }
     if (year_ < 1) return Failure{"Invalid result from parsing function"};
-    const data::CivilDate date{static_cast<std::int32_t>(year_), static_cast<std::int32_t>(month_), static_cast<std::int32_t>(day_)};
+    const data::CivilDate date{static_cast<std::int32_t>(year_), static_cast<std::int32_t>(month_),
+                               static_cast<std::int32_t>(day_)};
     I days = data::days_from_civil(date);
     if (day_of_year_ > 0) {
       days = data::days_from_civil({date.year, 1, 1}) + day_of_year_ - 1;
-      if (data::civil_from_days(days).year != date.year) return Failure{"Out-of-range datetime field in parsing function"};
+      if (data::civil_from_days(days).year != date.year)
+        return Failure{"Out-of-range datetime field in parsing function"};
     } else if (data::civil_from_days(days).day != date.day) {
       return Failure{"Out-of-range datetime field in parsing function"};
     }
     I hour = hour_;
     if (is_twelve_) hour = hour_ % 12 + (is_afternoon_ ? 12 : 0);
-    const I clock = hour * kHourMicros + minute_ * kMinuteMicros + second_ * kSecondMicros + (second_ == 60 ? 0 : fraction_);
+    const I clock =
+        hour * kHourMicros + minute_ * kMinuteMicros + second_ * kSecondMicros + (second_ == 60 ? 0 : fraction_);
     const I civil = days * kMicrosPerDay + clock;
     const I micros = (zone_ ? *zone_ : zone).from_civil(civil);
     if (!is_timestamp(micros)) return Failure{"Invalid result from parsing function"};

@@ -4,15 +4,36 @@
 
 namespace flytt::googlesql::internal {
 
-using data::CivilDate;
 using data::civil_from_days;
+using data::CivilDate;
 using data::days_from_civil;
 
 std::string part_name(Part part) {
-  static const char* const kNames[] = {"", "YEAR", "MONTH", "DAY", "DAYOFWEEK", "DAYOFYEAR", "QUARTER", "HOUR", "MINUTE", "SECOND",
-                                       "MILLISECOND", "MICROSECOND", "NANOSECOND", "DATE", "WEEK", "DATETIME", "TIME", "ISOYEAR",
-                                       "ISOWEEK", "WEEK(MONDAY)", "WEEK(TUESDAY)", "WEEK(WEDNESDAY)", "WEEK(THURSDAY)",
-                                       "WEEK(FRIDAY)", "WEEK(SATURDAY)"};
+  static const char* const kNames[] = {"",
+                                       "YEAR",
+                                       "MONTH",
+                                       "DAY",
+                                       "DAYOFWEEK",
+                                       "DAYOFYEAR",
+                                       "QUARTER",
+                                       "HOUR",
+                                       "MINUTE",
+                                       "SECOND",
+                                       "MILLISECOND",
+                                       "MICROSECOND",
+                                       "NANOSECOND",
+                                       "DATE",
+                                       "WEEK",
+                                       "DATETIME",
+                                       "TIME",
+                                       "ISOYEAR",
+                                       "ISOWEEK",
+                                       "WEEK(MONDAY)",
+                                       "WEEK(TUESDAY)",
+                                       "WEEK(WEDNESDAY)",
+                                       "WEEK(THURSDAY)",
+                                       "WEEK(FRIDAY)",
+                                       "WEEK(SATURDAY)"};
   const auto index = static_cast<std::size_t>(part);
   return index < std::size(kNames) ? kNames[index] : "";
 }
@@ -29,7 +50,9 @@ int first_weekday(Part part) {
 }
 }  // namespace
 
-std::int64_t week_start(std::int64_t days, Part part) { return days - floor_modulo(weekday(days) - first_weekday(part), 7); }
+std::int64_t week_start(std::int64_t days, Part part) {
+  return days - floor_modulo(weekday(days) - first_weekday(part), 7);
+}
 
 std::int64_t iso_year_start(std::int64_t year) {
   return week_start(days_from_civil({static_cast<std::int32_t>(year), 1, 4}), Part::kIsoWeek);

@@ -20,7 +20,9 @@ bool is_zone_name(std::string_view name) {
   if (name.empty() || name.size() > 64 || name == "localtime" || name == "posixrules") return false;
   if (name.substr(0, 6) == "Fixed/" || name.substr(0, 6) == "posix/" || name.substr(0, 6) == "right/") return false;
   for (const char c : name) {
-    if (!is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '/' && c != '_' && c != '-' && c != '+') return false;
+    if (!is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '/' && c != '_' && c != '-' &&
+        c != '+')
+      return false;
   }
   return name[0] != '/';
 }
@@ -118,7 +120,8 @@ Answer<Timestamp> from_civil(Timestamp civil, std::string_view name) {
   if (!zone) return unknown_zone(name);
   const I micros = zone->from_civil(civil.micros);
   if (!is_timestamp(micros)) {
-    return Failure{"Cannot convert Datetime " + shown(civil.micros) + " at timezone " + std::string(name) + " to a Timestamp"};
+    return Failure{"Cannot convert Datetime " + shown(civil.micros) + " at timezone " + std::string(name) +
+                   " to a Timestamp"};
   }
   return Timestamp{micros};
 }

@@ -147,7 +147,8 @@ Result<std::string> Generator::aggregate_call(const zetasql::ResolvedAggregateFu
     return unsupported("an aggregate with a GROUP BY of its own");
   TRY(FunctionCall call, non_scalar_call(node.parent()));
   TRY(call.parts.order_by, order_text(node.order_by_item_list()));
-  if (keeps_order(call.name) && call.parts.order_by.empty() && !call.parts.distinct) call.parts.order_by = natural_order;
+  if (keeps_order(call.name) && call.parts.order_by.empty() && !call.parts.distinct)
+    call.parts.order_by = natural_order;
   if (node.has_limit()) {
     TRY(call.parts.limit, row_count(node.limit(), "LIMIT"));
   }

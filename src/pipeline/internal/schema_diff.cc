@@ -43,7 +43,8 @@ SchemaDiff compare_schemas(const data::TableSchema& there, const data::TableSche
       diff.additions.push_back(field);
       diff.additions.back().required = false;
     } else if (const data::Field& known = there.fields[*found]; !is_same_shape(known.type, field.type)) {
-      diff.refusal = "its column " + field.name + " is " + field.type.sql_name() + " and at the destination " + known.type.sql_name();
+      diff.refusal = "its column " + field.name + " is " + field.type.sql_name() + " and at the destination " +
+                     known.type.sql_name();
       return diff;
     }
   }

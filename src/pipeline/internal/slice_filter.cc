@@ -25,7 +25,8 @@ void keep_after(data::TableSlice& slice, data::Sequence after) {
   kept.rejections = std::move(slice.rejections);
   for (std::size_t row = 0; row < slice.row_count(); ++row) {
     if (is_old(slice.sequence(row))) continue;
-    for (std::size_t column = 0; column < slice.columns.size(); ++column) kept.columns[column].append_from(slice.columns[column], row);
+    for (std::size_t column = 0; column < slice.columns.size(); ++column)
+      kept.columns[column].append_from(slice.columns[column], row);
     kept.sequences.push_back(slice.sequence(row));
     if (!slice.kinds.empty()) kept.kinds.push_back(slice.kinds[row]);
   }

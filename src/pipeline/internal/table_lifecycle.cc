@@ -19,7 +19,8 @@ data::TablePath path_of(const TableRecord& record) { return {record.project, rec
 bool was_refused(const TableRecord& record) { return record.phase == TablePhase::kDetached && record.is_refused; }
 
 const OriginTable* find_listed(const OriginTables& listed, const std::string& name) {
-  const auto found = std::find_if(listed.begin(), listed.end(), [&](const OriginTable& table) { return table.schema->source_table == name; });
+  const auto found = std::find_if(listed.begin(), listed.end(),
+                                  [&](const OriginTable& table) { return table.schema->source_table == name; });
   return found == listed.end() ? nullptr : &*found;
 }
 
@@ -66,7 +67,9 @@ Status TableLifecycle::note_listing(const OriginTables& listed) {
     base::log_warning("table is no longer in the stream", {{"stream", book_.stream()}, {"table", record.source_table}});
     record.phase = TablePhase::kAbsent;
     record.detached_at = std::max(parse_sequence(record.detached_at), book_.seen()).sections();
-    record.reason = "table " + record.source_table + " is not in the publication, or not in `tables` of the configuration, any more; its destination table stays as it is";
+    record.reason = "table " + record.source_table +
+                    " is not in the publication, or not in `tables` of the configuration, any more; its destination "
+                    "table stays as it is";
     TRY_STATUS(book_.save(std::move(record)));
   }
   return ok();
@@ -93,16 +96,21 @@ Status TableLifecycle::note_table(const OriginTable& table) {
   const bool is_writing = !is_new && (record.phase == TablePhase::kCopying || record.phase == TablePhase::kStreaming);
   const bool is_ours = record.created_micros != 0;  // its destination table
   if (is_other && is_writing && is_ours)
-    base::log_warning("table was made anew or left the stream for a while, it is copied again", {{"stream", book_.stream()}, {"table", record.source_table}});
+    base::log_warning("table was made anew or left the stream for a while, it is copied again",
+                      {{"stream", book_.stream()}, {"table", record.source_table}});
   // Of what happened while it was away, or another table, nothing is known.
   if (is_ours && (is_back || (is_other && is_writing))) return book_.save(to_replace(std::move(record)));
   if (!is_new && !is_moved && !is_back) return is_other ? book_.save(std::move(record)) : ok();
   const auto there = destination_.table(path);
   if (!there && there.error().retry() == base::Retry::kAfterBackoff) return there.error();
-  if (!there) return detach(std::move(record), "its destination " + path.text() + " cannot be looked at: " + there.error().text());
+  if (!there)
+    return detach(std::move(record),
+                  "its destination " + path.text() + " cannot be looked at: " + there.error().text());
   if (*there && !(*there)->is_known_empty)
-    return detach(std::move(record), "destination table " + path.text() + " exists already and was not made by this stream; drop it, or run `flytt resync " +
-                                         book_.stream() + "." + table.schema->source_table + "`, which replaces it");
+    return detach(std::move(record),
+                  "destination table " + path.text() +
+                      " exists already and was not made by this stream; drop it, or run `flytt resync " +
+                      book_.stream() + "." + table.schema->source_table + "`, which replaces it");
   record = to_replace(std::move(record));
   record.phase = TablePhase::kPlanned;
   return book_.save(std::move(record));
@@ -119,8 +127,10 @@ Result<TableLifecycle::Outcome> TableLifecycle::reconcile(const OriginTables& li
     const auto record = book_.find(table.schema->source_table);
     if (!record || record->phase == TablePhase::kDetached || record->phase == TablePhase::kAbsent) continue;
     const Status brought = bring(table, *record, outcome);
-    if (brought) has_succeeded = true;
-    else failures.emplace_back(record->source_table, brought.error());
+    if (brought)
+      has_succeeded = true;
+    else
+      failures.emplace_back(record->source_table, brought.error());
   }
   std::optional<Error> again;
   for (auto& [name, error] : failures) {
@@ -130,7 +140,8 @@ Result<TableLifecycle::Outcome> TableLifecycle::reconcile(const OriginTables& li
       if (!again) again = Error(error).within("while preparing the destination of " + name);
       continue;
     }
-    TRY_STATUS(detach(*book_.find(name), "its destination cannot be prepared: " + error.text() + "; mend it, then run `flytt resync " + book_.stream() + "." + name + "`"));
+    TRY_STATUS(detach(*book_.find(name), "its destination cannot be prepared: " + error.text() +
+                                             "; mend it, then run `flytt resync " + book_.stream() + "." + name + "`"));
   }
   if (again) return std::move(*again);
   outcome.is_ready = true;
@@ -159,12 +170,14 @@ Status TableLifecycle::bring(const OriginTable& table, TableRecord record, Outco
     return begin_copy(std::move(record), made, outcome);
   }
   if (!there || there->created_micros != record.created_micros) {
-    base::log_warning(there ? "destination table was re-created, it is copied again" : "destination table is missing, it is copied again",
+    base::log_warning(there ? "destination table was re-created, it is copied again"
+                            : "destination table is missing, it is copied again",
                       {{"stream", book_.stream()}, {"table", path.text()}});
     TableRecord replaced = to_replace(std::move(record));
     TRY_STATUS(book_.save(replaced));
     if (book_.is_claimed(replaced.source_table))
-      return Error(ErrorCode::kUnavailable, "table " + replaced.source_table + " is still being copied").side(base::Side::kSink);
+      return Error(ErrorCode::kUnavailable, "table " + replaced.source_table + " is still being copied")
+          .side(base::Side::kSink);
     return bring(table, std::move(replaced), outcome);
   }
   return follow(table, *there);
@@ -185,7 +198,10 @@ Status TableLifecycle::begin_copy(TableRecord record, const TableFacts& facts, O
 Status TableLifecycle::follow(const OriginTable& table, const TableFacts& facts) {
   const data::SliceSchema& schema = *table.schema;
   SchemaDiff diff = compare_schemas(facts.schema, schema.table);
-  if (diff.is_refused()) return Error(ErrorCode::kSchema, "table " + schema.source_table + " does not fit " + schema.destination.text() + ": " + diff.refusal).side(base::Side::kSink);
+  if (diff.is_refused())
+    return Error(ErrorCode::kSchema,
+                 "table " + schema.source_table + " does not fit " + schema.destination.text() + ": " + diff.refusal)
+        .side(base::Side::kSink);
   data::TableSchema shape = facts.schema;
   if (!diff.additions.empty()) {
     TRY_STATUS(destination_.add_columns(schema.destination, diff.additions));

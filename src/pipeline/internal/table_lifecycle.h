@@ -32,8 +32,8 @@ class TableLifecycle {
   bool is_news(const OriginTables& listed) const;
 
   struct Outcome {
-    bool is_ready = false;      // false: a copy worker still holds a table that is to be emptied; try again soon
-    bool begins_copies = false; // some table is to be copied anew
+    bool is_ready = false;       // false: a copy worker still holds a table that is to be emptied; try again soon
+    bool begins_copies = false;  // some table is to be copied anew
   };
   // After a ready outcome every listed table is copying, streaming or detached, and its shape is known.
   // Errors only when the destination as a whole cannot be used, or a table's attempts are not spent yet.

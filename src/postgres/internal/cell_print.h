@@ -28,7 +28,8 @@ inline std::string print_cell(const data::Column& column, std::size_t row) {
     case data::TypeKind::kInterval: return data::format_interval(column.interval(row));
     case data::TypeKind::kArray: {
       std::string out = "[";
-      for (std::uint32_t i = column.list_begin(row); i < column.list_end(row); ++i) out += (i > column.list_begin(row) ? "|" : "") + print_cell(column.children().front(), i);
+      for (std::uint32_t i = column.list_begin(row); i < column.list_end(row); ++i)
+        out += (i > column.list_begin(row) ? "|" : "") + print_cell(column.children().front(), i);
       return out + "]";
     }
     default: return std::string(column.bytes(row));

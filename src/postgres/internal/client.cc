@@ -24,7 +24,9 @@ Result<InfoHandle> parse_url(const ConnectionSettings& settings) {
   // libpq's message quotes pieces of the URL, possibly of the password.
   if (message != nullptr) PQfreemem(message);
   if (!options) {
-    return Error(ErrorCode::kConfig, "the PostgreSQL URL cannot be read; it must look like postgresql://user:password@host:5432/database (special characters in the password as %XX)");
+    return Error(ErrorCode::kConfig,
+                 "the PostgreSQL URL cannot be read; it must look like postgresql://user:password@host:5432/database "
+                 "(special characters in the password as %XX)");
   }
   return options;
 }
@@ -58,7 +60,9 @@ std::string quote_literal(std::string_view text) {
   return out += '\'';
 }
 
-std::string quote_table(std::string_view schema, std::string_view table) { return quote_identifier(schema) + "." + quote_identifier(table); }
+std::string quote_table(std::string_view schema, std::string_view table) {
+  return quote_identifier(schema) + "." + quote_identifier(table);
+}
 
 std::string Endpoint::text() const { return user + "@" + host + ":" + port + "/" + database; }
 
@@ -86,20 +90,35 @@ void end_backend(const ConnectionSettings& settings, int pid, const base::Clock&
   const base::Deadline deadline = clock.in(kEndBackendPatience);
   auto client = Client::connect(settings, Client::Mode::kNormal, clock, deadline);
   if (!client) return;
-  const std::string wait = (*client)->server_version() >= 140000 ? ", " + std::to_string(std::chrono::milliseconds(kEndBackendPatience).count()) : "";
+  const std::string wait = (*client)->server_version() >= 140000
+                               ? ", " + std::to_string(std::chrono::milliseconds(kEndBackendPatience).count())
+                               : "";
   // Should it fail, the server ends the process by itself once it is done and finds nobody to answer to.
-  static_cast<void>((*client)->query("SELECT pg_catalog.pg_terminate_backend(" + std::to_string(pid) + wait + ")", deadline, "end an abandoned server process"));
+  static_cast<void>((*client)->query("SELECT pg_catalog.pg_terminate_backend(" + std::to_string(pid) + wait + ")",
+                                     deadline, "end an abandoned server process"));
 }
 
-Result<std::unique_ptr<Client>> Client::connect(const ConnectionSettings& settings, Mode mode, const base::Clock& clock, base::Deadline deadline) {
+Result<std::unique_ptr<Client>> Client::connect(const ConnectionSettings& settings, Mode mode, const base::Clock& clock,
+                                                base::Deadline deadline) {
   TRY(Endpoint endpoint, parse_endpoint(settings));
-  const std::string idle = std::to_string(kKeepaliveIdle_s), interval = std::to_string(kKeepaliveInterval_s), count = std::to_string(kKeepaliveCount);
+  const std::string idle = std::to_string(kKeepaliveIdle_s), interval = std::to_string(kKeepaliveInterval_s),
+                    count = std::to_string(kKeepaliveCount);
   const std::string unacknowledged = std::to_string(kUnacknowledgedData_ms);
   // "dbname" holds the whole URL (expand_dbname); what follows it wins over what the URL says.
-  const std::array keywords = {"dbname", "application_name", "client_encoding", "keepalives", "keepalives_idle", "keepalives_interval",
-                               "keepalives_count", "tcp_user_timeout", "replication", static_cast<const char*>(nullptr)};
-  const std::array values = {settings.url.reveal().c_str(), settings.application_name.c_str(), "UTF8", "1", idle.c_str(), interval.c_str(),
-                             count.c_str(), unacknowledged.c_str(), mode == Mode::kReplication ? "database" : nullptr,
+  const std::array keywords = {"dbname",           "application_name",
+                               "client_encoding",  "keepalives",
+                               "keepalives_idle",  "keepalives_interval",
+                               "keepalives_count", "tcp_user_timeout",
+                               "replication",      static_cast<const char*>(nullptr)};
+  const std::array values = {settings.url.reveal().c_str(),
+                             settings.application_name.c_str(),
+                             "UTF8",
+                             "1",
+                             idle.c_str(),
+                             interval.c_str(),
+                             count.c_str(),
+                             unacknowledged.c_str(),
+                             mode == Mode::kReplication ? "database" : nullptr,
                              static_cast<const char*>(nullptr)};
   ConnectionHandle connection(PQconnectStartParams(keywords.data(), values.data(), 1));
   if (!connection) return Error(ErrorCode::kUnavailable, "out of memory while connecting to PostgreSQL");
@@ -127,23 +146,28 @@ Status Client::finish_connect(base::Deadline deadline) {
   PQsetErrorVerbosity(raw, PQERRORS_DEFAULT);
   if (PQsetnonblocking(raw, 1) != 0) return lost();
   if (PQserverVersion(raw) < kServerVersionMin) {
-    return Error(ErrorCode::kUnsupported, "PostgreSQL at " + endpoint_.text() + " is older than version 13, the oldest that flytt speaks to")
-        .side(base::Side::kSource).retry(base::Retry::kAfterOperator);
+    return Error(ErrorCode::kUnsupported,
+                 "PostgreSQL at " + endpoint_.text() + " is older than version 13, the oldest that flytt speaks to")
+        .side(base::Side::kSource)
+        .retry(base::Retry::kAfterOperator);
   }
   return ok();
 }
 
 Status Client::set_session(Mode mode, base::Deadline deadline) {
   std::string sql =
-      "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex'; SET extra_float_digits = 1; "
-      "SET lc_monetary = 'C'; SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
+      "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex'; SET "
+      "extra_float_digits = 1; "
+      "SET lc_monetary = 'C'; SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; SET "
+      "idle_in_transaction_session_timeout = 0; "
       // A row that a policy hides would look deleted: an error is better.
       "SET row_security = off; ";
   if (server_version() >= 140000) sql += "SET idle_session_timeout = 0; ";
   if (server_version() >= 170000) sql += "SET transaction_timeout = 0; ";
   // A standard-conforming server: quote_literal relies on it only for text without a backslash.
   sql += "SET standard_conforming_strings = on";
-  TRY(const Rows ignored, query(sql, deadline, mode == Mode::kReplication ? "prepare a replication connection" : "prepare a connection"));
+  TRY(const Rows ignored,
+      query(sql, deadline, mode == Mode::kReplication ? "prepare a replication connection" : "prepare a connection"));
   static_cast<void>(ignored);
   return ok();
 }
@@ -234,7 +258,8 @@ Result<std::optional<Rows>> Client::receive(base::Deadline deadline) {
   return std::optional<Rows>(std::move(rows));
 }
 
-Result<Rows> Client::query(std::string_view sql, base::Deadline deadline, std::string_view doing, const std::vector<Parameter>& parameters) {
+Result<Rows> Client::query(std::string_view sql, base::Deadline deadline, std::string_view doing,
+                           const std::vector<Parameter>& parameters) {
   if (parameters.empty()) {
     TRY_STATUS(send(sql, doing));
     return collect(deadline);
@@ -243,17 +268,20 @@ Result<Rows> Client::query(std::string_view sql, base::Deadline deadline, std::s
   if (broken_) return lost();
   std::vector<const char*> values;
   for (const Parameter& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
-  if (PQsendQueryParams(connection_.get(), std::string(sql).c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0) == 0)
+  if (PQsendQueryParams(connection_.get(), std::string(sql).c_str(), static_cast<int>(values.size()), nullptr,
+                        values.data(), nullptr, nullptr, 0) == 0)
     return lost();
   return collect(deadline);
 }
 
-Result<Rows> Client::query_binary(std::string_view sql, base::Deadline deadline, std::string_view doing, const std::vector<Parameter>& parameters) {
+Result<Rows> Client::query_binary(std::string_view sql, base::Deadline deadline, std::string_view doing,
+                                  const std::vector<Parameter>& parameters) {
   doing_ = doing;
   if (broken_) return lost();
   std::vector<const char*> values;
   for (const Parameter& parameter : parameters) values.push_back(parameter ? parameter->c_str() : nullptr);
-  if (PQsendQueryParams(connection_.get(), std::string(sql).c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 1) == 0)
+  if (PQsendQueryParams(connection_.get(), std::string(sql).c_str(), static_cast<int>(values.size()), nullptr,
+                        values.data(), nullptr, nullptr, 1) == 0)
     return lost();
   return collect(deadline);
 }
@@ -277,7 +305,8 @@ Status Client::start_copy(std::string_view sql, base::Deadline deadline, std::st
   if (!result) return lost();
   const auto status = PQresultStatus(result.get());
   if (status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) return ok();
-  Error error = status == PGRES_FATAL_ERROR ? refused(result.get()) : Error(ErrorCode::kBug, "could not " + doing_ + ": it is not a copy");
+  Error error = status == PGRES_FATAL_ERROR ? refused(result.get())
+                                            : Error(ErrorCode::kBug, "could not " + doing_ + ": it is not a copy");
   broken_ = true;  // what else the server sends for this statement is not read
   return error;
 }
@@ -302,7 +331,8 @@ Result<CopyState> Client::read_copy(std::string_view& row) {
     const auto status = PQresultStatus(result.get());
     if (result && status == PGRES_FATAL_ERROR && !copy_error_) copy_error_ = refused(result.get());
     if (PQstatus(connection_.get()) != CONNECTION_OK && !copy_error_) return lost();
-    if (result && PQstatus(connection_.get()) == CONNECTION_OK && status != PGRES_COPY_IN && status != PGRES_COPY_BOTH) continue;
+    if (result && PQstatus(connection_.get()) == CONNECTION_OK && status != PGRES_COPY_IN && status != PGRES_COPY_BOTH)
+      continue;
     ending_ = false;
     if (!copy_error_) return CopyState::kEnd;
     broken_ = true;
@@ -321,11 +351,15 @@ Status Client::write_copy(std::string_view bytes) {
 Error Client::lost() {
   const bool first = !broken_;
   broken_ = true;
-  if (!first) return Error(ErrorCode::kUnavailable, "could not " + doing_ + ": the connection to " + endpoint_.text() + " is lost").side(base::Side::kSource);
+  if (!first)
+    return Error(ErrorCode::kUnavailable,
+                 "could not " + doing_ + ": the connection to " + endpoint_.text() + " is lost")
+        .side(base::Side::kSource);
   // A server that says goodbye (57P01 …) leaves its sentence here; it holds no row.
   const std::string_view text = PQerrorMessage(connection_.get());
   std::string sentence = "could not " + doing_ + ": the connection to " + endpoint_.text() + " broke";
-  if (const auto line = text.substr(0, text.find('\n')); !line.empty()) sentence += " (" + std::string(line.substr(0, kErrorTextBytesMax)) + ")";
+  if (const auto line = text.substr(0, text.find('\n')); !line.empty())
+    sentence += " (" + std::string(line.substr(0, kErrorTextBytesMax)) + ")";
   return Error(ErrorCode::kUnavailable, std::move(sentence)).side(base::Side::kSource);
 }
 
@@ -338,7 +372,10 @@ Error Client::refused(const PGresult* result) {
 
 Error Client::timed_out() {
   broken_ = true;
-  return Error(ErrorCode::kTimeout, "could not " + doing_ + " in time: PostgreSQL at " + endpoint_.text() + " did not answer").side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+  return Error(ErrorCode::kTimeout,
+               "could not " + doing_ + " in time: PostgreSQL at " + endpoint_.text() + " did not answer")
+      .side(base::Side::kSource)
+      .retry(base::Retry::kAfterBackoff);
 }
 
 }  // namespace flytt::postgres

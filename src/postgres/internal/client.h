@@ -53,13 +53,16 @@ class Client {
  public:
   enum class Mode { kNormal, kReplication };
 
-  static Result<std::unique_ptr<Client>> connect(const ConnectionSettings& settings, Mode mode, const base::Clock& clock, base::Deadline deadline);
+  static Result<std::unique_ptr<Client>> connect(const ConnectionSettings& settings, Mode mode,
+                                                 const base::Clock& clock, base::Deadline deadline);
 
   // One statement with parameters ($1 …), results in text form; or, without parameters, any number of statements in the
   // simple protocol (the only one of a replication connection), whose last result is returned.
-  Result<Rows> query(std::string_view sql, base::Deadline deadline, std::string_view doing, const std::vector<Parameter>& parameters = {});
+  Result<Rows> query(std::string_view sql, base::Deadline deadline, std::string_view doing,
+                     const std::vector<Parameter>& parameters = {});
   // The same with results in binary form. Not on a replication connection.
-  Result<Rows> query_binary(std::string_view sql, base::Deadline deadline, std::string_view doing, const std::vector<Parameter>& parameters);
+  Result<Rows> query_binary(std::string_view sql, base::Deadline deadline, std::string_view doing,
+                            const std::vector<Parameter>& parameters);
   // The result types of a statement, which is parsed (its tables stay locked in an open transaction) and not run.
   Result<Rows> describe(std::string_view sql, base::Deadline deadline, std::string_view doing);
 
@@ -94,8 +97,8 @@ class Client {
   Result<bool> wait(short events, base::Deadline deadline);
   Result<ResultHandle> next_result(base::Deadline deadline, bool& timed_out);
   Result<Rows> collect(base::Deadline deadline);
-  Error lost();                                   // the connection broke
-  Error refused(const PGresult* result);          // the server answered with an error
+  Error lost();                           // the connection broke
+  Error refused(const PGresult* result);  // the server answered with an error
   Error timed_out();
 
   struct FreeBuffer {
@@ -107,7 +110,7 @@ class Client {
   std::string doing_;
   std::unique_ptr<char, FreeBuffer> row_;
   bool broken_ = false;
-  bool ending_ = false;                // the server ended the copy, its last answer is still to come
+  bool ending_ = false;  // the server ended the copy, its last answer is still to come
   std::optional<Error> copy_error_;
 };
 

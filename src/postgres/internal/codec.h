@@ -15,18 +15,44 @@
 namespace flytt::postgres {
 
 enum class ValueKind : std::uint8_t {
-  kInt2, kInt4, kInt8, kOid, kFloat4, kFloat8, kBool, kNumeric, kBigNumeric, kMoney, kText, kBytea, kUuid, kDate, kTime,
-  kTimestamp, kTimestamptz, kInterval, kJson, kJsonb, kTimetz, kInet, kMacaddr, kPgLsn, kBit, kVector, kOtherText, kArray,
+  kInt2,
+  kInt4,
+  kInt8,
+  kOid,
+  kFloat4,
+  kFloat8,
+  kBool,
+  kNumeric,
+  kBigNumeric,
+  kMoney,
+  kText,
+  kBytea,
+  kUuid,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestamptz,
+  kInterval,
+  kJson,
+  kJsonb,
+  kTimetz,
+  kInet,
+  kMacaddr,
+  kPgLsn,
+  kBit,
+  kVector,
+  kOtherText,
+  kArray,
 };
 
 struct Codec {
   ValueKind kind = ValueKind::kOtherText;
   data::Type type;
-  bool binary = false;                // false: only the text form is understood
-  bool check_utf8 = false;            // the server does not guarantee it (SQL_ASCII)
+  bool binary = false;      // false: only the text form is understood
+  bool check_utf8 = false;  // the server does not guarantee it (SQL_ASCII)
   int money_decimals = 2;
-  char delimiter = ',';               // between elements of the text form
-  std::vector<Codec> element;         // one for kArray
+  char delimiter = ',';        // between elements of the text form
+  std::vector<Codec> element;  // one for kArray
 };
 
 struct ValueRules {
@@ -37,7 +63,16 @@ Codec make_codec(const SourceType& type, const ValueRules& rules);
 
 // What became of a value. Anything but kOk has appended nothing.
 enum class Verdict : std::uint8_t {
-  kOk, kNotFinite, kOutOfRange, kTooManyDecimals, kMidnight, kNullElement, kDimensions, kJsonDepth, kJsonNumber, kJsonCharacter,
+  kOk,
+  kNotFinite,
+  kOutOfRange,
+  kTooManyDecimals,
+  kMidnight,
+  kNullElement,
+  kDimensions,
+  kJsonDepth,
+  kJsonNumber,
+  kJsonCharacter,
   kNotUtf8,
   kMalformed,  // the bytes contradict the format: the type is not what the catalog said
 };

@@ -21,12 +21,16 @@ std::string copy_expression(const std::string& column, const Codec& codec) {
   return "CASE WHEN " + name + " IS DISTINCT FROM NULL THEN pg_catalog.format('%s', " + name + ") END";
 }
 
-CopyDecoder::CopyDecoder(std::shared_ptr<const RowPlan> plan, data::Sequence sequence) : builder_(std::move(plan)), sequence_(sequence) {
+CopyDecoder::CopyDecoder(std::shared_ptr<const RowPlan> plan, data::Sequence sequence)
+    : builder_(std::move(plan)), sequence_(sequence) {
   for (const Codec& codec : builder_.plan().codecs) forms_.push_back(codec.binary ? 'b' : 't');
 }
 
 Error CopyDecoder::malformed() const {
-  return Error(ErrorCode::kCorrupt, "the copy of " + builder_.plan().schema->source_table + " is not in PostgreSQL's binary format").side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+  return Error(ErrorCode::kCorrupt,
+               "the copy of " + builder_.plan().schema->source_table + " is not in PostgreSQL's binary format")
+      .side(base::Side::kSource)
+      .retry(base::Retry::kAfterBackoff);
 }
 
 Status CopyDecoder::consume_header(std::string_view& message) {

@@ -34,7 +34,7 @@ class CopyDecoder {
   Error malformed() const;
 
   RowBuilder builder_;
-  std::vector<char> forms_;   // per column: 'b' or 't'
+  std::vector<char> forms_;  // per column: 'b' or 't'
   data::Sequence sequence_;
   std::size_t bytes_ = 0;
   bool header_seen_ = false, ended_ = false;

@@ -33,7 +33,10 @@ Result<std::optional<flow::Batch>> CopySource::next(base::Deadline deadline) {
       return std::optional<flow::Batch>(close_batch());
     }
     if (state == CopyState::kEnd) {
-      if (!decoder_.ended()) return Error(ErrorCode::kCorrupt, "a copy ended without its end mark").side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+      if (!decoder_.ended())
+        return Error(ErrorCode::kCorrupt, "a copy ended without its end mark")
+            .side(base::Side::kSource)
+            .retry(base::Retry::kAfterBackoff);
       done_ = true;
       return std::optional<flow::Batch>(close_batch());
     }

@@ -73,10 +73,14 @@ Verdict append_array(const Codec& codec, std::string_view bytes, Column& out) {
   Verdict verdict = Verdict::kOk;
   for (std::int32_t i = 0; i < count && verdict == Verdict::kOk; ++i) {
     const auto length = in.number<std::int32_t>();
-    if (in.failed() || length < -1) verdict = Verdict::kMalformed;
-    else if (length == -1) verdict = Verdict::kNullElement;
-    else if (const std::string_view element = in.bytes(static_cast<std::size_t>(length)); in.failed()) verdict = Verdict::kMalformed;
-    else verdict = decode_binary(codec.element.front(), element, elements);
+    if (in.failed() || length < -1)
+      verdict = Verdict::kMalformed;
+    else if (length == -1)
+      verdict = Verdict::kNullElement;
+    else if (const std::string_view element = in.bytes(static_cast<std::size_t>(length)); in.failed())
+      verdict = Verdict::kMalformed;
+    else
+      verdict = decode_binary(codec.element.front(), element, elements);
   }
   if (verdict == Verdict::kOk && !in.done()) verdict = Verdict::kMalformed;
   if (verdict == Verdict::kOk) {
@@ -94,7 +98,8 @@ Verdict append_vector(std::string_view bytes, Column& out) {
   in.number<std::uint16_t>();
   if (in.failed() || in.left() != std::size_t{count} * 4) return Verdict::kMalformed;
   Column& elements = out.children().front();
-  for (std::uint16_t i = 0; i < count; ++i) elements.append_double(static_cast<double>(std::bit_cast<float>(in.number<std::uint32_t>())));
+  for (std::uint16_t i = 0; i < count; ++i)
+    elements.append_double(static_cast<double>(std::bit_cast<float>(in.number<std::uint32_t>())));
   out.close_list();
   return Verdict::kOk;
 }
@@ -213,7 +218,8 @@ std::string_view sentence(Verdict verdict) {
     case Verdict::kDimensions: return "BigQuery's arrays have one dimension";
     case Verdict::kJsonDepth: return "the document is nested deeper than BigQuery's JSON allows";
     case Verdict::kJsonNumber: return "the document has a number that BigQuery's JSON cannot keep exactly";
-    case Verdict::kJsonCharacter: return "the document has a character that BigQuery's JSON refuses (\\u0000 or half a surrogate pair)";
+    case Verdict::kJsonCharacter:
+      return "the document has a character that BigQuery's JSON refuses (\\u0000 or half a surrogate pair)";
     case Verdict::kNotUtf8: return "the text is not UTF-8";
     case Verdict::kMalformed: return "the bytes do not have the form of the column's type";
   }

@@ -29,10 +29,14 @@ Verdict append_integer(std::string_view text, Column& out) {
 // A float4 is read as one, so that it widens to the same double as its binary form.
 template <typename Float>
 bool parse_float(std::string_view text, Float& value) {
-  if (text == "NaN") value = std::nanf("");
-  else if (text == "Infinity") value = HUGE_VALF;
-  else if (text == "-Infinity") value = -HUGE_VALF;
-  else return parse_number(text, value);
+  if (text == "NaN")
+    value = std::nanf("");
+  else if (text == "Infinity")
+    value = HUGE_VALF;
+  else if (text == "-Infinity")
+    value = -HUGE_VALF;
+  else
+    return parse_number(text, value);
   return true;
 }
 
@@ -144,14 +148,20 @@ bool parse_interval(std::string_view text, data::Interval& out) {
       continue;
     }
     std::int64_t count;
-    if (!parse_number(word.starts_with('+') ? word.substr(1) : word, count) || count < -2'200'000'000 || count > 2'200'000'000) return false;
+    if (!parse_number(word.starts_with('+') ? word.substr(1) : word, count) || count < -2'200'000'000 ||
+        count > 2'200'000'000)
+      return false;
     const auto end = text.find(' ');
     const std::string_view unit = text.substr(0, end);
     text = end == text.npos ? std::string_view{} : text.substr(end + 1);
-    if (unit.starts_with("year")) months += count * 12;
-    else if (unit.starts_with("mon")) months += count;
-    else if (unit.starts_with("day")) days += count;
-    else return false;
+    if (unit.starts_with("year"))
+      months += count * 12;
+    else if (unit.starts_with("mon"))
+      months += count;
+    else if (unit.starts_with("day"))
+      days += count;
+    else
+      return false;
   }
   if (months < INT32_MIN || months > INT32_MAX || days < INT32_MIN || days > INT32_MAX) return false;
   out.months = static_cast<std::int32_t>(months);
@@ -205,7 +215,8 @@ Verdict append_elements(const Codec& codec, std::string_view text, Column& eleme
     if (text.starts_with('{')) return Verdict::kDimensions;
     if (!take_element(text, codec.delimiter, element, quoted)) return Verdict::kMalformed;
     if (!quoted && element == "NULL") return Verdict::kNullElement;
-    if (const Verdict verdict = decode_text(codec.element.front(), element, elements); verdict != Verdict::kOk) return verdict;
+    if (const Verdict verdict = decode_text(codec.element.front(), element, elements); verdict != Verdict::kOk)
+      return verdict;
     if (text == "}") return Verdict::kOk;
     if (text.empty() || text.front() != codec.delimiter) return Verdict::kMalformed;
     text.remove_prefix(1);

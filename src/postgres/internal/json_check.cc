@@ -18,7 +18,9 @@ namespace {
 struct Significant {
   std::string digits;
   long exponent = 0;
-  friend bool operator==(const Significant& a, const Significant& b) { return a.digits == b.digits && a.exponent == b.exponent; }
+  friend bool operator==(const Significant& a, const Significant& b) {
+    return a.digits == b.digits && a.exponent == b.exponent;
+  }
 };
 
 Significant significant(std::string_view text) {
@@ -52,7 +54,8 @@ Significant significant(std::string_view text) {
 bool is_exact_integer(std::string_view text) {
   const char* end = text.data() + text.size();
   std::int64_t small;
-  if (const auto [at, failure] = std::from_chars(text.data(), end, small); failure == std::errc() && at == end) return true;
+  if (const auto [at, failure] = std::from_chars(text.data(), end, small); failure == std::errc() && at == end)
+    return true;
   std::uint64_t large;
   const auto [at, failure] = std::from_chars(text.data(), end, large);
   return failure == std::errc() && at == end;
@@ -116,7 +119,9 @@ Verdict skip_string(std::string_view text, std::size_t& at) {
   return Verdict::kMalformed;
 }
 
-bool is_number_character(char c) { return (c >= '0' && c <= '9') || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'; }
+bool is_number_character(char c) {
+  return (c >= '0' && c <= '9') || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-';
+}
 
 }  // namespace
 

@@ -31,9 +31,7 @@ std::string key_bytes(const data::TableSlice& slice, std::size_t row) {
       case data::Layout::kBool: out += column.boolean(row) ? '1' : '0'; break;
       case data::Layout::kInt128: append_raw(out, column.int128(row)); break;
       case data::Layout::kInt256: append_raw(out, column.int256(row).limb); break;
-      default:
-        append_raw(out, static_cast<std::uint32_t>(column.bytes(row).size()));
-        out += column.bytes(row);
+      default: append_raw(out, static_cast<std::uint32_t>(column.bytes(row).size())); out += column.bytes(row);
     }
   }
   return out;
@@ -57,14 +55,15 @@ class Filler {
   Source resolve_hole(const WaitingRow& waiting, std::uint32_t column, std::optional<std::uint32_t> earlier);
   Status fetch(const ValueLookup& lookup);
   Status rebuild_column(std::uint32_t column);
-  Result<std::optional<Verdict>> append_found(std::uint32_t column, const WaitingRow& waiting, std::uint32_t key, Column& out);
+  Result<std::optional<Verdict>> append_found(std::uint32_t column, const WaitingRow& waiting, std::uint32_t key,
+                                              Column& out);
   void copy_rejection(std::uint32_t column, std::uint32_t from, const WaitingRow& waiting);
   void drop_gone_rows();
 
   SliceInMaking& making_;
   data::TableSlice& slice_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, Source> sources_;   // (row, column)
-  std::vector<std::uint32_t> columns_;                                  // with holes, ascending
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Source> sources_;  // (row, column)
+  std::vector<std::uint32_t> columns_;                                 // with holes, ascending
   std::unordered_map<std::string, std::uint32_t> lookup_of_;
   std::vector<const std::vector<std::string>*> lookup_keys_;
   FoundValues found_;
@@ -73,13 +72,15 @@ class Filler {
 };
 
 std::uint32_t Filler::lookup_key(const WaitingRow& waiting) {
-  const auto [place, fresh] = lookup_of_.emplace(key_bytes(slice_, waiting.row), static_cast<std::uint32_t>(lookup_keys_.size()));
+  const auto [place, fresh] =
+      lookup_of_.emplace(key_bytes(slice_, waiting.row), static_cast<std::uint32_t>(lookup_keys_.size()));
   if (fresh) lookup_keys_.push_back(&waiting.key);
   return place->second;
 }
 
 Source Filler::resolve_hole(const WaitingRow& waiting, std::uint32_t column, std::optional<std::uint32_t> earlier) {
-  if (!earlier || slice_.kind(*earlier) == data::ChangeKind::kDelete) return {Source::Kind::kLookup, lookup_key(waiting)};
+  if (!earlier || slice_.kind(*earlier) == data::ChangeKind::kDelete)
+    return {Source::Kind::kLookup, lookup_key(waiting)};
   const auto own_hole = sources_.find({*earlier, column});
   if (own_hole == sources_.end()) return {Source::Kind::kRow, *earlier};
   if (own_hole->second.kind == Source::Kind::kRow) return own_hole->second;
@@ -114,23 +115,33 @@ Status Filler::fetch(const ValueLookup& lookup) {
 }
 
 // The verdict when the value was found and cannot be represented; nullopt when it was appended.
-Result<std::optional<Verdict>> Filler::append_found(std::uint32_t column, const WaitingRow& waiting, std::uint32_t key, Column& out) {
-  const auto position = static_cast<std::size_t>(std::find(columns_.begin(), columns_.end(), column) - columns_.begin());
+Result<std::optional<Verdict>> Filler::append_found(std::uint32_t column, const WaitingRow& waiting, std::uint32_t key,
+                                                    Column& out) {
+  const auto position =
+      static_cast<std::size_t>(std::find(columns_.begin(), columns_.end(), column) - columns_.begin());
   const Cell& cell = found_.cells[key][position];
   const Codec& codec = making_.plan->codecs[column];
   Verdict verdict = Verdict::kOk;
-  if (cell.form == 'b') verdict = decode_binary(codec, cell.bytes, out);
-  else if (cell.form == 't') verdict = decode_text(codec, cell.bytes, out);
-  else if (out.layout() == data::Layout::kList) out.close_list();
-  else out.append_null();
+  if (cell.form == 'b')
+    verdict = decode_binary(codec, cell.bytes, out);
+  else if (cell.form == 't')
+    verdict = decode_text(codec, cell.bytes, out);
+  else if (out.layout() == data::Layout::kList)
+    out.close_list();
+  else
+    out.append_null();
   if (verdict == Verdict::kOk) return std::optional<Verdict>();
   if (verdict == Verdict::kMalformed) {
-    return Error(ErrorCode::kCorrupt, "a value of " + making_.table->full_name() + "." + making_.table->columns[column].name + " does not have the form of its type; was the column altered just now?")
-        .side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+    return Error(ErrorCode::kCorrupt, "a value of " + making_.table->full_name() + "." +
+                                          making_.table->columns[column].name +
+                                          " does not have the form of its type; was the column altered just now?")
+        .side(base::Side::kSource)
+        .retry(base::Retry::kAfterBackoff);
   }
   data::Rejection rejection;
   for (std::size_t i = 0; i < waiting.key.size(); ++i)
-    rejection.key += (i == 0 ? "" : ", ") + making_.table->columns[slice_.schema->table.key[i]].name + "=" + waiting.key[i];
+    rejection.key +=
+        (i == 0 ? "" : ", ") + making_.table->columns[slice_.schema->table.key[i]].name + "=" + waiting.key[i];
   rejection.column = making_.table->columns[column].name;
   rejection.reason = sentence(verdict);
   rejection.raw = cell_text(codec, cell);
@@ -143,7 +154,9 @@ Result<std::optional<Verdict>> Filler::append_found(std::uint32_t column, const 
 void Filler::copy_rejection(std::uint32_t column, std::uint32_t from, const WaitingRow& waiting) {
   const std::string& name = making_.table->columns[column].name;
   const data::Sequence sequence = slice_.sequence(from);
-  const auto refused = std::find_if(slice_.rejections.begin(), slice_.rejections.end(), [&](const data::Rejection& r) { return r.sequence == sequence && r.column == name; });
+  const auto refused = std::find_if(slice_.rejections.begin(), slice_.rejections.end(), [&](const data::Rejection& r) {
+    return r.sequence == sequence && r.column == name;
+  });
   if (refused == slice_.rejections.end()) return;
   data::Rejection again = *refused;
   again.sequence = slice_.sequence(waiting.row);
@@ -157,7 +170,8 @@ Status Filler::rebuild_column(std::uint32_t index) {
   auto waiting = making_.waiting.begin();
   for (std::uint32_t row = 0; row < old.size(); ++row) {
     while (waiting != making_.waiting.end() && waiting->row < row) ++waiting;
-    const auto hole = waiting != making_.waiting.end() && waiting->row == row ? sources_.find({row, index}) : sources_.end();
+    const auto hole =
+        waiting != making_.waiting.end() && waiting->row == row ? sources_.find({row, index}) : sources_.end();
     if (hole == sources_.end()) {
       rebuilt.append_from(old, row);
     } else if (hole->second.kind == Source::Kind::kRow) {
@@ -169,8 +183,10 @@ Status Filler::rebuild_column(std::uint32_t index) {
     } else {
       TRY(const auto refused, append_found(index, *waiting, hole->second.index, rebuilt));
       if (!refused) continue;
-      if (rebuilt.layout() == data::Layout::kList) rebuilt.close_list();
-      else rebuilt.append_null();
+      if (rebuilt.layout() == data::Layout::kList)
+        rebuilt.close_list();
+      else
+        rebuilt.append_null();
     }
   }
   slice_.columns[index] = std::move(rebuilt);
@@ -193,7 +209,8 @@ void Filler::drop_gone_rows() {
     kept.sequences.push_back(slice_.sequence(row));
   }
   for (data::Rejection& rejection : slice_.rejections) {
-    const bool of_gone_row = std::any_of(gone_sequences.begin(), gone_sequences.end(), [&](data::Sequence s) { return s == rejection.sequence; });
+    const bool of_gone_row = std::any_of(gone_sequences.begin(), gone_sequences.end(),
+                                         [&](data::Sequence s) { return s == rejection.sequence; });
     if (!of_gone_row) kept.rejections.push_back(std::move(rejection));
   }
   slice_ = std::move(kept);
@@ -239,15 +256,19 @@ std::string lookup_sql(const SourceTable& table, const RowPlan& plan, const std:
     const bool own_operator = column.type.base.kind == 'b' && column.type.base.schema != "pg_catalog";
     arrays += (i == 0 ? "$" : ", $") + std::to_string(i + 1) + "::" + column.type.declared + "[]";
     names += key + ", ";
-    where += (i == 0 ? "" : " AND ") + quote_identifier(column.name) + (own_operator ? " OPERATOR(" + quote_identifier(column.type.base.schema) + ".=) " : " = ") + "keys." + key;
+    where += (i == 0 ? "" : " AND ") + quote_identifier(column.name) +
+             (own_operator ? " OPERATOR(" + quote_identifier(column.type.base.schema) + ".=) " : " = ") + "keys." + key;
   }
-  for (const std::uint32_t index : columns) values += (values.empty() ? "" : ", ") + copy_expression(table.columns[index].name, plan.codecs[index]);
+  for (const std::uint32_t index : columns)
+    values += (values.empty() ? "" : ", ") + copy_expression(table.columns[index].name, plan.codecs[index]);
   // Only the bare name unnest takes several arrays side by side.
-  return "SELECT keys.place, found.* FROM unnest(" + arrays + ") WITH ORDINALITY AS keys(" + names + "place) CROSS JOIN LATERAL (SELECT " + values + " FROM " +
-         (table.partitioned ? "" : "ONLY ") + quote_table(table.schema, table.name) + " AS source_row WHERE " + where + ") AS found";
+  return "SELECT keys.place, found.* FROM unnest(" + arrays + ") WITH ORDINALITY AS keys(" + names +
+         "place) CROSS JOIN LATERAL (SELECT " + values + " FROM " + (table.partitioned ? "" : "ONLY ") +
+         quote_table(table.schema, table.name) + " AS source_row WHERE " + where + ") AS found";
 }
 
-std::vector<std::optional<std::string>> lookup_parameters(const SourceTable& table, const std::vector<const std::vector<std::string>*>& keys) {
+std::vector<std::optional<std::string>> lookup_parameters(const SourceTable& table,
+                                                          const std::vector<const std::vector<std::string>*>& keys) {
   std::vector<std::optional<std::string>> out;
   for (std::size_t i = 0; i < table.key.size(); ++i) out.emplace_back(array_literal(keys, i));
   return out;

@@ -22,17 +22,17 @@
 namespace flytt::postgres {
 
 struct WaitingRow {
-  std::uint32_t row = 0;                        // in the slice
-  std::vector<std::uint32_t> columns;           // that wait for their value
-  std::optional<std::uint32_t> moved_from;      // the delete of the old key, when the key changed
-  std::vector<std::string> key;                 // text form, one per key column
+  std::uint32_t row = 0;                    // in the slice
+  std::vector<std::uint32_t> columns;       // that wait for their value
+  std::optional<std::uint32_t> moved_from;  // the delete of the old key, when the key changed
+  std::vector<std::string> key;             // text form, one per key column
 };
 
 struct SliceInMaking {
   data::TableSlice slice;
   std::shared_ptr<const SourceTable> table;
   std::shared_ptr<const RowPlan> plan;
-  std::vector<WaitingRow> waiting;              // ascending by row
+  std::vector<WaitingRow> waiting;  // ascending by row
 };
 
 // What a SELECT of `columns` for some keys brought: cells[i] has one entry per column, or is empty when the row of keys[i]
@@ -42,7 +42,8 @@ struct FoundValues {
   std::shared_ptr<const void> owner;
   std::size_t bytes = 0;
 };
-using ValueLookup = std::function<Result<FoundValues>(const SourceTable& table, const RowPlan& plan, const std::vector<std::uint32_t>& columns,
+using ValueLookup = std::function<Result<FoundValues>(const SourceTable& table, const RowPlan& plan,
+                                                      const std::vector<std::uint32_t>& columns,
                                                       const std::vector<const std::vector<std::string>*>& keys)>;
 
 struct FillOutcome {
@@ -53,6 +54,7 @@ Result<FillOutcome> fill_large_values(SliceInMaking& making, const ValueLookup& 
 
 // The SELECT of step 3 and its parameters: one array literal per key column.
 std::string lookup_sql(const SourceTable& table, const RowPlan& plan, const std::vector<std::uint32_t>& columns);
-std::vector<std::optional<std::string>> lookup_parameters(const SourceTable& table, const std::vector<const std::vector<std::string>*>& keys);
+std::vector<std::optional<std::string>> lookup_parameters(const SourceTable& table,
+                                                          const std::vector<const std::vector<std::string>*>& keys);
 
 }  // namespace flytt::postgres

@@ -48,7 +48,8 @@ inline std::string commit_message(std::uint64_t final_lsn, std::uint64_t end_lsn
   return out;
 }
 
-inline std::string relation_message(std::uint32_t oid, const std::string& name, const std::vector<WrittenColumn>& columns, char identity = 'd') {
+inline std::string relation_message(std::uint32_t oid, const std::string& name,
+                                    const std::vector<WrittenColumn>& columns, char identity = 'd') {
   std::string out = "R";
   append_big_endian(out, oid);
   out += std::string("public\0", 7) + name + '\0' + identity;
@@ -70,7 +71,8 @@ inline std::string insert_message(std::uint32_t oid, const std::vector<WrittenCe
   return out;
 }
 
-inline std::string update_message(std::uint32_t oid, char old_form, const std::vector<WrittenCell>& old_cells, const std::vector<WrittenCell>& new_cells) {
+inline std::string update_message(std::uint32_t oid, char old_form, const std::vector<WrittenCell>& old_cells,
+                                  const std::vector<WrittenCell>& new_cells) {
   std::string out = "U";
   append_big_endian(out, oid);
   if (old_form != 0) {

@@ -88,7 +88,8 @@ Verdict read_numeric(std::string_view bytes, Int128& scaled) {
   if (!read_header(in, header, verdict)) return verdict;
   Narrow magnitude;
   if (const Verdict v = accumulate(in, header, magnitude); v != Verdict::kOk) return v;
-  if (magnitude.value >> 127 != 0 || !data::is_numeric_in_range(static_cast<Int128>(magnitude.value))) return Verdict::kOutOfRange;
+  if (magnitude.value >> 127 != 0 || !data::is_numeric_in_range(static_cast<Int128>(magnitude.value)))
+    return Verdict::kOutOfRange;
   scaled = header.sign == kNegative ? -static_cast<Int128>(magnitude.value) : static_cast<Int128>(magnitude.value);
   return Verdict::kOk;
 }

@@ -9,8 +9,8 @@
 
 namespace flytt::postgres {
 
-Verdict read_numeric(std::string_view bytes, data::Int128& scaled);   // × 10^9
-Verdict read_bignumeric(std::string_view bytes, data::Int256& scaled); // × 10^38
-std::string render_numeric(std::string_view bytes);                   // as numeric_out
+Verdict read_numeric(std::string_view bytes, data::Int128& scaled);     // × 10^9
+Verdict read_bignumeric(std::string_view bytes, data::Int256& scaled);  // × 10^38
+std::string render_numeric(std::string_view bytes);                     // as numeric_out
 
 }  // namespace flytt::postgres

@@ -74,14 +74,16 @@ bool parse_body(WireReader& in, PgOutputMessage& out) {
   switch (out.kind) {
     case 'B':
       out.final_lsn = Lsn(in.number<std::uint64_t>());
-      out.commit_micros = static_cast<std::int64_t>(in.number<std::uint64_t>() + static_cast<std::uint64_t>(kMicrosTo2000));
+      out.commit_micros =
+          static_cast<std::int64_t>(in.number<std::uint64_t>() + static_cast<std::uint64_t>(kMicrosTo2000));
       in.number<std::uint32_t>();
       return in.done();
     case 'C':
       in.character();
       out.final_lsn = Lsn(in.number<std::uint64_t>());
       out.end_lsn = Lsn(in.number<std::uint64_t>());
-      out.commit_micros = static_cast<std::int64_t>(in.number<std::uint64_t>() + static_cast<std::uint64_t>(kMicrosTo2000));
+      out.commit_micros =
+          static_cast<std::int64_t>(in.number<std::uint64_t>() + static_cast<std::uint64_t>(kMicrosTo2000));
       return in.done();
     case 'R': return parse_relation(in, out) && in.done();
     case 'I':
@@ -104,7 +106,9 @@ Status parse_pgoutput(std::string_view bytes, PgOutputMessage& out) {
   out.kind = in.character();
   out.old_form = 0;
   if (!in.failed() && parse_body(in, out)) return ok();
-  return Error(ErrorCode::kCorrupt, "a message of the change stream is not in the form of pgoutput version 1").side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+  return Error(ErrorCode::kCorrupt, "a message of the change stream is not in the form of pgoutput version 1")
+      .side(base::Side::kSource)
+      .retry(base::Retry::kAfterBackoff);
 }
 
 }  // namespace flytt::postgres

@@ -14,7 +14,7 @@
 namespace flytt::postgres {
 
 struct RelationColumn {
-  bool is_key = false;             // part of the replica identity
+  bool is_key = false;  // part of the replica identity
   std::string_view name;
   std::uint32_t type_oid = 0;
   std::int32_t modifier = -1;
@@ -22,19 +22,19 @@ struct RelationColumn {
 
 // One message; which members mean something depends on `kind`.
 struct PgOutputMessage {
-  char kind = 0;                   // B C O R Y I U D T M
+  char kind = 0;  // B C O R Y I U D T M
 
   Lsn final_lsn;                   // B: of the commit record      C: the same
   Lsn end_lsn;                     // C: behind the commit record
   std::int64_t commit_micros = 0;  // B, C: since 1970
 
-  std::uint32_t relation = 0;      // R, I, U, D
-  std::string_view schema, name;   // R
-  char identity = 'd';             // R
-  std::vector<RelationColumn> columns;      // R
-  std::vector<std::uint32_t> relations;     // T
+  std::uint32_t relation = 0;            // R, I, U, D
+  std::string_view schema, name;         // R
+  char identity = 'd';                   // R
+  std::vector<RelationColumn> columns;   // R
+  std::vector<std::uint32_t> relations;  // T
 
-  char old_form = 0;               // U, D: 'K' key only, 'O' the whole old row, 0 none
+  char old_form = 0;  // U, D: 'K' key only, 'O' the whole old row, 0 none
   std::vector<Cell> old_cells, new_cells;
 };
 

@@ -17,9 +17,11 @@ TEST(PgOutput, golden_messages) {
   ASSERT_TRUE(parse_pgoutput(bytes = "B\0\0\0\0\x01\x57\x2A\xB8\0\x02\x6D\x9B\x1F\x9F\x8C\x80\0\0\x02\xE5"s, m));
   EXPECT_EQ(format_lsn(m.final_lsn), "0/1572AB8");
   EXPECT_EQ(m.commit_micros, 0x00026D9B1F9F8C80 + 946'684'800'000'000);
-  ASSERT_TRUE(parse_pgoutput(bytes = "C\0\0\0\0\0\x01\x57\x2A\xB8\0\0\0\0\x01\x57\x2A\xE8\0\x02\x6D\x9B\x1F\x9F\x8C\x80"s, m));
+  ASSERT_TRUE(
+      parse_pgoutput(bytes = "C\0\0\0\0\0\x01\x57\x2A\xB8\0\0\0\0\x01\x57\x2A\xE8\0\x02\x6D\x9B\x1F\x9F\x8C\x80"s, m));
   EXPECT_EQ(format_lsn(m.end_lsn), "0/1572AE8");
-  ASSERT_TRUE(parse_pgoutput(bytes = "R\0\0\x40\x01public\0t\0d\0\x02\x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF\0v\0\0\0\0\x19\xFF\xFF\xFF\xFF"s, m));
+  ASSERT_TRUE(parse_pgoutput(
+      bytes = "R\0\0\x40\x01public\0t\0d\0\x02\x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF\0v\0\0\0\0\x19\xFF\xFF\xFF\xFF"s, m));
   EXPECT_EQ(m.relation, 0x4001u);
   EXPECT_EQ(m.schema, "public");
   ASSERT_EQ(m.columns.size(), 2u);
@@ -40,12 +42,17 @@ TEST(PgOutput, golden_messages) {
 }
 
 TEST(PgOutput, every_cut_of_a_message_is_refused) {
-  const std::string whole[] = {"B\0\0\0\0\x01\x57\x2A\xB8\0\x02\x6D\x9B\x1F\x9F\x8C\x80\0\0\x02\xE5"s, "R\0\0\x40\x01public\0t\0d\0\x01\x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF"s,
-                               "I\0\0\x40\x01N\0\x02t\0\0\0\x01\x37n"s, "U\0\0\x40\x01K\0\x01t\0\0\0\x01\x37N\0\x01u"s, "D\0\0\x40\x01K\0\x01t\0\0\0\x01\x37"s, "T\0\0\0\x01\0\0\0\0\x07"s};
+  const std::string whole[] = {"B\0\0\0\0\x01\x57\x2A\xB8\0\x02\x6D\x9B\x1F\x9F\x8C\x80\0\0\x02\xE5"s,
+                               "R\0\0\x40\x01public\0t\0d\0\x01\x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF"s,
+                               "I\0\0\x40\x01N\0\x02t\0\0\0\x01\x37n"s,
+                               "U\0\0\x40\x01K\0\x01t\0\0\0\x01\x37N\0\x01u"s,
+                               "D\0\0\x40\x01K\0\x01t\0\0\0\x01\x37"s,
+                               "T\0\0\0\x01\0\0\0\0\x07"s};
   PgOutputMessage m;
   for (const std::string& bytes : whole) {
     EXPECT_TRUE(parse_pgoutput(bytes, m));
-    for (std::size_t length = 0; length < bytes.size(); ++length) EXPECT_FALSE(parse_pgoutput(bytes.substr(0, length), m)) << bytes[0] << " cut at " << length;
+    for (std::size_t length = 0; length < bytes.size(); ++length)
+      EXPECT_FALSE(parse_pgoutput(bytes.substr(0, length), m)) << bytes[0] << " cut at " << length;
     EXPECT_FALSE(parse_pgoutput(bytes + "x", m)) << bytes[0];
   }
   EXPECT_FALSE(parse_pgoutput("S", m));
@@ -78,12 +85,18 @@ StreamTable table(const std::string& name, std::uint32_t oid) {
 
 class Assembler : public ::testing::Test {
  protected:
-  StreamAssembler assembler{{table("t", 7)}, {}, 1, Lsn(100), true, [this](const SourceTable&, const std::vector<std::string>& names) -> Result<std::vector<SourceColumn>> {
-                              std::vector<SourceColumn> found;
-                              for (const SourceColumn& c : catalog)
-                                if (std::find(names.begin(), names.end(), c.name) != names.end()) found.push_back(c);
-                              return found;
-                            }};
+  StreamAssembler assembler{
+      {table("t", 7)},
+      {},
+      1,
+      Lsn(100),
+      true,
+      [this](const SourceTable&, const std::vector<std::string>& names) -> Result<std::vector<SourceColumn>> {
+        std::vector<SourceColumn> found;
+        for (const SourceColumn& c : catalog)
+          if (std::find(names.begin(), names.end(), c.name) != names.end()) found.push_back(c);
+        return found;
+      }};
   std::vector<SourceColumn> catalog;
 
   void apply(const std::string& message) {
@@ -119,7 +132,9 @@ TEST_F(Assembler, ordinals_count_the_rows_of_all_tables) {
   ASSERT_EQ(output.slices.size(), 1u);
   const data::TableSlice& slice = output.slices[0].slice;
   std::vector<std::string> seen;
-  for (std::size_t i = 0; i < slice.row_count(); ++i) seen.push_back(slice.sequence(i).sections() + (slice.kind(i) == data::ChangeKind::kDelete ? "-" : "+") + print_cell(slice.columns[0], i));
+  for (std::size_t i = 0; i < slice.row_count(); ++i)
+    seen.push_back(slice.sequence(i).sections() + (slice.kind(i) == data::ChangeKind::kDelete ? "-" : "+") +
+                   print_cell(slice.columns[0], i));
   EXPECT_EQ(seen, (std::vector<std::string>{"1/C8/3+1", "1/C8/7-1", "1/C8/8+2", "1/C8/9-2"}));
   EXPECT_EQ(assembler.ignored_rows(), 2u);
   EXPECT_FALSE(assembler.has_output());
@@ -171,20 +186,25 @@ class LargeValues : public Assembler {
   std::vector<std::string> fill() {
     auto output = assembler.take();
     SliceInMaking& making = output.slices.at(0);
-    const auto outcome = fill_large_values(making, [&](const SourceTable&, const RowPlan&, const std::vector<std::uint32_t>& columns, const std::vector<const std::vector<std::string>*>& keys) -> Result<FoundValues> {
-      EXPECT_EQ(columns, std::vector<std::uint32_t>{1});
-      FoundValues found;
-      for (const auto* key : keys) {
-        asked.push_back(key->front());
-        const auto at = source.find(key->front());
-        found.cells.push_back(at == source.end() ? std::vector<Cell>{} : std::vector<Cell>{Cell{'t', at->second}});
-      }
-      return found;
-    });
+    const auto outcome = fill_large_values(
+        making,
+        [&](const SourceTable&, const RowPlan&, const std::vector<std::uint32_t>& columns,
+            const std::vector<const std::vector<std::string>*>& keys) -> Result<FoundValues> {
+          EXPECT_EQ(columns, std::vector<std::uint32_t>{1});
+          FoundValues found;
+          for (const auto* key : keys) {
+            asked.push_back(key->front());
+            const auto at = source.find(key->front());
+            found.cells.push_back(at == source.end() ? std::vector<Cell>{} : std::vector<Cell>{Cell{'t', at->second}});
+          }
+          return found;
+        });
     EXPECT_TRUE(outcome);
     std::vector<std::string> rows;
     const data::TableSlice& slice = making.slice;
-    for (std::size_t i = 0; i < slice.row_count(); ++i) rows.push_back((slice.kind(i) == data::ChangeKind::kDelete ? "-" : "+") + print_cell(slice.columns[0], i) + ":" + print_cell(slice.columns[1], i));
+    for (std::size_t i = 0; i < slice.row_count(); ++i)
+      rows.push_back((slice.kind(i) == data::ChangeKind::kDelete ? "-" : "+") + print_cell(slice.columns[0], i) + ":" +
+                     print_cell(slice.columns[1], i));
     EXPECT_EQ(slice.sequences.size(), slice.row_count());
     return rows;
   }
@@ -232,10 +252,12 @@ TEST(LargeValueLookup, asks_by_arrays_of_the_keys_own_types) {
   t.table.key = {1, 0};
   const auto plan = make_row_plan(t.table, t.schema, {});
   EXPECT_EQ(lookup_sql(t.table, *plan, {1}),
-            "SELECT keys.place, found.* FROM unnest($1::text[], $2::int4[]) WITH ORDINALITY AS keys(key_0, key_1, place) CROSS JOIN LATERAL (SELECT \"v\" FROM ONLY \"public\".\"t\" AS source_row "
+            "SELECT keys.place, found.* FROM unnest($1::text[], $2::int4[]) WITH ORDINALITY AS keys(key_0, key_1, "
+            "place) CROSS JOIN LATERAL (SELECT \"v\" FROM ONLY \"public\".\"t\" AS source_row "
             "WHERE \"v\" = keys.key_0 AND \"id\" = keys.key_1) AS found");
   const std::vector<std::string> one = {"a\"b\\", "1"}, two = {"", "2"};
-  EXPECT_EQ(lookup_parameters(t.table, {&one, &two}), (std::vector<std::optional<std::string>>{R"({"a\"b\\",""})", R"({"1","2"})"}));
+  EXPECT_EQ(lookup_parameters(t.table, {&one, &two}),
+            (std::vector<std::optional<std::string>>{R"({"a\"b\\",""})", R"({"1","2"})"}));
 }
 
 }  // namespace

@@ -105,8 +105,10 @@ std::string render_timetz(std::string_view bytes) {
   const int seconds = std::abs(west);
   char zone[16];
   int length = std::snprintf(zone, sizeof zone, "%c%02d", west > 0 ? '-' : '+', seconds / 3600);
-  if (seconds % 3600 != 0) length += std::snprintf(zone + length, sizeof zone - static_cast<std::size_t>(length), ":%02d", seconds / 60 % 60);
-  if (seconds % 60 != 0) std::snprintf(zone + length, sizeof zone - static_cast<std::size_t>(length), ":%02d", seconds % 60);
+  if (seconds % 3600 != 0)
+    length += std::snprintf(zone + length, sizeof zone - static_cast<std::size_t>(length), ":%02d", seconds / 60 % 60);
+  if (seconds % 60 != 0)
+    std::snprintf(zone + length, sizeof zone - static_cast<std::size_t>(length), ":%02d", seconds % 60);
   return time_text(micros) + zone;
 }
 
@@ -128,11 +130,16 @@ std::string render_interval(std::string_view bytes) {
   part(value.months % 12, "mon");
   part(value.days, "day");
   if (!out.empty() && value.micros == 0) return out;
-  const std::uint64_t micros = value.micros < 0 ? 0 - static_cast<std::uint64_t>(value.micros) : static_cast<std::uint64_t>(value.micros);
+  const std::uint64_t micros =
+      value.micros < 0 ? 0 - static_cast<std::uint64_t>(value.micros) : static_cast<std::uint64_t>(value.micros);
   const std::uint64_t seconds = micros / 1'000'000;
   char text[48];
-  std::snprintf(text, sizeof text, "%s%02llu:%02d:%02d", value.micros < 0 ? "-" : negative_before ? "+" : "", static_cast<unsigned long long>(seconds / 3600),
-                static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
+  std::snprintf(text, sizeof text, "%s%02llu:%02d:%02d",
+                value.micros < 0  ? "-"
+                : negative_before ? "+"
+                                  : "",
+                static_cast<unsigned long long>(seconds / 3600), static_cast<int>(seconds / 60 % 60),
+                static_cast<int>(seconds % 60));
   if (!out.empty()) out += ' ';
   return out + text + fraction_text(static_cast<std::int64_t>(micros % 1'000'000));
 }
@@ -155,7 +162,9 @@ std::string ipv6_text(std::string_view address) {
       continue;
     }
     if (i != 0) out += ':';
-    const bool dotted = i == 6 && best == 0 && (best_length == 6 || (best_length == 7 && words[7] != 1) || (best_length == 5 && words[5] == 0xFFFF));
+    const bool dotted =
+        i == 6 && best == 0 &&
+        (best_length == 6 || (best_length == 7 && words[7] != 1) || (best_length == 5 && words[5] == 0xFFFF));
     char text[20];
     if (dotted) {
       std::snprintf(text, sizeof text, "%u.%u.%u.%u", words[6] >> 8, words[6] & 255, words[7] >> 8, words[7] & 255);
@@ -180,8 +189,9 @@ std::string render_inet(std::string_view bytes) {
   std::string out;
   if (four) {
     char text[20];
-    std::snprintf(text, sizeof text, "%u.%u.%u.%u", static_cast<unsigned char>(address[0]), static_cast<unsigned char>(address[1]),
-                  static_cast<unsigned char>(address[2]), static_cast<unsigned char>(address[3]));
+    std::snprintf(text, sizeof text, "%u.%u.%u.%u", static_cast<unsigned char>(address[0]),
+                  static_cast<unsigned char>(address[1]), static_cast<unsigned char>(address[2]),
+                  static_cast<unsigned char>(address[3]));
     out = text;
   } else {
     out = ipv6_text(address);
@@ -215,14 +225,18 @@ std::string render_vector(std::string_view bytes) {
 
 bool needs_quotes(std::string_view element, char delimiter) {
   if (element.empty()) return true;
-  if (element.size() == 4 && (element[0] | 32) == 'n' && (element[1] | 32) == 'u' && (element[2] | 32) == 'l' && (element[3] | 32) == 'l') return true;
+  if (element.size() == 4 && (element[0] | 32) == 'n' && (element[1] | 32) == 'u' && (element[2] | 32) == 'l' &&
+      (element[3] | 32) == 'l')
+    return true;
   for (const char c : element)
-    if (c == '{' || c == '}' || c == '"' || c == '\\' || c == delimiter || c == ' ' || (c >= '\t' && c <= '\r')) return true;
+    if (c == '{' || c == '}' || c == '"' || c == '\\' || c == delimiter || c == ' ' || (c >= '\t' && c <= '\r'))
+      return true;
   return false;
 }
 
 // The elements from `in` as nested braces; `level` counts dimensions from the outside.
-void render_dimension(const Codec& codec, WireReader& in, const std::int32_t* lengths, int dimensions, int level, std::string& out) {
+void render_dimension(const Codec& codec, WireReader& in, const std::int32_t* lengths, int dimensions, int level,
+                      std::string& out) {
   out += '{';
   for (std::int32_t i = 0; i < lengths[level] && !in.failed(); ++i) {
     if (i > 0) out += codec.delimiter;
@@ -293,8 +307,10 @@ std::string render_text(const Codec& codec, std::string_view bytes) {
     case ValueKind::kInt4: return integer_text<std::int32_t>(bytes);
     case ValueKind::kInt8: return integer_text<std::int64_t>(bytes);
     case ValueKind::kOid: return integer_text<std::uint32_t>(bytes);
-    case ValueKind::kFloat4: return bytes.size() == 4 ? float_text(std::bit_cast<float>(read_big_endian<std::uint32_t>(bytes.data()))) : "";
-    case ValueKind::kFloat8: return bytes.size() == 8 ? float_text(std::bit_cast<double>(read_big_endian<std::uint64_t>(bytes.data()))) : "";
+    case ValueKind::kFloat4:
+      return bytes.size() == 4 ? float_text(std::bit_cast<float>(read_big_endian<std::uint32_t>(bytes.data()))) : "";
+    case ValueKind::kFloat8:
+      return bytes.size() == 8 ? float_text(std::bit_cast<double>(read_big_endian<std::uint64_t>(bytes.data()))) : "";
     case ValueKind::kBool: return bytes.size() != 1 ? "" : bytes.front() != 0 ? "t" : "f";
     case ValueKind::kNumeric:
     case ValueKind::kBigNumeric: return render_numeric(bytes);
@@ -313,7 +329,8 @@ std::string render_text(const Codec& codec, std::string_view bytes) {
     case ValueKind::kTimetz: return render_timetz(bytes);
     case ValueKind::kInet: return render_inet(bytes);
     case ValueKind::kMacaddr: return bytes.size() == 6 || bytes.size() == 8 ? hex_text(bytes, ":") : std::string();
-    case ValueKind::kPgLsn: return bytes.size() == 8 ? format_lsn(Lsn(read_big_endian<std::uint64_t>(bytes.data()))) : std::string();
+    case ValueKind::kPgLsn:
+      return bytes.size() == 8 ? format_lsn(Lsn(read_big_endian<std::uint64_t>(bytes.data()))) : std::string();
     case ValueKind::kBit: return render_bit(bytes);
     case ValueKind::kVector: return render_vector(bytes);
     case ValueKind::kArray: return render_array(codec, bytes);

@@ -4,7 +4,8 @@
 
 namespace flytt::postgres {
 
-std::shared_ptr<const RowPlan> make_row_plan(const SourceTable& table, std::shared_ptr<const data::SliceSchema> schema, const ValueRules& rules) {
+std::shared_ptr<const RowPlan> make_row_plan(const SourceTable& table, std::shared_ptr<const data::SliceSchema> schema,
+                                             const ValueRules& rules) {
   auto plan = std::make_shared<RowPlan>();
   plan->schema = std::move(schema);
   for (const SourceColumn& column : table.columns) plan->codecs.push_back(make_codec(column.type, rules));
@@ -25,8 +26,10 @@ data::TableSlice RowBuilder::take() {
 
 void RowBuilder::append_missing(std::size_t column) {
   data::Column& out = slice_.columns[column];
-  if (out.layout() == data::Layout::kList) out.close_list();
-  else out.append_null();
+  if (out.layout() == data::Layout::kList)
+    out.close_list();
+  else
+    out.append_null();
 }
 
 std::string RowBuilder::key_text(const std::vector<Cell>& cells) const {
@@ -39,11 +42,14 @@ std::string RowBuilder::key_text(const std::vector<Cell>& cells) const {
   return out;
 }
 
-Result<bool> RowBuilder::refuse(std::size_t column, Verdict verdict, const std::vector<Cell>& cells, data::Sequence sequence) {
+Result<bool> RowBuilder::refuse(std::size_t column, Verdict verdict, const std::vector<Cell>& cells,
+                                data::Sequence sequence) {
   const data::Field& field = plan_->schema->table.fields[column];
   if (verdict == Verdict::kMalformed) {
-    return Error(ErrorCode::kCorrupt, "a value of " + plan_->schema->source_table + "." + field.name + " does not have the form of its type; was the column altered just now?")
-        .side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+    return Error(ErrorCode::kCorrupt, "a value of " + plan_->schema->source_table + "." + field.name +
+                                          " does not have the form of its type; was the column altered just now?")
+        .side(base::Side::kSource)
+        .retry(base::Retry::kAfterBackoff);
   }
   data::Rejection rejection;
   rejection.key = key_text(cells);

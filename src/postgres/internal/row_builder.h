@@ -21,9 +21,10 @@ struct Cell {
 // How the columns of one table are read. Immutable; shared by all builders of a schema version.
 struct RowPlan {
   std::shared_ptr<const data::SliceSchema> schema;
-  std::vector<Codec> codecs;   // one per field
+  std::vector<Codec> codecs;  // one per field
 };
-std::shared_ptr<const RowPlan> make_row_plan(const SourceTable& table, std::shared_ptr<const data::SliceSchema> schema, const ValueRules& rules);
+std::shared_ptr<const RowPlan> make_row_plan(const SourceTable& table, std::shared_ptr<const data::SliceSchema> schema,
+                                             const ValueRules& rules);
 
 class RowBuilder {
  public:

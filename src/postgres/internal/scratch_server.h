@@ -28,7 +28,8 @@ class ScratchServer {
   static ScratchServer& shared();
 
   int port() const { return port_; }
-  ConnectionSettings settings(std::string_view database, std::string_view user = "postgres", std::string_view password = {}) const;
+  ConnectionSettings settings(std::string_view database, std::string_view user = "postgres",
+                              std::string_view password = {}) const;
 
  private:
   std::string folder_;
@@ -43,7 +44,9 @@ class ScratchDatabase {
   ~ScratchDatabase();
 
   const std::string& name() const { return name_; }
-  ConnectionSettings settings(std::string_view user = "postgres", std::string_view password = {}) const { return server_.settings(name_, user, password); }
+  ConnectionSettings settings(std::string_view user = "postgres", std::string_view password = {}) const {
+    return server_.settings(name_, user, password);
+  }
   // Runs SQL (any number of statements); stops the test program when it fails.
   Rows sql(std::string_view text);
   std::string value(std::string_view text);  // the first cell of the answer

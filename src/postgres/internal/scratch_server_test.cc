@@ -77,15 +77,19 @@ ScratchServer::ScratchServer(const std::vector<std::string>& settings) : port_(f
   }
   const std::string data = folder_ + "/data", log = folder_ + "/log";
   int status = 0;
-  const pid_t init = start({std::string(kPrograms) + "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"}, log);
+  const pid_t init = start({std::string(kPrograms) + "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E",
+                            "UTF8", "--locale=C.UTF-8", "--no-sync"},
+                           log);
   CHECK(::waitpid(init, &status, 0) == init);
   if (status != 0) print_file(log);
   CHECK(status == 0);
   {
     std::ofstream rules(data + "/pg_hba.conf");
-    rules << "host all with_password all scram-sha-256\nhost all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n";
+    rules << "host all with_password all scram-sha-256\nhost all all 127.0.0.1/32 trust\nhost replication all "
+             "127.0.0.1/32 trust\n";
     std::ofstream configuration(data + "/postgresql.conf", std::ios::app);
-    configuration << "listen_addresses = '127.0.0.1'\nport = " << port_ << "\nunix_socket_directories = ''\nfsync = off\nwal_level = logical\n"
+    configuration << "listen_addresses = '127.0.0.1'\nport = " << port_
+                  << "\nunix_socket_directories = ''\nfsync = off\nwal_level = logical\n"
                   << "max_wal_senders = 20\nmax_replication_slots = 20\nautovacuum = off\nlog_min_messages = fatal\n";
     for (const std::string& line : settings) configuration << line << '\n';
   }
@@ -116,11 +120,13 @@ ScratchPooler::ScratchPooler(const ScratchServer& server) : port_(free_port()) {
   folder_ = pattern;
   {
     std::ofstream configuration(folder_ + "/pgbouncer.ini");
-    configuration << "[databases]\n* = host=127.0.0.1 port=" << server.port() << " user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = " << port_
+    configuration << "[databases]\n* = host=127.0.0.1 port=" << server.port()
+                  << " user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = " << port_
                   << "\nauth_type = any\nunix_socket_dir =\nignore_startup_parameters = extra_float_digits\n";
   }
   std::filesystem::permissions(folder_, std::filesystem::perms::all);
-  std::filesystem::permissions(folder_ + "/pgbouncer.ini", std::filesystem::perms::owner_read | std::filesystem::perms::others_read);
+  std::filesystem::permissions(folder_ + "/pgbouncer.ini",
+                               std::filesystem::perms::owner_read | std::filesystem::perms::others_read);
   pid_ = start({"/usr/sbin/pgbouncer", folder_ + "/pgbouncer.ini"}, folder_ + "/log");
   int status = 0;
   const base::Deadline limit = patience();
@@ -142,7 +148,8 @@ ScratchPooler::~ScratchPooler() {
 }
 
 ConnectionSettings ScratchPooler::settings(std::string_view database) const {
-  return ConnectionSettings{base::Secret("postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + std::string(database)), "flytt"};
+  return ConnectionSettings{
+      base::Secret("postgresql://postgres@127.0.0.1:" + std::to_string(port_) + "/" + std::string(database)), "flytt"};
 }
 
 ScratchServer& ScratchServer::shared() {
@@ -150,7 +157,8 @@ ScratchServer& ScratchServer::shared() {
   return server;
 }
 
-ConnectionSettings ScratchServer::settings(std::string_view database, std::string_view user, std::string_view password) const {
+ConnectionSettings ScratchServer::settings(std::string_view database, std::string_view user,
+                                           std::string_view password) const {
   std::string url = "postgresql://" + std::string(user);
   if (!password.empty()) url += ":" + std::string(password);
   url += "@127.0.0.1:" + std::to_string(port_) + "/" + std::string(database);
@@ -174,14 +182,22 @@ ScratchDatabase::~ScratchDatabase() {
   auto admin = Client::connect(server_.settings("postgres"), Client::Mode::kNormal, test_clock(), patience());
   CHECK(admin.has_value());
   // Walsenders of a test that failed half-way may still hold a slot.
-  static_cast<void>((*admin)->query("SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots WHERE active AND database = '" + name_ + "'", patience(), "end walsenders"));
-  CHECK((*admin)->query("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '" + name_ + "'", patience(), "drop slots").has_value());
+  static_cast<void>((*admin)->query(
+      "SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots WHERE active AND database = '" + name_ +
+          "'",
+      patience(), "end walsenders"));
+  CHECK((*admin)
+            ->query(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '" + name_ + "'",
+                patience(), "drop slots")
+            .has_value());
   // The database goes with the server; dropping it would wait for a checkpoint.
 }
 
 Rows ScratchDatabase::sql(std::string_view text) {
   auto rows = client_->query(text, patience(), "run a test's statement");
-  if (!rows) std::fprintf(stderr, "%.*s\n%s\n", static_cast<int>(text.size()), text.data(), rows.error().text().c_str());
+  if (!rows)
+    std::fprintf(stderr, "%.*s\n%s\n", static_cast<int>(text.size()), text.data(), rows.error().text().c_str());
   CHECK(rows.has_value());
   return std::move(*rows);
 }

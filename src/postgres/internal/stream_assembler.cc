@@ -9,7 +9,8 @@ namespace flytt::postgres {
 using data::ChangeKind;
 using data::Sequence;
 
-StreamAssembler::StreamAssembler(std::vector<StreamTable> tables, ValueRules rules, std::uint16_t epoch, Lsn start, bool binary, ColumnLookup lookup)
+StreamAssembler::StreamAssembler(std::vector<StreamTable> tables, ValueRules rules, std::uint16_t epoch, Lsn start,
+                                 bool binary, ColumnLookup lookup)
     : rules_(rules), epoch_(epoch), binary_(binary), lookup_(std::move(lookup)), restart_(start) {
   for (StreamTable& given : tables) {
     auto state = std::make_unique<TableState>();
@@ -38,9 +39,7 @@ Status StreamAssembler::apply(std::string_view bytes) {
     case 'R': return apply_relation(message_);
     case 'I':
     case 'U':
-    case 'D':
-      bytes_ += bytes.size();
-      return apply_row(message_);
+    case 'D': bytes_ += bytes.size(); return apply_row(message_);
     case 'T': apply_truncate(message_); return ok();
     default: return ok();
   }
@@ -56,7 +55,9 @@ Status StreamAssembler::apply_row(const PgOutputMessage& message) {
   const Sequence sequence = next_sequence();
   const auto found = by_oid_.find(message.relation);
   if (found == by_oid_.end()) {
-    return Error(ErrorCode::kCorrupt, "the change stream has a row of a table that it did not describe").side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+    return Error(ErrorCode::kCorrupt, "the change stream has a row of a table that it did not describe")
+        .side(base::Side::kSource)
+        .retry(base::Retry::kAfterBackoff);
   }
   TableState* state = found->second;
   if (state == nullptr || state->stopped || state->skipped) {
@@ -75,12 +76,18 @@ Status StreamAssembler::apply_row(const PgOutputMessage& message) {
 
 Status StreamAssembler::check_width(const TableState& state, const std::vector<Cell>& cells) const {
   if (cells.size() == state.columns_sent) return ok();
-  return Error(ErrorCode::kCorrupt, "a row of " + state.table->full_name() + " in the change stream has another number of columns than was announced").side(base::Side::kSource).retry(base::Retry::kAfterBackoff);
+  return Error(ErrorCode::kCorrupt, "a row of " + state.table->full_name() +
+                                        " in the change stream has another number of columns than was announced")
+      .side(base::Side::kSource)
+      .retry(base::Retry::kAfterBackoff);
 }
 
-Status StreamAssembler::apply_insert(TableState& state, Sequence sequence) { return append_upsert(state, cells_, sequence, std::nullopt); }
+Status StreamAssembler::apply_insert(TableState& state, Sequence sequence) {
+  return append_upsert(state, cells_, sequence, std::nullopt);
+}
 
-Status StreamAssembler::apply_update(TableState& state, const PgOutputMessage& message, Sequence sequence, Sequence next) {
+Status StreamAssembler::apply_update(TableState& state, const PgOutputMessage& message, Sequence sequence,
+                                     Sequence next) {
   const auto& key = state.plan->schema->table.key;
   bool key_changed = false;
   if (message.old_form != 0) {
@@ -89,8 +96,10 @@ Status StreamAssembler::apply_update(TableState& state, const PgOutputMessage& m
     for (const std::uint32_t index : key) {
       if (index >= old_cells.size()) continue;
       Cell& cell = cells_[index];
-      if (cell.form == 'u') cell = old_cells[index];
-      else key_changed = key_changed || cell.form != old_cells[index].form || cell.bytes != old_cells[index].bytes;
+      if (cell.form == 'u')
+        cell = old_cells[index];
+      else
+        key_changed = key_changed || cell.form != old_cells[index].form || cell.bytes != old_cells[index].bytes;
     }
     for (std::size_t i = 0; i < old_cells.size() && message.old_form == 'O'; ++i)
       if (cells_[i].form == 'u') cells_[i] = old_cells[i];
@@ -127,7 +136,8 @@ RowBuilder& StreamAssembler::open(TableState& state) {
   return *state.builder;
 }
 
-Status StreamAssembler::append_upsert(TableState& state, const std::vector<Cell>& cells, Sequence sequence, std::optional<std::uint32_t> moved_from) {
+Status StreamAssembler::append_upsert(TableState& state, const std::vector<Cell>& cells, Sequence sequence,
+                                      std::optional<std::uint32_t> moved_from) {
   RowBuilder& builder = open(state);
   TRY(const bool kept, builder.append(cells, sequence));
   if (!kept) return ok();
@@ -141,7 +151,8 @@ Status StreamAssembler::append_upsert(TableState& state, const std::vector<Cell>
   if (waiting.columns.empty()) return ok();
   waiting.row = static_cast<std::uint32_t>(builder.rows() - 1);
   waiting.moved_from = moved_from;
-  for (const std::uint32_t index : state.plan->schema->table.key) waiting.key.push_back(cell_text(state.plan->codecs[index], cells[index]));
+  for (const std::uint32_t index : state.plan->schema->table.key)
+    waiting.key.push_back(cell_text(state.plan->codecs[index], cells[index]));
   state.waiting.push_back(std::move(waiting));
   ++waiting_rows_;
   return ok();
@@ -167,10 +178,12 @@ void StreamAssembler::apply_truncate(const PgOutputMessage& message) {
   const Sequence sequence = next_sequence();
   for (const std::uint32_t oid : message.relations) {
     const auto found = by_oid_.find(oid);
-    if (found == by_oid_.end() || found->second == nullptr || found->second->stopped || found->second->skipped) continue;
+    if (found == by_oid_.end() || found->second == nullptr || found->second->stopped || found->second->skipped)
+      continue;
     const TableState& state = *found->second;
     newest_commit_micros_ = std::max(newest_commit_micros_, commit_micros_);
-    events_.push_back({flow::TableEvent::Kind::kTruncated, state.table->full_name(), sequence, "the table was truncated at the source; resync it"});
+    events_.push_back({flow::TableEvent::Kind::kTruncated, state.table->full_name(), sequence,
+                       "the table was truncated at the source; resync it"});
   }
 }
 

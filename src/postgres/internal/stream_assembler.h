@@ -23,9 +23,11 @@ namespace flytt::postgres {
 class StreamAssembler {
  public:
   // Looks the named columns of a table up in the catalog as it is now; leaves out those that are not there any more.
-  using ColumnLookup = std::function<Result<std::vector<SourceColumn>>(const SourceTable& table, const std::vector<std::string>& names)>;
+  using ColumnLookup =
+      std::function<Result<std::vector<SourceColumn>>(const SourceTable& table, const std::vector<std::string>& names)>;
 
-  StreamAssembler(std::vector<StreamTable> tables, ValueRules rules, std::uint16_t epoch, Lsn start, bool binary, ColumnLookup lookup);
+  StreamAssembler(std::vector<StreamTable> tables, ValueRules rules, std::uint16_t epoch, Lsn start, bool binary,
+                  ColumnLookup lookup);
 
   Status apply(std::string_view message);
   // A keepalive's place: everything before it was sent. Ignored inside a transaction.
@@ -54,9 +56,9 @@ class StreamAssembler {
     std::shared_ptr<const SourceTable> table;
     std::shared_ptr<const RowPlan> plan;
     Lsn covered_until;
-    std::size_t columns_sent = 0;       // by the newest relation message; the rest are NULL
-    bool stopped = false;               // an event said so
-    bool skipped = false;               // its shape does not fit, but a copy covers it
+    std::size_t columns_sent = 0;  // by the newest relation message; the rest are NULL
+    bool stopped = false;          // an event said so
+    bool skipped = false;          // its shape does not fit, but a copy covers it
     std::unique_ptr<RowBuilder> builder;
     std::vector<WaitingRow> waiting;
     bool is_open = false;
@@ -76,7 +78,8 @@ class StreamAssembler {
   Status apply_delete(TableState& state, const PgOutputMessage& message, data::Sequence sequence);
   void apply_truncate(const PgOutputMessage& message);
   Status check_width(const TableState& state, const std::vector<Cell>& cells) const;
-  Status append_upsert(TableState& state, const std::vector<Cell>& cells, data::Sequence sequence, std::optional<std::uint32_t> moved_from);
+  Status append_upsert(TableState& state, const std::vector<Cell>& cells, data::Sequence sequence,
+                       std::optional<std::uint32_t> moved_from);
   Result<bool> append_delete(TableState& state, const std::vector<Cell>& cells, data::Sequence sequence);
   RowBuilder& open(TableState& state);
   void finish(TableState& state);
@@ -88,7 +91,7 @@ class StreamAssembler {
   ColumnLookup lookup_;
   std::vector<std::unique_ptr<TableState>> tables_;
   std::unordered_map<std::string, TableState*> by_name_;
-  std::unordered_map<std::uint32_t, TableState*> by_oid_;   // nullptr: known and not wanted
+  std::unordered_map<std::uint32_t, TableState*> by_oid_;  // nullptr: known and not wanted
 
   PgOutputMessage message_;
   std::vector<Cell> cells_, key_cells_;
@@ -97,7 +100,7 @@ class StreamAssembler {
   std::uint64_t row_index_ = 0;
   std::int64_t commit_micros_ = 0, newest_commit_micros_ = 0;
 
-  std::vector<TableState*> open_;            // in the order in which their slices were opened
+  std::vector<TableState*> open_;  // in the order in which their slices were opened
   std::vector<SliceInMaking> finished_;
   std::vector<flow::TableEvent> events_;
   std::size_t rows_ = 0, bytes_ = 0, waiting_rows_ = 0;

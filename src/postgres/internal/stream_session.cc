@@ -13,14 +13,19 @@ Status CatalogLookup::connect() {
   return ok();
 }
 
-Result<std::vector<SourceColumn>> CatalogLookup::columns(const SourceTable& table, const std::vector<std::string>& names) {
+Result<std::vector<SourceColumn>> CatalogLookup::columns(const SourceTable& table,
+                                                         const std::vector<std::string>& names) {
   const base::Deadline deadline = clock_.in(kLookupPatience);
   TRY_STATUS(connect());
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ", ") + quote_literal(name);
-  TRY(const Rows rows, client_->query("SELECT attname, attnum, attnotnull, atthasdef OR atthasmissing, atttypid, atttypmod, pg_catalog.format_type(atttypid, atttypmod) "
-                                      "FROM pg_catalog.pg_attribute WHERE attrelid = " + std::to_string(table.oid) + " AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attname IN (" + list + ")",
-                                      deadline, "look at the columns of " + table.full_name()));
+  TRY(const Rows rows,
+      client_->query("SELECT attname, attnum, attnotnull, atthasdef OR atthasmissing, atttypid, atttypmod, "
+                     "pg_catalog.format_type(atttypid, atttypmod) "
+                     "FROM pg_catalog.pg_attribute WHERE attrelid = " +
+                         std::to_string(table.oid) +
+                         " AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attname IN (" + list + ")",
+                     deadline, "look at the columns of " + table.full_name()));
   std::vector<SourceColumn> out;
   for (int row = 0; row < rows.size(); ++row) {
     const auto oid = static_cast<std::uint32_t>(rows.number(row, 4));
@@ -39,18 +44,24 @@ Result<std::vector<SourceColumn>> CatalogLookup::columns(const SourceTable& tabl
   return out;
 }
 
-Result<FoundValues> CatalogLookup::find_values(const SourceTable& table, const RowPlan& plan, const std::vector<std::uint32_t>& columns,
+Result<FoundValues> CatalogLookup::find_values(const SourceTable& table, const RowPlan& plan,
+                                               const std::vector<std::uint32_t>& columns,
                                                const std::vector<const std::vector<std::string>*>& keys) {
   const base::Deadline deadline = clock_.in(kLookupPatience);
   TRY_STATUS(connect());
-  TRY(Rows rows, client_->query_binary(lookup_sql(table, plan, columns), deadline, "look up unchanged large values of " + table.full_name(), lookup_parameters(table, keys)));
+  TRY(Rows rows,
+      client_->query_binary(lookup_sql(table, plan, columns), deadline,
+                            "look up unchanged large values of " + table.full_name(), lookup_parameters(table, keys)));
   auto owner = std::make_shared<const Rows>(std::move(rows));
   FoundValues found;
   found.cells.resize(keys.size());
   for (int row = 0; row < owner->size(); ++row) {
     const std::string_view place = owner->view(row, 0);
-    const auto key = place.size() == 8 ? static_cast<std::size_t>(read_big_endian<std::int64_t>(place.data())) - 1 : keys.size();
-    if (key >= keys.size()) return Error(ErrorCode::kBug, "the lookup of large values of " + table.full_name() + " brought a row that was not asked for");
+    const auto key =
+        place.size() == 8 ? static_cast<std::size_t>(read_big_endian<std::int64_t>(place.data())) - 1 : keys.size();
+    if (key >= keys.size())
+      return Error(ErrorCode::kBug,
+                   "the lookup of large values of " + table.full_name() + " brought a row that was not asked for");
     if (!found.cells[key].empty()) continue;  // a key that compares equal to several rows
     for (std::size_t i = 0; i < columns.size(); ++i) {
       const int column = static_cast<int>(i) + 1;
@@ -64,7 +75,10 @@ Result<FoundValues> CatalogLookup::find_values(const SourceTable& table, const R
 }
 
 Status CatalogLookup::fill(SliceInMaking& making) {
-  TRY(const FillOutcome outcome, fill_large_values(making, [this](const auto& table, const auto& plan, const auto& columns, const auto& keys) { return find_values(table, plan, columns, keys); }));
+  TRY(const FillOutcome outcome,
+      fill_large_values(making, [this](const auto& table, const auto& plan, const auto& columns, const auto& keys) {
+        return find_values(table, plan, columns, keys);
+      }));
   // A mean that follows quickly upwards and slowly downwards.
   if (outcome.looked_up_keys == 0) return ok();
   const std::size_t seen = outcome.looked_up_bytes / outcome.looked_up_keys + 1;
@@ -72,16 +86,27 @@ Status CatalogLookup::fill(SliceInMaking& making) {
   return ok();
 }
 
-std::size_t CatalogLookup::waiting_rows_max(std::size_t batch_bytes_max) const { return std::clamp<std::size_t>(batch_bytes_max / bytes_per_row_, 1, kLookupRowsMax); }
+std::size_t CatalogLookup::waiting_rows_max(std::size_t batch_bytes_max) const {
+  return std::clamp<std::size_t>(batch_bytes_max / bytes_per_row_, 1, kLookupRowsMax);
+}
 
 Status check_slot(const std::string& name, const std::optional<SlotFacts>& slot, Lsn from) {
-  const auto refuse = [&](ErrorCode code, const std::string& why) { return Error(code, "the replication slot " + name + " " + why).side(base::Side::kSource).retry(base::Retry::kAfterOperator); };
+  const auto refuse = [&](ErrorCode code, const std::string& why) {
+    return Error(code, "the replication slot " + name + " " + why)
+        .side(base::Side::kSource)
+        .retry(base::Retry::kAfterOperator);
+  };
   if (!slot) return refuse(ErrorCode::kNotFound, "does not exist; it was dropped, or the server is another one");
-  if (slot->is_lost()) return refuse(ErrorCode::kNotFound, "is lost: the log that it needs was removed (max_slot_wal_keep_size); drop it and copy the tables again");
+  if (slot->is_lost())
+    return refuse(
+        ErrorCode::kNotFound,
+        "is lost: the log that it needs was removed (max_slot_wal_keep_size); drop it and copy the tables again");
   if (slot->is_active()) return slot_is_held(*slot);
   if (from.value != 0 && from < slot->confirmed_flush) {
-    return refuse(ErrorCode::kConflict, "stands at " + format_lsn(slot->confirmed_flush) + ", ahead of the saved position " + format_lsn(from) +
-                                            ": changes in between were given to somebody else and are missing here; the tables must be copied again");
+    return refuse(
+        ErrorCode::kConflict,
+        "stands at " + format_lsn(slot->confirmed_flush) + ", ahead of the saved position " + format_lsn(from) +
+            ": changes in between were given to somebody else and are missing here; the tables must be copied again");
   }
   return ok();
 }

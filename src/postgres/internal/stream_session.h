@@ -17,7 +17,8 @@ namespace flytt::postgres {
 
 class CatalogLookup {
  public:
-  CatalogLookup(ConnectionSettings settings, const base::Clock& clock) : settings_(std::move(settings)), clock_(clock) {}
+  CatalogLookup(ConnectionSettings settings, const base::Clock& clock)
+      : settings_(std::move(settings)), clock_(clock) {}
 
   // The named columns as they are in the catalog now, without those that are gone or generated.
   Result<std::vector<SourceColumn>> columns(const SourceTable& table, const std::vector<std::string>& names);
@@ -29,7 +30,9 @@ class CatalogLookup {
   std::size_t waiting_rows_max(std::size_t batch_bytes_max) const;
 
  private:
-  Result<FoundValues> find_values(const SourceTable& table, const RowPlan& plan, const std::vector<std::uint32_t>& columns, const std::vector<const std::vector<std::string>*>& keys);
+  Result<FoundValues> find_values(const SourceTable& table, const RowPlan& plan,
+                                  const std::vector<std::uint32_t>& columns,
+                                  const std::vector<const std::vector<std::string>*>& keys);
 
   ConnectionSettings settings_;
   const base::Clock& clock_;

@@ -47,11 +47,14 @@ Status StreamAssembler::apply_relation(const PgOutputMessage& message) {
 Result<std::string> StreamAssembler::follow_shape(TableState& state, const PgOutputMessage& message) {
   const SourceTable& table = *state.table;
   if (message.relation != table.oid) return std::string("it was dropped and made anew");
-  if (message.identity == 'n') return std::string("its replica identity is NOTHING now, so updates and deletes carry no key");
+  if (message.identity == 'n')
+    return std::string("its replica identity is NOTHING now, so updates and deletes carry no key");
   const std::size_t common = std::min(message.columns.size(), table.columns.size());
   for (std::size_t i = 0; i < common; ++i) {
     const SourceColumn& known = table.columns[i];
-    if (message.columns[i].name != known.name) return "its column " + known.name + " was dropped or renamed (now " + std::string(message.columns[i].name) + " stands there)";
+    if (message.columns[i].name != known.name)
+      return "its column " + known.name + " was dropped or renamed (now " + std::string(message.columns[i].name) +
+             " stands there)";
     if (!is_same_type(known, message.columns[i])) return "its column " + known.name + " changed its type";
   }
   if (std::string reason = compare_keys(state, message); !reason.empty()) return reason;
@@ -70,24 +73,33 @@ std::string StreamAssembler::compare_keys(const TableState& state, const PgOutpu
   const auto& key = state.table->key;
   for (std::size_t i = 0; i < message.columns.size(); ++i) {
     const bool known = std::find(key.begin(), key.end(), i) != key.end();
-    if (known != message.columns[i].is_key) return "its key changed (column " + std::string(message.columns[i].name) + (known ? " left it)" : " joined it)");
+    if (known != message.columns[i].is_key)
+      return "its key changed (column " + std::string(message.columns[i].name) + (known ? " left it)" : " joined it)");
   }
   for (const std::uint32_t index : key)
-    if (index >= message.columns.size()) return "its key changed (column " + state.table->columns[index].name + " was added to it)";
+    if (index >= message.columns.size())
+      return "its key changed (column " + state.table->columns[index].name + " was added to it)";
   return {};
 }
 
 Result<std::string> StreamAssembler::follow_added(TableState& state, const PgOutputMessage& message) {
   SourceTable next = *state.table;
   std::vector<std::string> names;
-  for (std::size_t i = next.columns.size(); i < message.columns.size(); ++i) names.emplace_back(message.columns[i].name);
+  for (std::size_t i = next.columns.size(); i < message.columns.size(); ++i)
+    names.emplace_back(message.columns[i].name);
   TRY(std::vector<SourceColumn> added, lookup_(next, names));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto column = std::find_if(added.begin(), added.end(), [&](const SourceColumn& c) { return c.name == names[i]; });
-    if (column == added.end() || !is_same_type(*column, message.columns[next.columns.size()])) return "its column " + names[i] + " was added and changed again";
-    if (column->has_default) return "its column " + names[i] + " was added with a default, which rows from before show at the source and no change carries";
+    const auto column =
+        std::find_if(added.begin(), added.end(), [&](const SourceColumn& c) { return c.name == names[i]; });
+    if (column == added.end() || !is_same_type(*column, message.columns[next.columns.size()]))
+      return "its column " + names[i] + " was added and changed again";
+    if (column->has_default)
+      return "its column " + names[i] +
+             " was added with a default, which rows from before show at the source and no change carries";
     if (binary_ && !column->mapping.binary) {
-      return Error(ErrorCode::kUnavailable, "the change stream starts again in text form, because " + next.full_name() + "." + names[i] + " was added with the type " + column->type.declared).side(base::Side::kSource);
+      return Error(ErrorCode::kUnavailable, "the change stream starts again in text form, because " + next.full_name() +
+                                                "." + names[i] + " was added with the type " + column->type.declared)
+          .side(base::Side::kSource);
     }
     next.columns.push_back(*column);
   }
@@ -102,9 +114,12 @@ Result<std::string> StreamAssembler::follow_missing(TableState& state, const PgO
   for (std::size_t i = message.columns.size(); i < table.columns.size(); ++i) names.push_back(table.columns[i].name);
   TRY(const std::vector<SourceColumn> present, lookup_(table, names));
   for (const std::string& name : names) {
-    const auto column = std::find_if(present.begin(), present.end(), [&](const SourceColumn& c) { return c.name == name; });
+    const auto column =
+        std::find_if(present.begin(), present.end(), [&](const SourceColumn& c) { return c.name == name; });
     if (column == present.end()) return "its column " + name + " was dropped";
-    if (column->has_default) return "its column " + name + " was added with a default, which rows from before show at the source and no change carries";
+    if (column->has_default)
+      return "its column " + name +
+             " was added with a default, which rows from before show at the source and no change carries";
   }
   return std::string();
 }
@@ -120,7 +135,8 @@ void StreamAssembler::adopt(TableState& state, SourceTable table) {
 
 void StreamAssembler::refuse(TableState& state, std::string reason) {
   state.stopped = true;
-  events_.push_back({flow::TableEvent::Kind::kSchemaRefused, state.table->full_name(), data::Sequence::of(epoch_, commit_lsn_.value, 2 * row_index_),
+  events_.push_back({flow::TableEvent::Kind::kSchemaRefused, state.table->full_name(),
+                     data::Sequence::of(epoch_, commit_lsn_.value, 2 * row_index_),
                      reason + "; this cannot be followed, resync the table"});
 }
 

@@ -65,7 +65,8 @@ std::optional<SourceType> TypeCache::resolve(std::uint32_t oid, std::int32_t mod
   out.element.delimiter = delimiter;
   if (element->element == 0) return out;
   // An array of a domain over an array: a value nested twice, which counts as a type of no name.
-  if (const Entry* inner = find(element->element); inner != nullptr && inner->array == element->type.oid) out.is_array = false;
+  if (const Entry* inner = find(element->element); inner != nullptr && inner->array == element->type.oid)
+    out.is_array = false;
   return out;
 }
 

@@ -20,8 +20,8 @@ class TypeCache {
  private:
   struct Entry {
     NamedType type;
-    std::uint32_t base = 0;       // of a domain
-    std::int32_t modifier = -1;   // of a domain's base
+    std::uint32_t base = 0;      // of a domain
+    std::int32_t modifier = -1;  // of a domain's base
     std::uint32_t element = 0, array = 0;
   };
   const Entry* find(std::uint32_t oid) const;

@@ -18,8 +18,8 @@ Verdict check_interval(const data::Interval& interval) {
   const bool infinite = (interval.months == INT32_MAX && interval.days == INT32_MAX && interval.micros == INT64_MAX) ||
                         (interval.months == INT32_MIN && interval.days == INT32_MIN && interval.micros == INT64_MIN);
   if (infinite) return Verdict::kNotFinite;
-  const bool fits = interval.months >= -kMonths && interval.months <= kMonths && interval.days >= -kDays && interval.days <= kDays &&
-                    interval.micros >= -kMicros && interval.micros <= kMicros;
+  const bool fits = interval.months >= -kMonths && interval.months <= kMonths && interval.days >= -kDays &&
+                    interval.days <= kDays && interval.micros >= -kMicros && interval.micros <= kMicros;
   return fits ? Verdict::kOk : Verdict::kOutOfRange;
 }
 

@@ -22,7 +22,8 @@ inline T read_big_endian(const char* at) {
 
 template <typename T>
 inline void append_big_endian(std::string& out, T value) {
-  for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) out += static_cast<char>(static_cast<std::make_unsigned_t<T>>(value) >> shift & 0xFF);
+  for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8)
+    out += static_cast<char>(static_cast<std::make_unsigned_t<T>>(value) >> shift & 0xFF);
 }
 
 // Reads from the front. Once a read does not fit, `failed()` is true and every later read yields zero or nothing.

@@ -9,13 +9,15 @@ Statement::~Statement() {
 }
 
 Statement& Statement::text(std::string_view value) {
-  const int code = sqlite3_bind_text64(raw_, ++bound_, value.data() == nullptr ? "" : value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  const int code = sqlite3_bind_text64(raw_, ++bound_, value.data() == nullptr ? "" : value.data(), value.size(),
+                                       SQLITE_TRANSIENT, SQLITE_UTF8);
   CHECK(code == SQLITE_OK);
   return *this;
 }
 
 Statement& Statement::blob(std::string_view value) {
-  const int code = sqlite3_bind_blob64(raw_, ++bound_, value.data() == nullptr ? "" : value.data(), value.size(), SQLITE_TRANSIENT);
+  const int code =
+      sqlite3_bind_blob64(raw_, ++bound_, value.data() == nullptr ? "" : value.data(), value.size(), SQLITE_TRANSIENT);
   CHECK(code == SQLITE_OK);
   return *this;
 }
@@ -41,12 +43,16 @@ Status Statement::run() {
 
 std::string Statement::text_at(int column) const {
   const auto* bytes = sqlite3_column_text(raw_, column);
-  return bytes == nullptr ? std::string() : std::string(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(raw_, column)));
+  return bytes == nullptr ? std::string()
+                          : std::string(reinterpret_cast<const char*>(bytes),
+                                        static_cast<std::size_t>(sqlite3_column_bytes(raw_, column)));
 }
 
 std::string Statement::blob_at(int column) const {
   const auto* bytes = sqlite3_column_blob(raw_, column);
-  return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(raw_, column)));
+  return bytes == nullptr ? std::string()
+                          : std::string(static_cast<const char*>(bytes),
+                                        static_cast<std::size_t>(sqlite3_column_bytes(raw_, column)));
 }
 
 Result<Connection> Connection::open(const std::string& path, int flags) {
@@ -55,7 +61,9 @@ Result<Connection> Connection::open(const std::string& path, int flags) {
   Connection connection(raw, path);
   if (code != SQLITE_OK) {
     if ((code & 0xFF) == SQLITE_CANTOPEN)
-      return Error(ErrorCode::kConfig, "cannot open the state file " + path + "; check that its folder exists and may be written").cause(sqlite3_errstr(code));
+      return Error(ErrorCode::kConfig,
+                   "cannot open the state file " + path + "; check that its folder exists and may be written")
+          .cause(sqlite3_errstr(code));
     return connection.failure("cannot open the state file");
   }
   return connection;
@@ -65,7 +73,8 @@ Result<Statement> Connection::prepare(std::string_view sql) {
   auto found = statements_.find(sql);
   if (found == statements_.end()) {
     sqlite3_stmt* raw = nullptr;
-    if (sqlite3_prepare_v3(raw_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, nullptr) != SQLITE_OK)
+    if (sqlite3_prepare_v3(raw_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw,
+                           nullptr) != SQLITE_OK)
       return failure("cannot use the state file");
     found = statements_.emplace(std::string(sql), base::Handle<sqlite3_stmt, &finalize_statement>(raw)).first;
   }
@@ -73,7 +82,8 @@ Result<Statement> Connection::prepare(std::string_view sql) {
 }
 
 Status Connection::execute(const char* sql) {
-  if (sqlite3_exec(raw_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return failure("cannot use the state file");
+  if (sqlite3_exec(raw_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+    return failure("cannot use the state file");
   return ok();
 }
 
@@ -89,7 +99,11 @@ Error Connection::failure(std::string_view doing) const {
   switch (raw_.get() == nullptr ? SQLITE_NOMEM : sqlite3_errcode(raw_.get()) & 0xFF) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return Error(ErrorCode::kCorrupt, sentence + ": it is damaged or is not a state file; restore it from a backup, or move it away and copy again").cause(native);
+      return Error(
+                 ErrorCode::kCorrupt,
+                 sentence +
+                     ": it is damaged or is not a state file; restore it from a backup, or move it away and copy again")
+          .cause(native);
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return Error(ErrorCode::kUnavailable, sentence + ": another process holds it").cause(native);
     case SQLITE_FULL: return Error(ErrorCode::kUnavailable, sentence + ": the disk is full").cause(native);

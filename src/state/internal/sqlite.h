@@ -23,7 +23,8 @@ class Connection;
 class Statement {
  public:
   Statement(Connection& connection, sqlite3_stmt* raw) : connection_(&connection), raw_(raw) {}
-  Statement(Statement&& other) noexcept : connection_(other.connection_), raw_(std::exchange(other.raw_, nullptr)), bound_(other.bound_) {}
+  Statement(Statement&& other) noexcept
+      : connection_(other.connection_), raw_(std::exchange(other.raw_, nullptr)), bound_(other.bound_) {}
   Statement& operator=(Statement&&) = delete;
   ~Statement();
 

@@ -34,8 +34,10 @@ void write_wide(const wire::RowChanges& changes, const Chunk& chunk) {
 
 }  // namespace
 
-Result<std::unique_ptr<AppendSession>> TableAppendSession::make(std::shared_ptr<TableState> table, std::string descriptor, Writer& writer, Widen widen) {
-  std::unique_ptr<TableAppendSession> session(new TableAppendSession(std::move(table), std::move(descriptor), writer, std::move(widen)));
+Result<std::unique_ptr<AppendSession>> TableAppendSession::make(std::shared_ptr<TableState> table,
+                                                                std::string descriptor, Writer& writer, Widen widen) {
+  std::unique_ptr<TableAppendSession> session(
+      new TableAppendSession(std::move(table), std::move(descriptor), writer, std::move(widen)));
   TRY_STATUS(session->renew());
   return std::unique_ptr<AppendSession>(std::move(session));
 }
@@ -51,7 +53,8 @@ Status TableAppendSession::renew() {
   return ok();
 }
 
-void TableAppendSession::append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done, base::Deadline deadline) {
+void TableAppendSession::append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done,
+                                base::Deadline deadline) {
   std::vector<RefusedRow> refused;
   Result<std::unique_ptr<RowBatch>> batch = decode(proto_rows, refused);
   if (!batch) return done(AppendOutcome{Status(std::move(batch.error())), std::move(refused)});
@@ -65,7 +68,8 @@ void TableAppendSession::append(std::string_view proto_rows, std::shared_ptr<con
   }
 }
 
-Result<std::unique_ptr<RowBatch>> TableAppendSession::decode(std::string_view proto_rows, std::vector<RefusedRow>& refused) {
+Result<std::unique_ptr<RowBatch>> TableAppendSession::decode(std::string_view proto_rows,
+                                                             std::vector<RefusedRow>& refused) {
   TRY_STATUS(renew());
   while (true) {
     TRY(wire::SerializedRows rows, wire::SerializedRows::make(proto_rows));
@@ -76,8 +80,10 @@ Result<std::unique_ptr<RowBatch>> TableAppendSession::decode(std::string_view pr
     needs_wide_ = false;
     TRY_STATUS(decode_chunks(rows, *batch, refused));
     if (!refused.empty())
-      return Error(ErrorCode::kBadData, "Errors found while processing rows. Please refer to the row_errors field for details. The list may not be "
-                                        "complete because of the size limitations.")
+      return Error(ErrorCode::kBadData,
+                   "Errors found while processing rows. Please refer to the row_errors field for details. The list may "
+                   "not be "
+                   "complete because of the size limitations.")
           .cause("ROW_ERRORS");
     if (!needs_wide_) return batch;
     TRY_STATUS(widen_(*table_));
@@ -85,10 +91,13 @@ Result<std::unique_ptr<RowBatch>> TableAppendSession::decode(std::string_view pr
   }
 }
 
-Status TableAppendSession::decode_chunks(wire::SerializedRows& rows, RowBatch& batch, std::vector<RefusedRow>& refused) {
+Status TableAppendSession::decode_chunks(wire::SerializedRows& rows, RowBatch& batch,
+                                         std::vector<RefusedRow>& refused) {
   // Direct rows of a first load go without _kind; which layout fits is only a guess here, the writer decides.
   const bool guess_direct = version_->is_mirror() && !version_->wide && (table_->is_virgin() || table_->loading());
-  const ChunkLayout layout = !version_->is_mirror() ? ChunkLayout::kPlain : guess_direct ? ChunkLayout::kBase : ChunkLayout::kLog;
+  const ChunkLayout layout = !version_->is_mirror() ? ChunkLayout::kPlain
+                             : guess_direct         ? ChunkLayout::kBase
+                                                    : ChunkLayout::kLog;
   if (layout != layout_ || types_.empty()) {
     layout_ = layout;
     types_ = chunk_types(*version_, layout);
@@ -101,16 +110,19 @@ Status TableAppendSession::decode_chunks(wire::SerializedRows& rows, RowBatch& b
     std::vector<std::unique_ptr<VectorTarget>> owned;
     std::vector<wire::ColumnTarget*> targets;
     for (std::size_t c = 0; c < version_->physical.size(); ++c) {
-      owned.push_back(std::make_unique<VectorTarget>(chunk.column(hidden_columns(layout_) + c), version_->info.schema.fields[c].type));
+      owned.push_back(std::make_unique<VectorTarget>(chunk.column(hidden_columns(layout_) + c),
+                                                     version_->info.schema.fields[c].type));
       targets.push_back(owned.back().get());
     }
     changes_.clear();
-    const std::size_t decoded = decoder_->decode(rows, duckdb_vector_size(), targets, 0, changes_, *batch.arena, errors);
+    const std::size_t decoded =
+        decoder_->decode(rows, duckdb_vector_size(), targets, 0, changes_, *batch.arena, errors);
     for (const auto& target : owned) target->finish();
     duckdb_data_chunk_set_size(chunk.raw, decoded);
     batch.rows += static_cast<std::int64_t>(decoded);
     batch.chunks.push_back(std::move(chunk));
-    for (const wire::RowError& error : errors) refused.push_back({static_cast<std::int64_t>(error.index), error.message});
+    for (const wire::RowError& error : errors)
+      refused.push_back({static_cast<std::int64_t>(error.index), error.message});
     errors.clear();
     if (!refused.empty()) continue;
     TRY_STATUS(check_changes(batch, first_row, refused));
@@ -125,10 +137,12 @@ Status TableAppendSession::check_changes(RowBatch& batch, std::size_t first_row,
     const ChangeType type = changes_.types[row];
     const Mode mode = is_change(type) ? Mode::kChange : Mode::kPlain;
     if (mode == Mode::kChange && !version_->is_mirror())
-      return Error(ErrorCode::kBadData, "UPSERT stream is not supported for primary key disabled table: " + version_->info.path.project + ":" +
-                                            version_->info.path.dataset + "." + version_->info.path.table);
+      return Error(ErrorCode::kBadData,
+                   "UPSERT stream is not supported for primary key disabled table: " + version_->info.path.project +
+                       ":" + version_->info.path.dataset + "." + version_->info.path.table);
     if (mode_ == Mode::kUnknown) mode_ = mode;
-    if (mode != mode_) refused.push_back({static_cast<std::int64_t>(first_row + row), "The given value is not a valid CHANGE_TYPE"});
+    if (mode != mode_)
+      refused.push_back({static_cast<std::int64_t>(first_row + row), "The given value is not a valid CHANGE_TYPE"});
     batch.has_deletes = batch.has_deletes || type == ChangeType::kDelete;
   }
   batch.is_change = mode_ == Mode::kChange;
@@ -138,7 +152,8 @@ Status TableAppendSession::check_changes(RowBatch& batch, std::size_t first_row,
   return ok();
 }
 
-void TableAppendSession::check_keys(const RowBatch& batch, std::size_t first_row, std::vector<RefusedRow>& refused) const {
+void TableAppendSession::check_keys(const RowBatch& batch, std::size_t first_row,
+                                    std::vector<RefusedRow>& refused) const {
   const Chunk& chunk = batch.chunks.back();
   const std::size_t rows = chunk.size();
   for (const std::uint32_t key : version_->info.schema.key) {
@@ -172,7 +187,8 @@ void TableAppendSession::fill_hidden(RowBatch& batch) {
   }
   if (batch.layout != ChunkLayout::kLog) return;
   auto* kinds = static_cast<std::uint8_t*>(duckdb_vector_get_data(chunk.column(2)));
-  for (std::size_t row = 0; row < changes_.types.size(); ++row) kinds[row] = changes_.types[row] == ChangeType::kDelete ? 1 : 0;
+  for (std::size_t row = 0; row < changes_.types.size(); ++row)
+    kinds[row] = changes_.types[row] == ChangeType::kDelete ? 1 : 0;
 }
 
 }  // namespace flytt::warehouse::internal

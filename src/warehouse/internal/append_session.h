@@ -18,9 +18,11 @@ class TableAppendSession final : public AppendSession {
   // Makes `table` wide; called when a sequence arrives that 128 bits cannot hold.
   using Widen = std::function<Status(TableState& table)>;
 
-  static Result<std::unique_ptr<AppendSession>> make(std::shared_ptr<TableState> table, std::string descriptor, Writer& writer, Widen widen);
+  static Result<std::unique_ptr<AppendSession>> make(std::shared_ptr<TableState> table, std::string descriptor,
+                                                     Writer& writer, Widen widen);
 
-  void append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done, base::Deadline deadline) override;
+  void append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done,
+              base::Deadline deadline) override;
   data::TableSchema schema() const override { return version_->info.schema; }
   std::string schema_etag() const override { return version_->info.etag; }
 
@@ -29,7 +31,7 @@ class TableAppendSession final : public AppendSession {
       : table_(std::move(table)), descriptor_(std::move(descriptor)), writer_(writer), widen_(std::move(widen)) {}
   enum class Mode { kUnknown, kPlain, kChange };
 
-  Status renew();                       // the decoder, after the table changed
+  Status renew();  // the decoder, after the table changed
   Result<std::unique_ptr<RowBatch>> decode(std::string_view proto_rows, std::vector<RefusedRow>& refused);
   Status decode_chunks(wire::SerializedRows& rows, RowBatch& batch, std::vector<RefusedRow>& refused);
   Status check_changes(RowBatch& batch, std::size_t first_row, std::vector<RefusedRow>& refused);
@@ -42,10 +44,10 @@ class TableAppendSession final : public AppendSession {
   Widen widen_;
   std::shared_ptr<const TableVersion> version_;
   std::optional<wire::RowDecoder> decoder_;
-  std::vector<LogicalType> types_;      // of chunks in layout_
+  std::vector<LogicalType> types_;  // of chunks in layout_
   ChunkLayout layout_ = ChunkLayout::kPlain;
-  Mode mode_ = Mode::kUnknown;          // rows of one session are changes, or plain rows, never both
-  wire::RowChanges changes_;            // of one chunk
+  Mode mode_ = Mode::kUnknown;  // rows of one session are changes, or plain rows, never both
+  wire::RowChanges changes_;    // of one chunk
   bool needs_wide_ = false;
 };
 

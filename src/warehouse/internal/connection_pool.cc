@@ -12,7 +12,8 @@ Result<ConnectionPool::Lease> ConnectionPool::take() {
   {
     std::lock_guard lock(mutex_);
     if (taken_ >= kRunningQueriesMax)
-      return Error(ErrorCode::kThrottled, "Exceeded rate limits: too many concurrent queries for this warehouse").cause("rateLimitExceeded");
+      return Error(ErrorCode::kThrottled, "Exceeded rate limits: too many concurrent queries for this warehouse")
+          .cause("rateLimitExceeded");
     ++taken_;
     if (!idle_.empty()) {
       std::unique_ptr<Connection> connection = std::move(idle_.back());

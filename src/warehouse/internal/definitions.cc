@@ -84,7 +84,8 @@ Result<TableInfo> WarehouseImpl::create_table(const TableInfo& table) {
   TableInfo& info = version->info;
   info.id = next_id_;
   info.created_micros = info.modified_micros = clock_.wall_micros();
-  for (std::size_t i = 0; i < info.schema.fields.size(); ++i) version->physical.push_back("c" + std::to_string(version->next_column++));
+  for (std::size_t i = 0; i < info.schema.fields.size(); ++i)
+    version->physical.push_back("c" + std::to_string(version->next_column++));
   info.etag = make_etag(to_document(*version));
   TRY_STATUS(transact({}, [&](Connection& connection) { return insert_table(connection, *version); }));
   ++next_id_;
@@ -118,18 +119,21 @@ Result<TableInfo> WarehouseImpl::update_table(const data::TablePath& path, const
   if (change.schema) {
     TRY_STATUS(check_schema_change(info, *change.schema));
     info.schema = *change.schema;
-    while (version->physical.size() < info.schema.fields.size()) version->physical.push_back("c" + std::to_string(version->next_column++));
+    while (version->physical.size() < info.schema.fields.size())
+      version->physical.push_back("c" + std::to_string(version->next_column++));
   }
   if (change.friendly_name) info.friendly_name = *change.friendly_name;
   if (change.description) info.description = *change.description;
   if (change.max_staleness) info.max_staleness = *change.max_staleness;
   if (change.properties) info.properties = *change.properties;
   if (change.labels) info.labels = *change.labels;
-  if (change.expiration_micros) info.expiration_micros = *change.expiration_micros == 0 ? std::nullopt : change.expiration_micros;
+  if (change.expiration_micros)
+    info.expiration_micros = *change.expiration_micros == 0 ? std::nullopt : change.expiration_micros;
   info.modified_micros = clock_.wall_micros();
   info.etag = make_etag(to_document(*version));
-  TRY_STATUS(transact({info.id}, [&](Connection& connection) { return add_columns(connection, *version, fields_before); },
-                      [&] { table->publish(version); }));
+  TRY_STATUS(transact(
+      {info.id}, [&](Connection& connection) { return add_columns(connection, *version, fields_before); },
+      [&] { table->publish(version); }));
   return info;
 }
 
@@ -143,33 +147,42 @@ Status WarehouseImpl::widen(TableState& table) {
   if (table.version()->wide) return ok();
   auto version = std::make_shared<TableVersion>(*table.version());
   version->wide = true;
-  TRY_STATUS(transact({version->info.id}, [&](Connection& connection) -> Status {
-    TRY_STATUS(widen_sequences(connection, *version));
-    TRY_STATUS(connection.run("DELETE FROM flytt.loads WHERE id = " + std::to_string(table.id)));
-    return replace_table(connection, *version);
-  }, [&] {
-    table.forget_load();
-    table.publish(version);
-  }));
+  TRY_STATUS(transact(
+      {version->info.id},
+      [&](Connection& connection) -> Status {
+        TRY_STATUS(widen_sequences(connection, *version));
+        TRY_STATUS(connection.run("DELETE FROM flytt.loads WHERE id = " + std::to_string(table.id)));
+        return replace_table(connection, *version);
+      },
+      [&] {
+        table.forget_load();
+        table.publish(version);
+      }));
   return ok();
 }
 
-Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::vector<std::string>& columns, const std::string& sql) {
+Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::vector<std::string>& columns,
+                                                const std::string& sql) {
   std::int64_t rows = 0;
-  TRY_STATUS(transact({}, [&](Connection& connection) -> Status {
-    const auto version = table.version();
-    if (table.read_state().dropped) return table_not_found(version->info.path);
-    std::string names = version->is_mirror() ? "_seq, _ing" : "";
-    for (const std::string& column : columns) names += (names.empty() ? "" : ", ") + column;
-    const std::string zero = version->wide ? "''::BLOB" : "0::UHUGEINT";
-    const std::string select = version->is_mirror() ? "SELECT " + zero + ", " + std::to_string(table.next_ing - 1) + " + row_number() OVER (), * FROM (" + sql + ")" : sql;
-    TRY(rows, connection.changed("INSERT INTO " + version->base() + " (" + names + ") " + select));
-    if (!version->is_mirror()) return ok();
-    table.end_load();
-    table.next_ing += rows;
-    table.before_plain_commit({data::Sequence{}, table.next_ing - 1});
-    return ok();
-  }, [&] { table.after_append(rows, clock_.wall_micros()); }));
+  TRY_STATUS(transact(
+      {},
+      [&](Connection& connection) -> Status {
+        const auto version = table.version();
+        if (table.read_state().dropped) return table_not_found(version->info.path);
+        std::string names = version->is_mirror() ? "_seq, _ing" : "";
+        for (const std::string& column : columns) names += (names.empty() ? "" : ", ") + column;
+        const std::string zero = version->wide ? "''::BLOB" : "0::UHUGEINT";
+        const std::string select = version->is_mirror() ? "SELECT " + zero + ", " + std::to_string(table.next_ing - 1) +
+                                                              " + row_number() OVER (), * FROM (" + sql + ")"
+                                                        : sql;
+        TRY(rows, connection.changed("INSERT INTO " + version->base() + " (" + names + ") " + select));
+        if (!version->is_mirror()) return ok();
+        table.end_load();
+        table.next_ing += rows;
+        table.before_plain_commit({data::Sequence{}, table.next_ing - 1});
+        return ok();
+      },
+      [&] { table.after_append(rows, clock_.wall_micros()); }));
   return rows;
 }
 
@@ -177,7 +190,9 @@ Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& table
   for (const std::shared_ptr<TableState>& table : tables) {
     std::lock_guard rewriting(table->maintenance);
     const auto version = table->version();
-    TRY_STATUS(transact({table->id}, [&](Connection& connection) { return remove_table(connection, *version); }, [&] { table->mark_dropped(); }));
+    TRY_STATUS(transact(
+        {table->id}, [&](Connection& connection) { return remove_table(connection, *version); },
+        [&] { table->mark_dropped(); }));
     directory_.remove(version->info.path);
   }
   return ok();
@@ -196,8 +211,8 @@ Result<TableUsage> WarehouseImpl::usage(const data::TablePath& path) {
   usage.waiting_changes = table->read_state().log_rows;
   usage.modified_micros = table->modified_micros();
   TRY(Connection connection, Connection::open(database_.raw()));
-  TRY(const auto blocks, connection.number(
-      "SELECT count(DISTINCT block_id)::BIGINT FROM pragma_storage_info('" + table->version()->base() + "') WHERE persistent AND block_id >= 0"));
+  TRY(const auto blocks, connection.number("SELECT count(DISTINCT block_id)::BIGINT FROM pragma_storage_info('" +
+                                           table->version()->base() + "') WHERE persistent AND block_id >= 0"));
   TRY(const auto block_size, connection.number("SELECT block_size::BIGINT FROM pragma_database_size()"));
   usage.byte_count = blocks.value_or(0) * block_size.value_or(0);
   return usage;

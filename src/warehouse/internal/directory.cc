@@ -25,11 +25,16 @@ std::string table_text(const data::TablePath& path) { return path.project + ":" 
 
 bool is_key_type(TypeKind kind) {
   switch (kind) {
-    case TypeKind::kBigNumeric: case TypeKind::kBool: case TypeKind::kBytes: case TypeKind::kDate: case TypeKind::kDatetime:
-    case TypeKind::kInt64: case TypeKind::kNumeric: case TypeKind::kString: case TypeKind::kTimestamp:
-      return true;
-    default:
-      return false;
+    case TypeKind::kBigNumeric:
+    case TypeKind::kBool:
+    case TypeKind::kBytes:
+    case TypeKind::kDate:
+    case TypeKind::kDatetime:
+    case TypeKind::kInt64:
+    case TypeKind::kNumeric:
+    case TypeKind::kString:
+    case TypeKind::kTimestamp: return true;
+    default: return false;
   }
 }
 
@@ -43,7 +48,8 @@ bool is_type_change_allowed(const data::Type& before, const data::Type& now) {
   }
   if (!(plain_before == plain_now)) return false;
   const bool length = now.max_length == 0 || (before.max_length != 0 && now.max_length >= before.max_length);
-  const bool digits = now.precision == 0 || (before.precision != 0 && now.scale >= before.scale && now.precision - now.scale >= before.precision - before.scale);
+  const bool digits = now.precision == 0 || (before.precision != 0 && now.scale >= before.scale &&
+                                             now.precision - now.scale >= before.precision - before.scale);
   return length && digits;
 }
 
@@ -120,7 +126,8 @@ Error dataset_not_found(const DatasetPath& path) {
 }
 
 Error dataset_not_found_in(const DatasetPath& path, const std::string& location) {
-  return Error(ErrorCode::kNotFound, "Not found: Dataset " + path.project + ":" + path.dataset + " was not found in location " + location)
+  return Error(ErrorCode::kNotFound,
+               "Not found: Dataset " + path.project + ":" + path.dataset + " was not found in location " + location)
       .cause("notFound");
 }
 
@@ -139,13 +146,18 @@ Error already_exists(const data::TablePath& path) {
 Status check_dataset_id(const std::string& id) {
   const auto legal = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; };
   if (!id.empty() && id.size() <= kDatasetIdMax && std::all_of(id.begin(), id.end(), legal)) return ok();
-  return invalid("Invalid dataset ID \"" + id + "\". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 characters long.");
+  return invalid(
+      "Invalid dataset ID \"" + id +
+      "\". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 characters long.");
 }
 
 Status check_table_id(const std::string& id) {
   // Letters, marks, numbers, connectors, dashes and spaces of Unicode: what is refused here is what would break a path.
-  const auto illegal = [](unsigned char c) { return c < 0x20 || c == '.' || c == '`' || c == '/' || c == '$' || c == '@' || c == ':' || c == 0x7f; };
-  if (!id.empty() && id.size() <= kTableIdMax && data::is_valid_utf8(id) && std::none_of(id.begin(), id.end(), illegal)) return ok();
+  const auto illegal = [](unsigned char c) {
+    return c < 0x20 || c == '.' || c == '`' || c == '/' || c == '$' || c == '@' || c == ':' || c == 0x7f;
+  };
+  if (!id.empty() && id.size() <= kTableIdMax && data::is_valid_utf8(id) && std::none_of(id.begin(), id.end(), illegal))
+    return ok();
   return invalid("Invalid table ID \"" + id + "\".");
 }
 
@@ -155,18 +167,23 @@ Status check_schema(const data::TableSchema& schema) {
   std::set<std::string> names;
   for (const data::Field& field : schema.fields) {
     if (field.name.empty() || field.name.size() > 4 * kColumnNameMax || !data::is_valid_utf8(field.name))
-      return invalid("Invalid field name \"" + field.name + "\". Fields must contain the allowed characters, and be at most 300 characters long.");
+      return invalid("Invalid field name \"" + field.name +
+                     "\". Fields must contain the allowed characters, and be at most 300 characters long.");
     if (!names.insert(lower(field.name)).second) return invalid("Field " + field.name + " already exists in schema");
-    if (field.required && field.type.is(TypeKind::kArray)) return invalid("Field " + field.name + " cannot be REQUIRED and REPEATED");
+    if (field.required && field.type.is(TypeKind::kArray))
+      return invalid("Field " + field.name + " cannot be REQUIRED and REPEATED");
   }
   if (schema.key.size() > kKeyColumnsMax) return invalid("Primary key can have at most 16 columns.");
-  if (!schema.key.empty() && schema.fields.size() > kCdcColumnsMax) return invalid("A table with a primary key can have at most 2000 columns.");
+  if (!schema.key.empty() && schema.fields.size() > kCdcColumnsMax)
+    return invalid("A table with a primary key can have at most 2000 columns.");
   std::set<std::uint32_t> keys;
   for (const std::uint32_t key : schema.key) {
-    if (key >= schema.fields.size() || !keys.insert(key).second) return invalid("Primary key names a column that does not exist, or one twice.");
+    if (key >= schema.fields.size() || !keys.insert(key).second)
+      return invalid("Primary key names a column that does not exist, or one twice.");
     const data::Field& field = schema.fields[key];
     if (!is_key_type(field.type.kind))
-      return invalid("Primary key column " + field.name + " has type " + field.type.sql_name() + ", which a key cannot have.");
+      return invalid("Primary key column " + field.name + " has type " + field.type.sql_name() +
+                     ", which a key cannot have.");
   }
   return ok();
 }
@@ -180,20 +197,31 @@ Status check_schema_change(const TableInfo& table, const data::TableSchema& now)
   for (std::size_t i = 0; i < now.fields.size(); ++i) {
     const data::Field& field = now.fields[i];
     if (i >= before.fields.size()) {
-      if (field.required) return invalid(provided + "Cannot add required fields to an existing schema. (field: " + field.name + ")");
+      if (field.required)
+        return invalid(provided + "Cannot add required fields to an existing schema. (field: " + field.name + ")");
       continue;
     }
     const data::Field& old = before.fields[i];
-    if (lower(field.name) != lower(old.name)) return invalid(provided + "Field " + field.name + " must stand after the existing fields");
+    if (lower(field.name) != lower(old.name))
+      return invalid(provided + "Field " + field.name + " must stand after the existing fields");
     if (field.type.is(TypeKind::kArray) != old.type.is(TypeKind::kArray))
-      return invalid(provided + "Field " + field.name + " has changed mode from " + (old.type.is(TypeKind::kArray) ? "REPEATED" : old.required ? "REQUIRED" : "NULLABLE") +
-                     " to " + (field.type.is(TypeKind::kArray) ? "REPEATED" : field.required ? "REQUIRED" : "NULLABLE"));
+      return invalid(provided + "Field " + field.name + " has changed mode from " +
+                     (old.type.is(TypeKind::kArray) ? "REPEATED"
+                      : old.required                ? "REQUIRED"
+                                                    : "NULLABLE") +
+                     " to " +
+                     (field.type.is(TypeKind::kArray) ? "REPEATED"
+                      : field.required                ? "REQUIRED"
+                                                      : "NULLABLE"));
     if (!is_type_change_allowed(old.type, field.type))
-      return invalid(provided + "Field " + field.name + " has changed type from " + old.type.sql_name() + " to " + field.type.sql_name());
-    if (field.required && !old.required) return invalid(provided + "Field " + field.name + " has changed mode from NULLABLE to REQUIRED");
+      return invalid(provided + "Field " + field.name + " has changed type from " + old.type.sql_name() + " to " +
+                     field.type.sql_name());
+    if (field.required && !old.required)
+      return invalid(provided + "Field " + field.name + " has changed mode from NULLABLE to REQUIRED");
   }
   if (before.key != now.key)
-    return invalid("The primary key of table " + table_text(table.path) + " cannot be changed: create the table again.");
+    return invalid("The primary key of table " + table_text(table.path) +
+                   " cannot be changed: create the table again.");
   return ok();
 }
 

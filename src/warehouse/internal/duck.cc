@@ -18,7 +18,8 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 
 Error io_error(std::string_view message) {
   if (contains(message, "No space left") || contains(message, "Disk quota exceeded"))
-    return Error(ErrorCode::kUnavailable, "the disk of the warehouse is full: nothing of this was kept; free space and try again")
+    return Error(ErrorCode::kUnavailable,
+                 "the disk of the warehouse is full: nothing of this was kept; free space and try again")
         .cause("backendError");
   if (contains(message, "Could not set lock"))
     return Error(ErrorCode::kConflict, "another process has the warehouse file open").cause(std::string(message));
@@ -29,20 +30,23 @@ Error io_error(std::string_view message) {
 
 Error duck_error(duckdb_error_type type, std::string_view message) {
   switch (type) {
-    case DUCKDB_ERROR_IO:
-      return io_error(message);
+    case DUCKDB_ERROR_IO: return io_error(message);
     case DUCKDB_ERROR_FATAL:
       if (contains(message, "No space left")) return io_error(message);
       return Error(ErrorCode::kUnavailable, "the warehouse must be opened again").cause(std::string(message));
     case DUCKDB_ERROR_INTERRUPT:
       return Error(ErrorCode::kCancelled, "Job execution was cancelled: User requested cancellation").cause("stopped");
     case DUCKDB_ERROR_OUT_OF_MEMORY:
-      if (contains(message, "max_temp_directory_size") || contains(message, "No space left")) return io_error("No space left");
-      return Error(ErrorCode::kThrottled, "Resources exceeded during query execution: raise the warehouse's memory or ask for less")
+      if (contains(message, "max_temp_directory_size") || contains(message, "No space left"))
+        return io_error("No space left");
+      return Error(ErrorCode::kThrottled,
+                   "Resources exceeded during query execution: raise the warehouse's memory or ask for less")
           .retry(base::Retry::kNever)
           .cause("resourcesExceeded");
     case DUCKDB_ERROR_TRANSACTION:
-      return Error(ErrorCode::kConflict, "another transaction changed the same table").retry(base::Retry::kAfterBackoff).cause(std::string(message));
+      return Error(ErrorCode::kConflict, "another transaction changed the same table")
+          .retry(base::Retry::kAfterBackoff)
+          .cause(std::string(message));
     case DUCKDB_ERROR_OUT_OF_RANGE:
     case DUCKDB_ERROR_CONVERSION:
     case DUCKDB_ERROR_DECIMAL:
@@ -54,12 +58,12 @@ Error duck_error(duckdb_error_type type, std::string_view message) {
       return Error(ErrorCode::kUnsupported, std::string(without_prefix(message))).cause("notImplemented");
     case DUCKDB_ERROR_SERIALIZATION:
       return Error(ErrorCode::kCorrupt, "the warehouse file is damaged").cause(std::string(message));
-    default:
-      return Error(ErrorCode::kBug, "the warehouse refused a statement of its own").cause(std::string(message));
+    default: return Error(ErrorCode::kBug, "the warehouse refused a statement of its own").cause(std::string(message));
   }
 }
 
-QueryHandle::QueryHandle(QueryHandle&& other) noexcept : result_(other.result_), owned_(std::exchange(other.owned_, false)) {}
+QueryHandle::QueryHandle(QueryHandle&& other) noexcept
+    : result_(other.result_), owned_(std::exchange(other.owned_, false)) {}
 
 QueryHandle& QueryHandle::operator=(QueryHandle&& other) noexcept {
   if (this != &other) {
@@ -169,7 +173,8 @@ void Connection::roll_back() {
 
 Result<Database> Database::open(const std::string& path, const std::map<std::string, std::string>& settings) {
   duckdb_config config = nullptr;
-  if (duckdb_create_config(&config) != DuckDBSuccess) return Error(ErrorCode::kUnavailable, "DuckDB cannot be configured");
+  if (duckdb_create_config(&config) != DuckDBSuccess)
+    return Error(ErrorCode::kUnavailable, "DuckDB cannot be configured");
   for (const auto& [name, value] : settings) {
     if (duckdb_set_config(config, name.c_str(), value.c_str()) != DuckDBSuccess) {
       duckdb_destroy_config(&config);

@@ -84,9 +84,9 @@ class Connection {
   ~Connection();
 
   duckdb_connection raw() const { return raw_; }
-  Status run(const std::string& sql);                               // rows are thrown away
-  Result<std::int64_t> changed(const std::string& sql);             // rows that DML touched
-  Result<std::vector<TextRow>> rows(const std::string& sql);        // VARCHAR columns only
+  Status run(const std::string& sql);                                  // rows are thrown away
+  Result<std::int64_t> changed(const std::string& sql);                // rows that DML touched
+  Result<std::vector<TextRow>> rows(const std::string& sql);           // VARCHAR columns only
   Result<std::optional<std::int64_t>> number(const std::string& sql);  // one BIGINT, NULL = nullopt
   // A statement with text parameters $1, $2, …
   Status run_with(const std::string& sql, const std::vector<std::string>& parameters);

@@ -30,7 +30,8 @@ Status in_transaction(Connection& connection, Work work) {
 
 }  // namespace
 
-Maintenance::Maintenance(const Database& database, Directory& directory, std::string wal_path, const base::Clock& clock, base::Metrics& metrics)
+Maintenance::Maintenance(const Database& database, Directory& directory, std::string wal_path, const base::Clock& clock,
+                         base::Metrics& metrics)
     : database_(database),
       directory_(directory),
       wal_path_(std::move(wal_path)),
@@ -83,7 +84,8 @@ Status Maintenance::verify_locked(TableState& table, Connection& connection) {
     return connection.run("INSERT INTO flytt.verified VALUES (" + id + ", " + std::to_string(to) + ")");
   }));
   table.after_verification(to, removed);
-  if (removed > 0) base::log_info("repeated rows of a first load removed", {{"table", version->info.path.text()}, {"rows", removed}});
+  if (removed > 0)
+    base::log_info("repeated rows of a first load removed", {{"table", version->info.path.text()}, {"rows", removed}});
   return ok();
 }
 
@@ -175,7 +177,9 @@ void Maintenance::tick() {
     if (!is_due(*table, now)) continue;
     auto connection = connections_.take();
     const Result<bool> done = connection ? apply_step(*table, **connection) : Result<bool>(connection.error());
-    if (!done) base::log_failure(base::LogLevel::kWarning, "changes could not be applied", done.error(), {{"table", table->version()->info.path.text()}});
+    if (!done)
+      base::log_failure(base::LogLevel::kWarning, "changes could not be applied", done.error(),
+                        {{"table", table->version()->info.path.text()}});
   }
   maybe_checkpoint(now);
 }
@@ -192,7 +196,8 @@ void Maintenance::maybe_checkpoint(base::SteadyTime now) {
   const std::int64_t bytes = wal_bytes();
   const bool is_quiet = now - quiet_since_ >= std::chrono::milliseconds(kCheckpointIdleMillis);
   if (bytes < kCheckpointWalBytes && !(is_quiet && bytes >= kCheckpointIdleWalBytes)) return;
-  if (const Status status = checkpoint(); !status) base::log_failure(base::LogLevel::kDebug, "checkpoint put off", status.error());
+  if (const Status status = checkpoint(); !status)
+    base::log_failure(base::LogLevel::kDebug, "checkpoint put off", status.error());
 }
 
 }  // namespace flytt::warehouse::internal

@@ -22,11 +22,12 @@ namespace flytt::warehouse::internal {
 
 class Maintenance {
  public:
-  Maintenance(const Database& database, Directory& directory, std::string wal_path, const base::Clock& clock, base::Metrics& metrics);
+  Maintenance(const Database& database, Directory& directory, std::string wal_path, const base::Clock& clock,
+              base::Metrics& metrics);
   ~Maintenance();
 
   void start();
-  void stop();                                  // waits for the step that runs
+  void stop();  // waits for the step that runs
 
   // Every committed direct row of the table is made distinct by key.
   Status verify(TableState& table);
@@ -34,8 +35,8 @@ class Maintenance {
   Status apply(TableState& table);
   Status checkpoint();
 
-  void notice_commit() noexcept;                // by the writer, after each commit: cheap
-  void notice_slow_read(std::int64_t log_rows); // by a reader that went over so many log rows
+  void notice_commit() noexcept;                 // by the writer, after each commit: cheap
+  void notice_slow_read(std::int64_t log_rows);  // by a reader that went over so many log rows
 
  private:
   Status verify_locked(TableState& table, Connection& connection);

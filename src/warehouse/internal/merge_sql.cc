@@ -20,7 +20,8 @@ std::string joined(const Names& names, const std::string& prefix, const char* se
 // a.c0 = b.c0 AND a.c1 = b.c1
 std::string same_key(const TableVersion& version, const std::string& a, const std::string& b) {
   std::string sql;
-  for (const std::string& key : version.key_columns()) sql += (sql.empty() ? "" : " AND ") + a + "." + key + " = " + b + "." + key;
+  for (const std::string& key : version.key_columns())
+    sql += (sql.empty() ? "" : " AND ") + a + "." + key + " = " + b + "." + key;
   return sql;
 }
 
@@ -31,7 +32,8 @@ std::string outranks(const std::string& a, const std::string& b) {
 // The newest log row of each key, with `names` and the rank.
 std::string newest(const TableVersion& version, const Names& names, const std::string& condition = "") {
   return "(SELECT " + joined(names, "") + ", _seq, _ing, _kind FROM " + version.changes() + condition +
-         " QUALIFY row_number() OVER (PARTITION BY " + joined(version.key_columns(), "") + " ORDER BY _seq DESC, _ing DESC) = 1)";
+         " QUALIFY row_number() OVER (PARTITION BY " + joined(version.key_columns(), "") +
+         " ORDER BY _seq DESC, _ing DESC) = 1)";
 }
 
 Names with_key(const TableVersion& version, const Names& names) {
@@ -43,26 +45,29 @@ Names with_key(const TableVersion& version, const Names& names) {
 
 std::string base_condition(const ReadPlan& plan, const std::string& alias) {
   if (!plan.unverified_sequence) return "";
-  return "(" + alias + "._seq <> " + decimal(plan.unverified_sequence->bits) + "::UHUGEINT OR " + alias + "._ing <= " +
-         std::to_string(plan.verified_ing) + ")";
+  return "(" + alias + "._seq <> " + decimal(plan.unverified_sequence->bits) + "::UHUGEINT OR " + alias +
+         "._ing <= " + std::to_string(plan.verified_ing) + ")";
 }
 
 std::string where(const std::string& condition) { return condition.empty() ? "" : " WHERE " + condition; }
 
 std::string ranked_sql(const TableVersion& version, const ReadPlan& plan, const Names& names) {
   const Names all = with_key(version, names);
-  const std::string base = plan.unverified_sequence ? "(SELECT * FROM " + version.base() + " r WHERE " + base_condition(plan, "r") + ")" : version.base();
-  return "(SELECT " + joined(names, "b.") + " FROM " + base + " b LEFT JOIN " + newest(version, version.key_columns()) + " n ON " +
-         same_key(version, "b", "n") + " WHERE (n._ing IS NULL OR " + outranks("b", "n") + ")" +
-         " UNION ALL SELECT " + joined(names, "n.") + " FROM " + newest(version, all) + " n LEFT JOIN " + base + " b ON " +
-         same_key(version, "n", "b") + " LEFT JOIN " + version.tombstones() + " t ON " + same_key(version, "n", "t") +
-         " WHERE n._kind = 0 AND (b._ing IS NULL OR " + outranks("n", "b") + ") AND (t._ing IS NULL OR " + outranks("n", "t") + "))";
+  const std::string base = plan.unverified_sequence
+                               ? "(SELECT * FROM " + version.base() + " r WHERE " + base_condition(plan, "r") + ")"
+                               : version.base();
+  return "(SELECT " + joined(names, "b.") + " FROM " + base + " b LEFT JOIN " + newest(version, version.key_columns()) +
+         " n ON " + same_key(version, "b", "n") + " WHERE (n._ing IS NULL OR " + outranks("b", "n") + ")" +
+         " UNION ALL SELECT " + joined(names, "n.") + " FROM " + newest(version, all) + " n LEFT JOIN " + base +
+         " b ON " + same_key(version, "n", "b") + " LEFT JOIN " + version.tombstones() + " t ON " +
+         same_key(version, "n", "t") + " WHERE n._kind = 0 AND (b._ing IS NULL OR " + outranks("n", "b") +
+         ") AND (t._ing IS NULL OR " + outranks("n", "t") + "))";
 }
 
 // Keys of direct rows in (from, to], each once.
 std::string direct_keys(const TableVersion& version, std::int64_t from, std::int64_t to) {
-  return "(SELECT DISTINCT " + joined(version.key_columns(), "") + " FROM " + version.base() + " WHERE _ing > " + std::to_string(from) +
-         " AND _ing <= " + std::to_string(to) + ")";
+  return "(SELECT DISTINCT " + joined(version.key_columns(), "") + " FROM " + version.base() + " WHERE _ing > " +
+         std::to_string(from) + " AND _ing <= " + std::to_string(to) + ")";
 }
 
 }  // namespace
@@ -75,11 +80,10 @@ std::string relation_sql(const TableVersion& version, const ReadPlan& plan, cons
     case ReadShape::kBase:
       return "(SELECT " + joined(names, "b.") + " FROM " + version.base() + " b" + where(direct) + ")";
     case ReadShape::kLogWins:
-      return "(SELECT " + joined(names, "b.") + " FROM " + version.base() + " b ANTI JOIN " + version.changes() + " l ON " +
-             same_key(version, "b", "l") + where(direct) + " UNION ALL SELECT " + joined(names, "") + " FROM " +
-             newest(version, with_key(version, names)) + " WHERE _kind = 0)";
-    case ReadShape::kRanked:
-      break;
+      return "(SELECT " + joined(names, "b.") + " FROM " + version.base() + " b ANTI JOIN " + version.changes() +
+             " l ON " + same_key(version, "b", "l") + where(direct) + " UNION ALL SELECT " + joined(names, "") +
+             " FROM " + newest(version, with_key(version, names)) + " WHERE _kind = 0)";
+    case ReadShape::kRanked: break;
   }
   return ranked_sql(version, plan, names);
 }
@@ -87,53 +91,63 @@ std::string relation_sql(const TableVersion& version, const ReadPlan& plan, cons
 std::string excess_sql(const TableVersion& version, std::int64_t from, std::int64_t to) {
   if (from == 0) {
     const std::string key = joined(version.key_columns(), "");
-    return "SELECT (SELECT count(*) FROM " + version.base() + ") - (SELECT count(*) FROM (SELECT DISTINCT " + key + " FROM " + version.base() +
-           ")) + (SELECT count(*) FROM " + version.tombstones() + " t SEMI JOIN " + version.base() + " b ON " + same_key(version, "t", "b") + ")";
+    return "SELECT (SELECT count(*) FROM " + version.base() + ") - (SELECT count(*) FROM (SELECT DISTINCT " + key +
+           " FROM " + version.base() + ")) + (SELECT count(*) FROM " + version.tombstones() + " t SEMI JOIN " +
+           version.base() + " b ON " + same_key(version, "t", "b") + ")";
   }
   const std::string keys = direct_keys(version, from, to);
-  return "SELECT (SELECT count(*) FROM " + version.base() + " b SEMI JOIN " + keys + " k ON " + same_key(version, "b", "k") + ") + " +
-         "(SELECT count(*) FROM " + version.tombstones() + " t SEMI JOIN " + keys + " k ON " + same_key(version, "t", "k") + ") - " +
-         "(SELECT count(*) FROM " + keys + ")";
+  return "SELECT (SELECT count(*) FROM " + version.base() + " b SEMI JOIN " + keys + " k ON " +
+         same_key(version, "b", "k") + ") + " + "(SELECT count(*) FROM " + version.tombstones() + " t SEMI JOIN " +
+         keys + " k ON " + same_key(version, "t", "k") + ") - " + "(SELECT count(*) FROM " + keys + ")";
 }
 
 std::vector<std::string> deduplicate_sql(const TableVersion& version, std::int64_t from, std::int64_t to) {
   const std::string keys = joined(version.key_columns(), "");
   const std::string direct = direct_keys(version, from, to);
   return {
-      "DELETE FROM " + version.base() + " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r, row_number() OVER (PARTITION BY " + keys +
-          " ORDER BY _seq DESC, _ing DESC) AS place FROM " + version.base() + " b SEMI JOIN " + direct + " k ON " + same_key(version, "b", "k") +
-          ") WHERE place > 1)",
-      "DELETE FROM " + version.base() + " b USING " + version.tombstones() + " t WHERE " + same_key(version, "b", "t") + " AND " + outranks("t", "b"),
-      "DELETE FROM " + version.tombstones() + " t USING " + version.base() + " b WHERE " + same_key(version, "b", "t") + " AND " + outranks("b", "t"),
+      "DELETE FROM " + version.base() +
+          " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r, row_number() OVER (PARTITION BY " + keys +
+          " ORDER BY _seq DESC, _ing DESC) AS place FROM " + version.base() + " b SEMI JOIN " + direct + " k ON " +
+          same_key(version, "b", "k") + ") WHERE place > 1)",
+      "DELETE FROM " + version.base() + " b USING " + version.tombstones() + " t WHERE " + same_key(version, "b", "t") +
+          " AND " + outranks("t", "b"),
+      "DELETE FROM " + version.tombstones() + " t USING " + version.base() + " b WHERE " + same_key(version, "b", "t") +
+          " AND " + outranks("b", "t"),
   };
 }
 
 ApplyStatements apply_sql(const TableVersion& version, std::int64_t last_ing, bool log_wins, std::int64_t now_micros) {
-  const std::string moved = "temp.moved_" + version.base_name(), kept = log_wins ? moved : "temp.kept_" + version.base_name();
+  const std::string moved = "temp.moved_" + version.base_name(),
+                    kept = log_wins ? moved : "temp.kept_" + version.base_name();
   const std::string key_join = same_key(version, "b", "m");
   const std::string all = joined(version.physical, ""), keys = joined(version.key_columns(), "");
   const std::string limit = " WHERE _ing <= " + std::to_string(last_ing);
   const std::string beaten = log_wins ? key_join : key_join + " AND NOT " + outranks("b", "m");
   ApplyStatements sql;
   // Ranked by key and row id alone: a log of large values must not have to fit into memory to be ranked.
-  sql.prepare.push_back("CREATE TEMP TABLE moved_" + version.base_name() + " AS SELECT " + all + ", _seq, _ing, _kind FROM " + version.changes() +
+  sql.prepare.push_back("CREATE TEMP TABLE moved_" + version.base_name() + " AS SELECT " + all +
+                        ", _seq, _ing, _kind FROM " + version.changes() +
                         " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r FROM " + version.changes() + limit +
                         " QUALIFY row_number() OVER (PARTITION BY " + keys + " ORDER BY _seq DESC, _ing DESC) = 1))");
   sql.delete_base = "DELETE FROM " + version.base() + " b USING " + moved + " m WHERE " + beaten;
-  sql.insert_base = "INSERT INTO " + version.base() + " (_seq, _ing, " + all + ") SELECT _seq, _ing, " + all + " FROM " + kept + " WHERE _kind = 0";
+  sql.insert_base = "INSERT INTO " + version.base() + " (_seq, _ing, " + all + ") SELECT _seq, _ing, " + all +
+                    " FROM " + kept + " WHERE _kind = 0";
   sql.finish.push_back("DELETE FROM " + version.tombstones() + " b USING " + moved + " m WHERE " + beaten);
   if (!log_wins) {
     // What is left of the same keys outranks the log: those log rows are history.
-    sql.prepare.push_back("CREATE TEMP TABLE kept_" + version.base_name() + " AS SELECT m.* FROM " + moved + " m WHERE NOT EXISTS (SELECT 1 FROM " +
-                          version.base() + " b WHERE " + key_join + " AND " + outranks("b", "m") + ") AND NOT EXISTS (SELECT 1 FROM " +
-                          version.tombstones() + " b WHERE " + key_join + " AND " + outranks("b", "m") + ")");
+    sql.prepare.push_back("CREATE TEMP TABLE kept_" + version.base_name() + " AS SELECT m.* FROM " + moved +
+                          " m WHERE NOT EXISTS (SELECT 1 FROM " + version.base() + " b WHERE " + key_join + " AND " +
+                          outranks("b", "m") + ") AND NOT EXISTS (SELECT 1 FROM " + version.tombstones() + " b WHERE " +
+                          key_join + " AND " + outranks("b", "m") + ")");
     sql.finish.push_back("DROP TABLE temp.kept_" + version.base_name());
   }
-  const std::string deaths = "INSERT INTO " + version.tombstones() + " (_seq, _ing, _applied, " + keys + ") SELECT _seq, _ing, " +
-                             std::to_string(now_micros) + ", " + keys + " FROM " + kept + " WHERE _kind = 1";
+  const std::string deaths = "INSERT INTO " + version.tombstones() + " (_seq, _ing, _applied, " + keys +
+                             ") SELECT _seq, _ing, " + std::to_string(now_micros) + ", " + keys + " FROM " + kept +
+                             " WHERE _kind = 1";
   sql.finish.insert(sql.finish.begin() + 1, deaths);
   sql.finish.push_back("DELETE FROM " + version.changes() + limit);
-  sql.finish.push_back("DELETE FROM " + version.tombstones() + " WHERE _applied < " + std::to_string(now_micros - kTombstoneMicros));
+  sql.finish.push_back("DELETE FROM " + version.tombstones() + " WHERE _applied < " +
+                       std::to_string(now_micros - kTombstoneMicros));
   sql.finish.push_back("DROP TABLE " + moved);
   return sql;
 }

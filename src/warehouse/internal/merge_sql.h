@@ -37,10 +37,10 @@ std::vector<std::string> deduplicate_sql(const TableVersion& version, std::int64
 // Moves log rows with numbers up to `last_ing` into base and tombstones, in order, inside one transaction.
 // `log_wins`: every one of them outranks base and tombstones.
 struct ApplyStatements {
-  std::vector<std::string> prepare;   // temporary tables
-  std::string delete_base;            // rows of base that go
-  std::string insert_base;            // rows of base that come
-  std::vector<std::string> finish;    // tombstones, log, temporary tables
+  std::vector<std::string> prepare;  // temporary tables
+  std::string delete_base;           // rows of base that go
+  std::string insert_base;           // rows of base that come
+  std::vector<std::string> finish;   // tombstones, log, temporary tables
 };
 ApplyStatements apply_sql(const TableVersion& version, std::int64_t last_ing, bool log_wins, std::int64_t now_micros);
 

@@ -41,25 +41,29 @@ unsigned __int128 parse_decimal(const std::string& text) {
 }
 
 Status prepare_file(Connection& connection) {
-  TRY(std::vector<TextRow> there, connection.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'flytt' AND table_name = 'format'"));
+  TRY(std::vector<TextRow> there,
+      connection.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'flytt' AND table_name = 'format'"));
   if (there.empty()) {
-    TRY_STATUS(connection.run(
-        "BEGIN;"
-        "CREATE SCHEMA flytt;"
-        "CREATE TABLE flytt.format(version INTEGER, next_id BIGINT);"
-        "INSERT INTO flytt.format VALUES (" + std::to_string(kFormatVersion) + ", 1);"
-        "CREATE TABLE flytt.datasets(project VARCHAR, dataset VARCHAR, doc VARCHAR);"
-        "CREATE TABLE flytt.tables(id BIGINT, doc VARCHAR);"
-        "CREATE TABLE flytt.loads(id BIGINT, sequence VARCHAR, is_open BOOLEAN);"
-        "CREATE TABLE flytt.verified(id BIGINT, ing BIGINT);"
-        "COMMIT"));
+    TRY_STATUS(
+        connection.run("BEGIN;"
+                       "CREATE SCHEMA flytt;"
+                       "CREATE TABLE flytt.format(version INTEGER, next_id BIGINT);"
+                       "INSERT INTO flytt.format VALUES (" +
+                       std::to_string(kFormatVersion) +
+                       ", 1);"
+                       "CREATE TABLE flytt.datasets(project VARCHAR, dataset VARCHAR, doc VARCHAR);"
+                       "CREATE TABLE flytt.tables(id BIGINT, doc VARCHAR);"
+                       "CREATE TABLE flytt.loads(id BIGINT, sequence VARCHAR, is_open BOOLEAN);"
+                       "CREATE TABLE flytt.verified(id BIGINT, ing BIGINT);"
+                       "COMMIT"));
     return ok();
   }
   TRY(const std::optional<std::int64_t> version, connection.number("SELECT version::BIGINT FROM flytt.format"));
   if (!version) return Error(ErrorCode::kCorrupt, "the warehouse file does not tell its format");
   if (*version > kFormatVersion)
-    return Error(ErrorCode::kConfig, "the warehouse file has format " + std::to_string(*version) + ", this flytt knows formats up to " +
-                                         std::to_string(kFormatVersion) + ": use the newer flytt that wrote it");
+    return Error(ErrorCode::kConfig, "the warehouse file has format " + std::to_string(*version) +
+                                         ", this flytt knows formats up to " + std::to_string(kFormatVersion) +
+                                         ": use the newer flytt that wrote it");
   return ok();
 }
 
@@ -99,8 +103,9 @@ Result<TableState::Recovered> recover(Connection& connection, const TableVersion
   TRY(const auto log, connection.rows(facts(version.changes(), "min")));
   recovered.base_rows = std::stoll(text_of(base[0][0]));
   const std::int64_t base_ing = std::stoll(text_of(base[0][1])), dead_ing = std::stoll(text_of(dead[0][1]));
-  recovered.base_newest = {data::Sequence{std::max(parse_decimal(text_of(base[0][3])), parse_decimal(text_of(dead[0][3])))},
-                           std::max(base_ing, dead_ing)};
+  recovered.base_newest = {
+      data::Sequence{std::max(parse_decimal(text_of(base[0][3])), parse_decimal(text_of(dead[0][3])))},
+      std::max(base_ing, dead_ing)};
   const std::int64_t log_ing = std::stoll(text_of(log[0][1]));
   recovered.next_ing = std::max({base_ing, dead_ing, log_ing}) + 1;
   if (const std::int64_t rows = std::stoll(text_of(log[0][0])); rows > 0) {
@@ -118,7 +123,8 @@ Result<TableState::Recovered> recover(Connection& connection, const TableVersion
   if (loads.empty()) return recovered;
   recovered.load_sequence = data::Sequence{parse_decimal(text_of(loads[0][0]))};
   recovered.loading = text_of(loads[0][1]) == "true" && recovered.load_sequence->bits != 0;
-  TRY(const auto direct, connection.number("SELECT max(_ing) FROM " + version.base() + " WHERE _seq = " + text_of(loads[0][0]) + "::UHUGEINT"));
+  TRY(const auto direct, connection.number("SELECT max(_ing) FROM " + version.base() +
+                                           " WHERE _seq = " + text_of(loads[0][0]) + "::UHUGEINT"));
   TRY(const auto verified, connection.number("SELECT max(ing) FROM flytt.verified WHERE id = " + id));
   recovered.direct_ing = direct.value_or(0);
   recovered.verified_ing = verified.value_or(0);
@@ -126,7 +132,8 @@ Result<TableState::Recovered> recover(Connection& connection, const TableVersion
 }
 
 Status insert_dataset(Connection& connection, const DatasetInfo& dataset) {
-  return connection.run_with("INSERT INTO flytt.datasets VALUES ($1, $2, $3)", {dataset.path.project, dataset.path.dataset, to_document(dataset)});
+  return connection.run_with("INSERT INTO flytt.datasets VALUES ($1, $2, $3)",
+                             {dataset.path.project, dataset.path.dataset, to_document(dataset)});
 }
 
 Status replace_dataset(Connection& connection, const DatasetInfo& dataset) {
@@ -135,7 +142,8 @@ Status replace_dataset(Connection& connection, const DatasetInfo& dataset) {
 }
 
 Status remove_dataset(Connection& connection, const DatasetPath& path) {
-  return connection.run_with("DELETE FROM flytt.datasets WHERE project = $1 AND dataset = $2", {path.project, path.dataset});
+  return connection.run_with("DELETE FROM flytt.datasets WHERE project = $1 AND dataset = $2",
+                             {path.project, path.dataset});
 }
 
 Status insert_table(Connection& connection, const TableVersion& version) {
@@ -143,8 +151,10 @@ Status insert_table(Connection& connection, const TableVersion& version) {
   if (version.is_mirror()) {
     const std::string rank = std::string("_seq ") + version.sequence_type() + ", _ing BIGINT";
     TRY_STATUS(connection.run("CREATE TABLE " + version.base() + "(" + rank + column_list(version, false) + ")"));
-    TRY_STATUS(connection.run("CREATE TABLE " + version.changes() + "(" + rank + ", _kind UTINYINT" + column_list(version, false) + ")"));
-    TRY_STATUS(connection.run("CREATE TABLE " + version.tombstones() + "(" + rank + ", _applied BIGINT" + column_list(version, true) + ")"));
+    TRY_STATUS(connection.run("CREATE TABLE " + version.changes() + "(" + rank + ", _kind UTINYINT" +
+                              column_list(version, false) + ")"));
+    TRY_STATUS(connection.run("CREATE TABLE " + version.tombstones() + "(" + rank + ", _applied BIGINT" +
+                              column_list(version, true) + ")"));
   } else {
     TRY_STATUS(connection.run("CREATE TABLE " + version.base() + "(" + column_list(version, false).substr(2) + ")"));
   }
@@ -153,7 +163,8 @@ Status insert_table(Connection& connection, const TableVersion& version) {
 }
 
 Status replace_table(Connection& connection, const TableVersion& version) {
-  return connection.run_with("UPDATE flytt.tables SET doc = $1 WHERE id = " + std::to_string(version.info.id), {to_document(version)});
+  return connection.run_with("UPDATE flytt.tables SET doc = $1 WHERE id = " + std::to_string(version.info.id),
+                             {to_document(version)});
 }
 
 Status remove_table(Connection& connection, const TableVersion& version) {
@@ -179,18 +190,21 @@ Status add_columns(Connection& connection, const TableVersion& now, std::size_t 
 
 Status widen_sequences(Connection& connection, const TableVersion& version) {
   // Three sections of 16, 64 and 48 bits become three times eight big-endian bytes (wire::ordered_sequence_bytes).
-  const std::string hex = "lpad(lower(to_hex((_seq >> 112)::UBIGINT)), 16, '0') || "
-                          "lpad(lower(to_hex(((_seq >> 48) & 18446744073709551615::UHUGEINT)::UBIGINT)), 16, '0') || "
-                          "lpad(lower(to_hex((_seq & 281474976710655::UHUGEINT)::UBIGINT)), 16, '0')";
+  const std::string hex =
+      "lpad(lower(to_hex((_seq >> 112)::UBIGINT)), 16, '0') || "
+      "lpad(lower(to_hex(((_seq >> 48) & 18446744073709551615::UHUGEINT)::UBIGINT)), 16, '0') || "
+      "lpad(lower(to_hex((_seq & 281474976710655::UHUGEINT)::UBIGINT)), 16, '0')";
   for (const std::string& table : {version.base(), version.changes(), version.tombstones()})
-    TRY_STATUS(connection.run("ALTER TABLE " + table + " ALTER COLUMN _seq SET DATA TYPE BLOB USING from_hex(" + hex + ")"));
+    TRY_STATUS(
+        connection.run("ALTER TABLE " + table + " ALTER COLUMN _seq SET DATA TYPE BLOB USING from_hex(" + hex + ")"));
   return ok();
 }
 
 Status save_load(Connection& connection, std::int64_t table_id, data::Sequence sequence, bool is_open) {
   const std::string id = std::to_string(table_id);
   TRY_STATUS(connection.run("DELETE FROM flytt.loads WHERE id = " + id));
-  return connection.run("INSERT INTO flytt.loads VALUES (" + id + ", '" + decimal(sequence.bits) + "', " + (is_open ? "true" : "false") + ")");
+  return connection.run("INSERT INTO flytt.loads VALUES (" + id + ", '" + decimal(sequence.bits) + "', " +
+                        (is_open ? "true" : "false") + ")");
 }
 
 }  // namespace flytt::warehouse::internal

@@ -24,9 +24,12 @@ Error with_reason(Error error) {
 // A statement that DuckDB would not prepare: either its text is wrong, which is ours, or a constant in it failed.
 Error prepare_error(const std::string& message) {
   static const std::pair<std::string_view, duckdb_error_type> kTypes[] = {
-      {"Invalid Input Error", DUCKDB_ERROR_INVALID_INPUT}, {"Conversion Error", DUCKDB_ERROR_CONVERSION},
-      {"Out of Range Error", DUCKDB_ERROR_OUT_OF_RANGE},   {"INTERRUPT Error", DUCKDB_ERROR_INTERRUPT},
-      {"Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY}, {"IO Error", DUCKDB_ERROR_IO},
+      {"Invalid Input Error", DUCKDB_ERROR_INVALID_INPUT},
+      {"Conversion Error", DUCKDB_ERROR_CONVERSION},
+      {"Out of Range Error", DUCKDB_ERROR_OUT_OF_RANGE},
+      {"INTERRUPT Error", DUCKDB_ERROR_INTERRUPT},
+      {"Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY},
+      {"IO Error", DUCKDB_ERROR_IO},
       {"FATAL Error", DUCKDB_ERROR_FATAL},
   };
   for (const auto& [prefix, type] : kTypes)
@@ -37,7 +40,8 @@ Error prepare_error(const std::string& message) {
 // The answer of a statement without rows.
 class NoRows final : public QueryResult {
  public:
-  NoRows(StatementSummary summary, std::vector<googlesql::OutputColumn> columns) : summary_(std::move(summary)), columns_(std::move(columns)) {}
+  NoRows(StatementSummary summary, std::vector<googlesql::OutputColumn> columns)
+      : summary_(std::move(summary)), columns_(std::move(columns)) {}
   const std::vector<googlesql::OutputColumn>& columns() const override { return columns_; }
   const StatementSummary& summary() const override { return summary_; }
   Result<std::optional<ResultPage>> next() override { return std::optional<ResultPage>(); }
@@ -52,7 +56,11 @@ class StreamedRows final : public QueryResult {
  public:
   StreamedRows(ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard, QueryHandle result,
                std::vector<googlesql::OutputColumn> columns, StatementSummary summary)
-      : lease_(std::move(lease)), guard_(std::move(guard)), result_(std::move(result)), columns_(std::move(columns)), summary_(std::move(summary)) {}
+      : lease_(std::move(lease)),
+        guard_(std::move(guard)),
+        result_(std::move(result)),
+        columns_(std::move(columns)),
+        summary_(std::move(summary)) {}
   const std::vector<googlesql::OutputColumn>& columns() const override { return columns_; }
   const StatementSummary& summary() const override { return summary_; }
 
@@ -91,15 +99,18 @@ Result<QueryRun::Step> QueryRun::translate(std::size_t begin, Connection& connec
   options.deadline = options_.deadline;
   for (int attempt = 1;; ++attempt) {
     auto catalog = std::make_unique<SnapshotCatalog>(
-        warehouse_.directory_, options_, connection, use, [this](TableState& table) { return warehouse_.maintenance_->verify(table); },
-        warehouse_.options_.location);
-    Result<googlesql::Translation> translation = googlesql::translate(warehouse_.analyzer_, sql_, begin, *catalog, options);
+        warehouse_.directory_, options_, connection, use,
+        [this](TableState& table) { return warehouse_.maintenance_->verify(table); }, warehouse_.options_.location);
+    Result<googlesql::Translation> translation =
+        googlesql::translate(warehouse_.analyzer_, sql_, begin, *catalog, options);
     if (!translation) return with_reason(catalog->explain(std::move(translation.error())));
     TRY_STATUS(catalog->pin());
     if (!catalog->is_stale()) return Step{std::move(*translation), std::move(catalog)};
     connection.roll_back();
     if (attempt == kSnapshotAttemptsMax)
-      return Error(ErrorCode::kConflict, "a table of the query was changed again and again; try again").retry(base::Retry::kAfterBackoff).cause("backendError");
+      return Error(ErrorCode::kConflict, "a table of the query was changed again and again; try again")
+          .retry(base::Retry::kAfterBackoff)
+          .cause("backendError");
   }
 }
 
@@ -111,7 +122,8 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
     TRY_STATUS(guard->check());
     TRY(Step step, translate(begin, *lease, SnapshotCatalog::Use::kRead));
     const googlesql::Translation& translation = step.translation;
-    const bool writes = translation.kind == StatementKind::kInsert || (translation.kind == StatementKind::kCreateTable && translation.create_table.query);
+    const bool writes = translation.kind == StatementKind::kInsert ||
+                        (translation.kind == StatementKind::kCreateTable && translation.create_table.query);
     if (writes && !dry) {
       lease->roll_back();
       TRY(step, translate(begin, *lease, SnapshotCatalog::Use::kWrite));
@@ -133,7 +145,8 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
   }
 }
 
-Result<std::unique_ptr<QueryResult>> QueryRun::execute(Step& step, ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard) {
+Result<std::unique_ptr<QueryResult>> QueryRun::execute(Step& step, ConnectionPool::Lease lease,
+                                                       std::unique_ptr<QueryWatch::Guard> guard) {
   const googlesql::Translation& translation = step.translation;
   if (translation.kind == StatementKind::kQuery) return select(step, std::move(lease), std::move(guard));
   lease->roll_back();  // its snapshot is not needed: the writer thread does the work
@@ -164,10 +177,12 @@ Result<std::unique_ptr<QueryResult>> QueryRun::execute(Step& step, ConnectionPoo
   }
   summary.statement_type = googlesql::statement_type(translation.kind, translation.create_table.query.has_value());
   summary.referenced_tables = translation.referenced_tables;
-  return std::unique_ptr<QueryResult>(std::make_unique<NoRows>(std::move(summary), std::vector<googlesql::OutputColumn>()));
+  return std::unique_ptr<QueryResult>(
+      std::make_unique<NoRows>(std::move(summary), std::vector<googlesql::OutputColumn>()));
 }
 
-Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard) {
+Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool::Lease lease,
+                                                      std::unique_ptr<QueryWatch::Guard> guard) {
   const googlesql::Query& query = step.translation.query;
   duckdb_prepared_statement prepared = nullptr;
   if (duckdb_prepare(lease->raw(), query.sql.c_str(), &prepared) != DuckDBSuccess) {
@@ -178,19 +193,24 @@ Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool
   QueryHandle result;
   const bool started = duckdb_execute_prepared_streaming(prepared, result.get()) == DuckDBSuccess;
   duckdb_destroy_prepare(&prepared);
-  if (!started) return guard->explain(duck_error(duckdb_result_error_type(result.get()), duckdb_result_error(result.get())));
+  if (!started)
+    return guard->explain(duck_error(duckdb_result_error_type(result.get()), duckdb_result_error(result.get())));
   warehouse_.maintenance_->notice_slow_read(step.catalog->log_rows_read());
   StatementSummary summary;
   summary.statement_type = "SELECT";
   summary.referenced_tables = step.translation.referenced_tables;
-  return std::unique_ptr<QueryResult>(
-      std::make_unique<StreamedRows>(std::move(lease), std::move(guard), std::move(result), query.columns, std::move(summary)));
+  return std::unique_ptr<QueryResult>(std::make_unique<StreamedRows>(
+      std::move(lease), std::move(guard), std::move(result), query.columns, std::move(summary)));
 }
 
 Result<StatementSummary> QueryRun::create_table(const googlesql::CreateTable& statement) {
   const auto path = resolve_table(statement.path, options_);
-  if (!path) return Error(ErrorCode::kBadData, "Table \"" + statement.path.back() + "\" must be qualified with a dataset (e.g. dataset.table).").cause("invalid");
-  if (statement.is_temporary) return Error(ErrorCode::kUnsupported, "temporary tables are not supported").cause("notImplemented");
+  if (!path)
+    return Error(ErrorCode::kBadData,
+                 "Table \"" + statement.path.back() + "\" must be qualified with a dataset (e.g. dataset.table).")
+        .cause("invalid");
+  if (statement.is_temporary)
+    return Error(ErrorCode::kUnsupported, "temporary tables are not supported").cause("notImplemented");
   StatementSummary summary;
   summary.ddl_target = target_text(*path);
   summary.ddl_operation = "CREATE";
@@ -220,7 +240,10 @@ Result<StatementSummary> QueryRun::create_table(const googlesql::CreateTable& st
 
 Result<StatementSummary> QueryRun::drop_table(const googlesql::DropTable& statement) {
   const auto path = resolve_table(statement.path, options_);
-  if (!path) return Error(ErrorCode::kBadData, "Table \"" + statement.path.back() + "\" must be qualified with a dataset (e.g. dataset.table).").cause("invalid");
+  if (!path)
+    return Error(ErrorCode::kBadData,
+                 "Table \"" + statement.path.back() + "\" must be qualified with a dataset (e.g. dataset.table).")
+        .cause("invalid");
   StatementSummary summary;
   summary.ddl_target = target_text(*path);
   summary.ddl_operation = "DROP";
@@ -262,7 +285,8 @@ Result<StatementSummary> QueryRun::drop_schema(const googlesql::DropSchema& stat
   return summary;
 }
 
-Result<std::int64_t> QueryRun::insert_rows(TableState& table, const std::vector<std::uint32_t>& columns, const std::string& sql) {
+Result<std::int64_t> QueryRun::insert_rows(TableState& table, const std::vector<std::uint32_t>& columns,
+                                           const std::string& sql) {
   std::vector<std::string> names;
   const auto version = table.version();
   for (const std::uint32_t column : columns) names.push_back(version->physical[column]);

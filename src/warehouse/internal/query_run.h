@@ -17,7 +17,8 @@ namespace flytt::warehouse::internal {
 
 class QueryRun {
  public:
-  QueryRun(WarehouseImpl& warehouse, const std::string& sql, const QueryOptions& options) : warehouse_(warehouse), sql_(sql), options_(options) {}
+  QueryRun(WarehouseImpl& warehouse, const std::string& sql, const QueryOptions& options)
+      : warehouse_(warehouse), sql_(sql), options_(options) {}
 
   Result<std::unique_ptr<QueryResult>> run(bool dry);
 
@@ -27,13 +28,16 @@ class QueryRun {
     std::unique_ptr<SnapshotCatalog> catalog;
   };
   Result<Step> translate(std::size_t begin, Connection& connection, SnapshotCatalog::Use use);
-  Result<std::unique_ptr<QueryResult>> execute(Step& step, ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard);
-  Result<std::unique_ptr<QueryResult>> select(Step& step, ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard);
+  Result<std::unique_ptr<QueryResult>> execute(Step& step, ConnectionPool::Lease lease,
+                                               std::unique_ptr<QueryWatch::Guard> guard);
+  Result<std::unique_ptr<QueryResult>> select(Step& step, ConnectionPool::Lease lease,
+                                              std::unique_ptr<QueryWatch::Guard> guard);
   Result<StatementSummary> create_table(const googlesql::CreateTable& statement);
   Result<StatementSummary> drop_table(const googlesql::DropTable& statement);
   Result<StatementSummary> create_schema(const googlesql::CreateSchema& statement);
   Result<StatementSummary> drop_schema(const googlesql::DropSchema& statement);
-  Result<std::int64_t> insert_rows(TableState& table, const std::vector<std::uint32_t>& columns, const std::string& sql);
+  Result<std::int64_t> insert_rows(TableState& table, const std::vector<std::uint32_t>& columns,
+                                   const std::string& sql);
 
   WarehouseImpl& warehouse_;
   const std::string& sql_;

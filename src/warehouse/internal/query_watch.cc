@@ -14,13 +14,16 @@ End reason_to_stop(const QueryWatch::Watched& watched, const base::Clock& clock)
 }
 
 Error stopped(End end) {
-  if (end == End::kDeadline) return Error(ErrorCode::kTimeout, "Job execution was cancelled: the query's time limit has passed").cause("timeout");
+  if (end == End::kDeadline)
+    return Error(ErrorCode::kTimeout, "Job execution was cancelled: the query's time limit has passed")
+        .cause("timeout");
   return Error(ErrorCode::kCancelled, "Job execution was cancelled: User requested cancellation").cause("stopped");
 }
 
 }  // namespace
 
-QueryWatch::QueryWatch(const base::Clock& clock) : clock_(clock), thread_([this](std::stop_token stop) { loop(stop); }) {}
+QueryWatch::QueryWatch(const base::Clock& clock)
+    : clock_(clock), thread_([this](std::stop_token stop) { loop(stop); }) {}
 
 QueryWatch::~QueryWatch() {
   thread_.request_stop();
@@ -51,7 +54,8 @@ void QueryWatch::interrupt_all() {
   }
 }
 
-QueryWatch::Guard::Guard(QueryWatch& watch, const Connection& connection, base::Deadline deadline, std::shared_ptr<std::atomic<bool>> cancel)
+QueryWatch::Guard::Guard(QueryWatch& watch, const Connection& connection, base::Deadline deadline,
+                         std::shared_ptr<std::atomic<bool>> cancel)
     : watch_(watch) {
   std::lock_guard lock(watch_.mutex_);
   place_ = watch_.watched_.emplace(watch_.watched_.end());

@@ -31,7 +31,8 @@ class QueryWatch {
   };
   class Guard {
    public:
-    Guard(QueryWatch& watch, const Connection& connection, base::Deadline deadline, std::shared_ptr<std::atomic<bool>> cancel);
+    Guard(QueryWatch& watch, const Connection& connection, base::Deadline deadline,
+          std::shared_ptr<std::atomic<bool>> cancel);
     ~Guard();
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;

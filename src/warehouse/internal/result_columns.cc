@@ -17,19 +17,19 @@ std::string_view text_of(const duckdb_string_t& cell) {
 // Appends rows [from, from + count) of a vector to a column of `type`.
 class CellReader {
  public:
-  CellReader(duckdb_vector vector, const data::Type& type) : type_(type), cells_(duckdb_vector_get_data(vector)), validity_(duckdb_vector_get_validity(vector)) {
+  CellReader(duckdb_vector vector, const data::Type& type)
+      : type_(type), cells_(duckdb_vector_get_data(vector)), validity_(duckdb_vector_get_validity(vector)) {
     switch (type.kind) {
-      case TypeKind::kArray:
-        below_.emplace_back(duckdb_list_vector_get_child(vector), type.element.front());
-        break;
+      case TypeKind::kArray: below_.emplace_back(duckdb_list_vector_get_child(vector), type.element.front()); break;
       case TypeKind::kStruct:
-        for (std::size_t i = 0; i < type.fields.size(); ++i) below_.emplace_back(duckdb_struct_vector_get_child(vector, i), type.fields[i].type);
+        for (std::size_t i = 0; i < type.fields.size(); ++i)
+          below_.emplace_back(duckdb_struct_vector_get_child(vector, i), type.fields[i].type);
         break;
       case TypeKind::kRange:
-        for (idx_t i = 0; i < 2; ++i) below_.emplace_back(duckdb_struct_vector_get_child(vector, i), type.element.front());
+        for (idx_t i = 0; i < 2; ++i)
+          below_.emplace_back(duckdb_struct_vector_get_child(vector, i), type.element.front());
         break;
-      default:
-        break;
+      default: break;
     }
   }
 
@@ -39,18 +39,12 @@ class CellReader {
       case TypeKind::kInt64:
       case TypeKind::kTime:
       case TypeKind::kDatetime:
-      case TypeKind::kTimestamp:
-        return out.append_int64(at<std::int64_t>(row));
-      case TypeKind::kDate:
-        return out.append_int64(at<std::int32_t>(row));
-      case TypeKind::kFloat64:
-        return out.append_double(at<double>(row));
-      case TypeKind::kBool:
-        return out.append_bool(at<std::uint8_t>(row) != 0);
-      case TypeKind::kNumeric:
-        return out.append_int128(at<data::Int128>(row));
-      case TypeKind::kBigNumeric:
-        return append_bignumeric(text_of(at<duckdb_string_t>(row)), out);
+      case TypeKind::kTimestamp: return out.append_int64(at<std::int64_t>(row));
+      case TypeKind::kDate: return out.append_int64(at<std::int32_t>(row));
+      case TypeKind::kFloat64: return out.append_double(at<double>(row));
+      case TypeKind::kBool: return out.append_bool(at<std::uint8_t>(row) != 0);
+      case TypeKind::kNumeric: return out.append_int128(at<data::Int128>(row));
+      case TypeKind::kBigNumeric: return append_bignumeric(text_of(at<duckdb_string_t>(row)), out);
       case TypeKind::kInterval: {
         const auto interval = at<duckdb_interval>(row);
         return out.append_interval({interval.months, interval.days, interval.micros});
@@ -64,8 +58,7 @@ class CellReader {
       case TypeKind::kRange:
         for (std::size_t i = 0; i < below_.size(); ++i) below_[i].append(row, out.children()[i]);
         return out.close_struct();
-      default:
-        return out.append_bytes(text_of(at<duckdb_string_t>(row)));
+      default: return out.append_bytes(text_of(at<duckdb_string_t>(row)));
     }
   }
 
@@ -108,10 +101,8 @@ duckdb_type expected(TypeKind kind) {
 bool fits(const LogicalType& type, const data::Type& wanted) {
   if (duckdb_get_type_id(type.raw) != expected(wanted.kind)) return false;
   switch (wanted.kind) {
-    case TypeKind::kNumeric:
-      return duckdb_decimal_width(type.raw) == 38 && duckdb_decimal_scale(type.raw) == 9;
-    case TypeKind::kArray:
-      return fits(LogicalType(duckdb_list_type_child_type(type.raw)), wanted.element.front());
+    case TypeKind::kNumeric: return duckdb_decimal_width(type.raw) == 38 && duckdb_decimal_scale(type.raw) == 9;
+    case TypeKind::kArray: return fits(LogicalType(duckdb_list_type_child_type(type.raw)), wanted.element.front());
     case TypeKind::kStruct: {
       if (duckdb_struct_type_child_count(type.raw) != wanted.fields.size()) return false;
       for (std::size_t i = 0; i < wanted.fields.size(); ++i)
@@ -119,9 +110,9 @@ bool fits(const LogicalType& type, const data::Type& wanted) {
       return true;
     }
     case TypeKind::kRange:
-      return duckdb_struct_type_child_count(type.raw) == 2 && fits(LogicalType(duckdb_struct_type_child_type(type.raw, 0)), wanted.element.front());
-    default:
-      return true;
+      return duckdb_struct_type_child_count(type.raw) == 2 &&
+             fits(LogicalType(duckdb_struct_type_child_type(type.raw, 0)), wanted.element.front());
+    default: return true;
   }
 }
 
@@ -135,7 +126,8 @@ Result<ResultPage> to_page(const Chunk& chunk, const std::vector<googlesql::Outp
   for (std::size_t c = 0; c < columns.size(); ++c) {
     const duckdb_vector vector = chunk.column(c);
     if (!fits(LogicalType(duckdb_vector_get_column_type(vector)), columns[c].type))
-      return Error(ErrorCode::kBug, "the translated statement gives column " + columns[c].name + " another type than " + columns[c].type.sql_name());
+      return Error(ErrorCode::kBug, "the translated statement gives column " + columns[c].name + " another type than " +
+                                        columns[c].type.sql_name());
     const CellReader reader(vector, columns[c].type);
     Column& column = page.columns.emplace_back(columns[c].type);
     column.reserve(rows);

@@ -43,8 +43,7 @@ duckdb_type scalar_type(TypeKind kind) {
 
 LogicalType logical_type(const data::Type& type) {
   switch (type.kind) {
-    case TypeKind::kNumeric:
-      return LogicalType(duckdb_create_decimal_type(38, 9));
+    case TypeKind::kNumeric: return LogicalType(duckdb_create_decimal_type(38, 9));
     case TypeKind::kArray: {
       const LogicalType element = logical_type(type.element.front());
       return LogicalType(duckdb_create_list_type(element.raw));
@@ -54,10 +53,8 @@ LogicalType logical_type(const data::Type& type) {
       for (const data::StructField& field : type.fields) fields.push_back(&field.type);
       return struct_type(fields);
     }
-    case TypeKind::kRange:
-      return struct_type({&type.element.front(), &type.element.front()});
-    default:
-      return LogicalType(duckdb_create_logical_type(scalar_type(type.kind)));
+    case TypeKind::kRange: return struct_type({&type.element.front(), &type.element.front()});
+    default: return LogicalType(duckdb_create_logical_type(scalar_type(type.kind)));
   }
 }
 
@@ -89,7 +86,8 @@ Chunk make_chunk(const std::vector<LogicalType>& types) {
 Chunk with_layout(const Chunk& chunk, const TableVersion& version, ChunkLayout from, ChunkLayout to) {
   Chunk other = make_chunk(chunk_types(version, to));
   const idx_t size = chunk.size();
-  for (idx_t c = 0; c < std::min(hidden_columns(from), hidden_columns(to)); ++c) duckdb_vector_reference_vector(other.column(c), chunk.column(c));
+  for (idx_t c = 0; c < std::min(hidden_columns(from), hidden_columns(to)); ++c)
+    duckdb_vector_reference_vector(other.column(c), chunk.column(c));
   if (to == ChunkLayout::kLog) std::memset(duckdb_vector_get_data(other.column(2)), 0, size);
   for (idx_t c = 0; c < version.physical.size(); ++c)
     duckdb_vector_reference_vector(other.column(hidden_columns(to) + c), chunk.column(hidden_columns(from) + c));
@@ -137,22 +135,22 @@ void number_rows(const Chunk& chunk, std::int64_t first_ing) {
   for (std::int64_t i = 0; i < rows; ++i) numbers[i] = first_ing + i;
 }
 
-VectorTarget::VectorTarget(duckdb_vector vector, const data::Type& type)
-    : vector_(vector), kind_(type.kind) {
+VectorTarget::VectorTarget(duckdb_vector vector, const data::Type& type) : vector_(vector), kind_(type.kind) {
   switch (kind_) {
     case TypeKind::kArray:
       below_.push_back(std::make_unique<VectorTarget>(duckdb_list_vector_get_child(vector), type.element.front()));
       break;
     case TypeKind::kStruct:
       for (std::size_t i = 0; i < type.fields.size(); ++i)
-        below_.push_back(std::make_unique<VectorTarget>(duckdb_struct_vector_get_child(vector, i), type.fields[i].type));
+        below_.push_back(
+            std::make_unique<VectorTarget>(duckdb_struct_vector_get_child(vector, i), type.fields[i].type));
       break;
     case TypeKind::kRange:
       for (idx_t i = 0; i < 2; ++i)
-        below_.push_back(std::make_unique<VectorTarget>(duckdb_struct_vector_get_child(vector, i), type.element.front()));
+        below_.push_back(
+            std::make_unique<VectorTarget>(duckdb_struct_vector_get_child(vector, i), type.element.front()));
       break;
-    default:
-      break;
+    default: break;
   }
   for (const auto& child : below_) children.push_back(child.get());
   renew();

@@ -20,7 +20,9 @@ namespace flytt::warehouse::internal {
 LogicalType logical_type(const data::Type& type);
 // Column order of chunks: base tables have (_seq, _ing, c…) or plain (c…), the log has (_seq, _ing, _kind, c…).
 enum class ChunkLayout { kPlain, kBase, kLog };
-constexpr idx_t hidden_columns(ChunkLayout layout) { return layout == ChunkLayout::kPlain ? 0 : layout == ChunkLayout::kBase ? 2 : 3; }
+constexpr idx_t hidden_columns(ChunkLayout layout) {
+  return layout == ChunkLayout::kPlain ? 0 : layout == ChunkLayout::kBase ? 2 : 3;
+}
 std::vector<LogicalType> chunk_types(const TableVersion& version, ChunkLayout layout);
 std::vector<std::string> chunk_columns(const TableVersion& version, ChunkLayout layout);
 Chunk make_chunk(const std::vector<LogicalType>& types);
@@ -52,14 +54,14 @@ class VectorTarget final : public wire::ColumnTarget {
 // The rows of one append, decoded.
 struct RowBatch {
   std::shared_ptr<TableState> table;
-  std::shared_ptr<const TableVersion> version;    // whose columns the chunks have
-  ChunkLayout layout = ChunkLayout::kPlain;       // of `chunks`; kLog has _kind filled
-  bool is_change = false;                         // UPSERT and DELETE rows of a mirror; else plain rows
+  std::shared_ptr<const TableVersion> version;  // whose columns the chunks have
+  ChunkLayout layout = ChunkLayout::kPlain;     // of `chunks`; kLog has _kind filled
+  bool is_change = false;                       // UPSERT and DELETE rows of a mirror; else plain rows
   bool has_deletes = false;
   std::vector<Chunk> chunks;
   std::int64_t rows = 0;
-  std::size_t bytes = 0;                          // of request and chunks, for the queue's bound
-  data::Sequence least, newest;                   // of a narrow mirror: bounds of the sequences
+  std::size_t bytes = 0;         // of request and chunks, for the queue's bound
+  data::Sequence least, newest;  // of a narrow mirror: bounds of the sequences
   std::shared_ptr<const void> owner;
   std::unique_ptr<wire::CellArena> arena;
   AppendDone done;

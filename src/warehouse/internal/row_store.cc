@@ -16,7 +16,9 @@ ChunkLayout target_layout(const RowBatch& batch, bool log) {
 Result<TableAppender*> RowStore::appender(const RowBatch& batch, const TableVersion& now, bool log) {
   const std::string table = log ? now.changes_name() : now.base_name();
   const bool is_current = batch.version->physical.size() == now.physical.size();
-  return appenders_.get(table, batch.version->physical.size(), is_current ? std::vector<std::string>() : chunk_columns(*batch.version, target_layout(batch, log)));
+  return appenders_.get(
+      table, batch.version->physical.size(),
+      is_current ? std::vector<std::string>() : chunk_columns(*batch.version, target_layout(batch, log)));
 }
 
 Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::int64_t& stored) {

@@ -14,22 +14,22 @@ namespace flytt::warehouse::internal {
 struct Lane {
   std::shared_ptr<TableState> table;
   std::deque<std::unique_ptr<RowBatch>> batches;
-  std::size_t next_chunk = 0;     // of the first batch: chunks before it are stored
-  std::int64_t rows = 0;          // not stored yet
+  std::size_t next_chunk = 0;  // of the first batch: chunks before it are stored
+  std::int64_t rows = 0;       // not stored yet
   std::size_t bytes = 0;
   base::SteadyTime oldest{}, newest{};
-  bool direct = false;            // rows go straight to base, in bulk: they may wait for a whole row group
-  bool hurry = false;             // something later depends on them: commit at the next opportunity
+  bool direct = false;  // rows go straight to base, in bulk: they may wait for a whole row group
+  bool hurry = false;   // something later depends on them: commit at the next opportunity
 };
 
 // What a transaction holds, so that it can be answered or undone.
 struct Transaction {
-  std::vector<std::unique_ptr<RowBatch>> finished;   // stored to their last row
-  std::vector<Lane*> torn;                           // the first batch is stored in part
+  std::vector<std::unique_ptr<RowBatch>> finished;  // stored to their last row
+  std::vector<Lane*> torn;                          // the first batch is stored in part
   struct Part {
     std::shared_ptr<TableState> table;
     std::int64_t base_rows = 0;
-    std::int64_t log_first_ing = 0;                  // 0 = no log rows
+    std::int64_t log_first_ing = 0;  // 0 = no log rows
     bool saved_load = false;
     bool has_direct = false;
   };

@@ -33,14 +33,12 @@ std::optional<data::TablePath> resolve_table(const std::vector<std::string>& pat
   switch (segments.size()) {
     case 1:
       if (!options.default_dataset) return std::nullopt;
-      return data::TablePath{options.default_dataset->project.empty() ? options.project : options.default_dataset->project,
-                             options.default_dataset->dataset, segments[0]};
-    case 2:
-      return data::TablePath{options.project, segments[0], segments[1]};
-    case 3:
-      return data::TablePath{segments[0], segments[1], segments[2]};
-    default:
-      return std::nullopt;
+      return data::TablePath{
+          options.default_dataset->project.empty() ? options.project : options.default_dataset->project,
+          options.default_dataset->dataset, segments[0]};
+    case 2: return data::TablePath{options.project, segments[0], segments[1]};
+    case 3: return data::TablePath{segments[0], segments[1], segments[2]};
+    default: return std::nullopt;
   }
 }
 
@@ -79,7 +77,8 @@ Status SnapshotCatalog::pin() {
     }
     if (use_ == Use::kRead) {
       TRY_STATUS(connection_.run("BEGIN"));
-      TRY_STATUS(connection_.number("SELECT next_id FROM flytt.format"));  // the snapshot is taken by the first look at the file
+      TRY_STATUS(connection_.number(
+          "SELECT next_id FROM flytt.format"));  // the snapshot is taken by the first look at the file
     }
     for (auto& [name, entry] : entries_) {
       const ReadState after = entry->table->read_state();
@@ -134,7 +133,8 @@ Error SnapshotCatalog::explain(Error error) const {
     if (written != name) continue;
     const DatasetPath home{path.project, path.dataset};
     if (!directory_.find(home)) return dataset_not_found_in(home, location_);
-    return Error(ErrorCode::kNotFound, "Not found: Table " + path.project + ":" + path.dataset + "." + path.table + " was not found in location " + location_)
+    return Error(ErrorCode::kNotFound, "Not found: Table " + path.project + ":" + path.dataset + "." + path.table +
+                                           " was not found in location " + location_)
         .cause("notFound");
   }
   return error;

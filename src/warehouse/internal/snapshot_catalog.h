@@ -26,12 +26,18 @@ class SnapshotCatalog final : public googlesql::Catalog {
  public:
   using Verify = std::function<Status(TableState& table)>;
   enum class Use {
-    kRead,    // on a connection of its own, inside a transaction that this catalog opens
-    kWrite,   // the SQL is run later, on the writer thread: only shapes that are right in every snapshot
+    kRead,   // on a connection of its own, inside a transaction that this catalog opens
+    kWrite,  // the SQL is run later, on the writer thread: only shapes that are right in every snapshot
   };
 
-  SnapshotCatalog(const Directory& directory, const QueryOptions& options, Connection& connection, Use use, Verify verify, std::string location)
-      : directory_(directory), options_(options), connection_(connection), use_(use), verify_(std::move(verify)), location_(std::move(location)) {}
+  SnapshotCatalog(const Directory& directory, const QueryOptions& options, Connection& connection, Use use,
+                  Verify verify, std::string location)
+      : directory_(directory),
+        options_(options),
+        connection_(connection),
+        use_(use),
+        verify_(std::move(verify)),
+        location_(std::move(location)) {}
 
   Result<std::optional<googlesql::CatalogTable>> find(const std::vector<std::string>& path) override;
 
@@ -61,7 +67,7 @@ class SnapshotCatalog final : public googlesql::Catalog {
   const Use use_;
   Verify verify_;
   const std::string location_;
-  std::map<std::string, std::unique_ptr<Entry>> entries_;  // by full name
+  std::map<std::string, std::unique_ptr<Entry>> entries_;         // by full name
   std::vector<std::pair<std::string, data::TablePath>> missing_;  // as written, resolved
   std::vector<std::shared_ptr<TableState>> used_tables_;
   bool pinned_ = false, stale_ = false;

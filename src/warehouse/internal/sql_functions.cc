@@ -65,7 +65,8 @@ Column view(duckdb_vector vector, NativeType type, std::vector<std::unique_ptr<C
   column.data = duckdb_vector_get_data(vector);
   column.validity = duckdb_vector_get_validity(vector);
   if (is_list(type)) {
-    children.push_back(std::make_unique<Column>(view(duckdb_list_vector_get_child(vector), element_of(type), children)));
+    children.push_back(
+        std::make_unique<Column>(view(duckdb_list_vector_get_child(vector), element_of(type), children)));
     column.child = children.back().get();
   }
   return column;
@@ -120,13 +121,15 @@ void call_function(duckdb_function_info info, duckdb_data_chunk input, duckdb_ve
   try {
     const Columns columns(input, function->arguments);
     VectorResult result(output);
-    if (auto failure = function->kernel(columns.batch, result, kSafe)) duckdb_scalar_function_set_error(info, failure->c_str());
+    if (auto failure = function->kernel(columns.batch, result, kSafe))
+      duckdb_scalar_function_set_error(info, failure->c_str());
   } catch (const std::exception& failure) {
     duckdb_scalar_function_set_error(info, failure.what());
   }
 }
 
-base::Status register_function(duckdb_connection connection, const NativeFunction& function, const std::string& name, bool safe) {
+base::Status register_function(duckdb_connection connection, const NativeFunction& function, const std::string& name,
+                               bool safe) {
   duckdb_scalar_function handle = duckdb_create_scalar_function();
   duckdb_scalar_function_set_name(handle, name.c_str());
   for (const NativeType type : function.arguments) {
@@ -165,10 +168,12 @@ void state_update(duckdb_function_info info, duckdb_data_chunk input, duckdb_agg
     duckdb_aggregate_function_set_error(info, failure.what());
   }
 }
-void state_combine(duckdb_function_info info, duckdb_aggregate_state* source, duckdb_aggregate_state* target, idx_t count) {
+void state_combine(duckdb_function_info info, duckdb_aggregate_state* source, duckdb_aggregate_state* target,
+                   idx_t count) {
   aggregate_of(info).combine(states_of(source), states_of(target), count);
 }
-void state_finish(duckdb_function_info info, duckdb_aggregate_state* source, duckdb_vector output, idx_t count, idx_t offset) {
+void state_finish(duckdb_function_info info, duckdb_aggregate_state* source, duckdb_vector output, idx_t count,
+                  idx_t offset) {
   try {
     VectorResult result(output);
     if (auto failure = aggregate_of(info).finish(states_of(source), result, count, offset)) {
@@ -191,11 +196,13 @@ base::Status register_aggregate(duckdb_connection connection, const NativeAggreg
   duckdb_aggregate_function_set_return_type(handle, result);
   duckdb_destroy_logical_type(&result);
   duckdb_aggregate_function_set_special_handling(handle);
-  duckdb_aggregate_function_set_functions(handle, &state_size, &state_init, &state_update, &state_combine, &state_finish);
+  duckdb_aggregate_function_set_functions(handle, &state_size, &state_init, &state_update, &state_combine,
+                                          &state_finish);
   duckdb_aggregate_function_set_extra_info(handle, const_cast<NativeAggregate*>(&aggregate), nullptr);
   const duckdb_state state = duckdb_register_aggregate_function(connection, handle);
   duckdb_destroy_aggregate_function(&handle);
-  if (state != DuckDBSuccess) return base::Error(base::ErrorCode::kBug, "DuckDB refuses the aggregate " + aggregate.name + ".");
+  if (state != DuckDBSuccess)
+    return base::Error(base::ErrorCode::kBug, "DuckDB refuses the aggregate " + aggregate.name + ".");
   return base::ok();
 }
 
@@ -206,7 +213,8 @@ base::Status register_sql_functions(duckdb_connection connection) {
     TRY_STATUS(register_function(connection, function, function.name, false));
     if (function.can_fail) TRY_STATUS(register_function(connection, function, function.name + "_safe", true));
   }
-  for (const NativeAggregate& aggregate : googlesql::native_aggregates()) TRY_STATUS(register_aggregate(connection, aggregate));
+  for (const NativeAggregate& aggregate : googlesql::native_aggregates())
+    TRY_STATUS(register_aggregate(connection, aggregate));
   return base::ok();
 }
 

@@ -45,7 +45,8 @@ Status TableAppender::flush() {
 
 void TableAppender::abandon() { static_cast<void>(duckdb_appender_clear(raw_)); }
 
-Result<TableAppender*> AppenderCache::get(const std::string& table, std::uint64_t revision, const std::vector<std::string>& columns) {
+Result<TableAppender*> AppenderCache::get(const std::string& table, std::uint64_t revision,
+                                          const std::vector<std::string>& columns) {
   const auto found = kept_.find(table);
   if (found != kept_.end() && found->second.revision == revision) {
     found->second.used_at = ++uses_;

@@ -17,7 +17,8 @@ namespace flytt::warehouse::internal {
 class TableAppender {
  public:
   // `columns` empty: all columns of the table; else those, and the others become NULL.
-  static Result<std::unique_ptr<TableAppender>> make(Connection& connection, const std::string& table, const std::vector<std::string>& columns);
+  static Result<std::unique_ptr<TableAppender>> make(Connection& connection, const std::string& table,
+                                                     const std::vector<std::string>& columns);
   ~TableAppender();
   TableAppender(const TableAppender&) = delete;
   TableAppender& operator=(const TableAppender&) = delete;
@@ -38,9 +39,9 @@ class AppenderCache {
 
   // Of this transaction; made when it does not exist. `revision` tells shapes of the same table apart.
   Result<TableAppender*> get(const std::string& table, std::uint64_t revision, const std::vector<std::string>& columns);
-  Status flush();                               // all that were used since the last flush or abandon
-  void abandon();                               // after an error: nothing of this transaction is written, all are thrown away
-  void forget(std::int64_t table_id);           // before DDL
+  Status flush();                      // all that were used since the last flush or abandon
+  void abandon();                      // after an error: nothing of this transaction is written, all are thrown away
+  void forget(std::int64_t table_id);  // before DDL
 
  private:
   struct Kept {

@@ -50,10 +50,14 @@ class OptionReader {
         if (at.empty()) return false;
         const char escaped = at.front();
         at.remove_prefix(1);
-        if (escaped == 'n') c = '\n';
-        else if (escaped == 't') c = '\t';
-        else if (escaped == '\\' || escaped == '\'' || escaped == '"') c = escaped;
-        else return false;
+        if (escaped == 'n')
+          c = '\n';
+        else if (escaped == 't')
+          c = '\t';
+        else if (escaped == '\\' || escaped == '\'' || escaped == '"')
+          c = escaped;
+        else
+          return false;
       }
       out += c;
     }
@@ -63,7 +67,8 @@ class OptionReader {
   bool number(std::int64_t& out) {
     skip();
     std::size_t length = 0;
-    while (length < rest_.size() && length < 18 && std::isdigit(static_cast<unsigned char>(rest_[length])) != 0) ++length;
+    while (length < rest_.size() && length < 18 && std::isdigit(static_cast<unsigned char>(rest_[length])) != 0)
+      ++length;
     if (length == 0) return false;
     out = std::stoll(std::string(rest_.substr(0, length)));
     rest_.remove_prefix(length);
@@ -111,11 +116,16 @@ Result<std::string> staleness_option(const googlesql::TableOption& option) {
   std::int64_t count = 0;
   data::Interval interval;
   bool good = reader.word("INTERVAL") && reader.number(count);
-  if (good && reader.word("SECOND")) interval.micros = count * 1'000'000;
-  else if (good && reader.word("MINUTE")) interval.micros = count * 60'000'000;
-  else if (good && reader.word("HOUR")) interval.micros = count * 3'600'000'000;
-  else if (good && reader.word("DAY")) interval.days = static_cast<std::int32_t>(count);
-  else good = false;
+  if (good && reader.word("SECOND"))
+    interval.micros = count * 1'000'000;
+  else if (good && reader.word("MINUTE"))
+    interval.micros = count * 60'000'000;
+  else if (good && reader.word("HOUR"))
+    interval.micros = count * 3'600'000'000;
+  else if (good && reader.word("DAY"))
+    interval.days = static_cast<std::int32_t>(count);
+  else
+    good = false;
   if (!good || !reader.end()) return bad_option(option.name, "write it as INTERVAL 10 MINUTE");
   return data::format_interval(interval);
 }
@@ -123,7 +133,8 @@ Result<std::string> staleness_option(const googlesql::TableOption& option) {
 Result<std::optional<std::int64_t>> expiration_option(const googlesql::TableOption& option) {
   OptionReader reader(option.text);
   std::string text;
-  if (!reader.word("TIMESTAMP") || !reader.text(text) || !reader.end()) return bad_option(option.name, "only a TIMESTAMP literal is supported");
+  if (!reader.word("TIMESTAMP") || !reader.text(text) || !reader.end())
+    return bad_option(option.name, "only a TIMESTAMP literal is supported");
   const auto micros = data::parse_timestamp(text);
   if (!micros) return bad_option(option.name, "the TIMESTAMP is not valid");
   return micros;
@@ -165,10 +176,14 @@ Result<TableInfo> describe_table(const googlesql::CreateTable& statement, const 
   Json properties = Json::object();
   if (!statement.clustering.empty()) properties["clustering"] = {{"fields", statement.clustering}};
   if (!statement.partition_column.empty() || !statement.partition_unit.empty()) {
-    if (statement.partition_unit == "RANGE") return Error(ErrorCode::kUnsupported, "PARTITION BY RANGE_BUCKET is not supported").cause("notImplemented");
+    if (statement.partition_unit == "RANGE")
+      return Error(ErrorCode::kUnsupported, "PARTITION BY RANGE_BUCKET is not supported").cause("notImplemented");
     properties["timePartitioning"]["type"] = statement.partition_unit;
-    const bool by_ingestion = statement.partition_column == "_PARTITIONDATE" || statement.partition_column == "_PARTITIONTIME";
-    if (by_ingestion) return Error(ErrorCode::kUnsupported, "tables partitioned by ingestion time are not supported").cause("notImplemented");
+    const bool by_ingestion =
+        statement.partition_column == "_PARTITIONDATE" || statement.partition_column == "_PARTITIONTIME";
+    if (by_ingestion)
+      return Error(ErrorCode::kUnsupported, "tables partitioned by ingestion time are not supported")
+          .cause("notImplemented");
     properties["timePartitioning"]["field"] = statement.partition_column;
   }
   for (const googlesql::TableOption& option : statement.options) TRY_STATUS(apply_option(option, info, properties));

@@ -24,7 +24,8 @@ void TableState::mark_dropped() {
 
 ReadState TableState::read_state() const {
   std::lock_guard lock(mutex_);
-  return ReadState{epoch_, dropped_, has_changes_, log_wins_, log_rows_, direct_ing_, direct_committed_ing_, verified_ing_, load_sequence_};
+  return ReadState{epoch_,        dropped_,      has_changes_, log_wins_, log_rows_, direct_ing_, direct_committed_ing_,
+                   verified_ing_, load_sequence_};
 }
 
 void TableState::refresh_locked() {
@@ -114,7 +115,8 @@ void TableState::before_log_commit(const LogSegment& segment) {
 
 void TableState::after_log_commit(std::int64_t first_ing, bool kept, base::SteadyTime now) {
   std::lock_guard lock(mutex_);
-  const auto found = std::find_if(segments_.rbegin(), segments_.rend(), [&](const LogSegment& s) { return s.first_ing == first_ing; });
+  const auto found =
+      std::find_if(segments_.rbegin(), segments_.rend(), [&](const LogSegment& s) { return s.first_ing == first_ing; });
   if (found == segments_.rend()) return;
   if (kept) {
     found->committed = true;

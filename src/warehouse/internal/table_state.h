@@ -51,7 +51,7 @@ struct ReadState {
   bool has_changes = false;
   bool log_wins = false;
   std::int64_t log_rows = 0;
-  std::int64_t direct_ing = 0;      // of the newest direct row that may be committed
+  std::int64_t direct_ing = 0;            // of the newest direct row that may be committed
   std::int64_t direct_committed_ing = 0;  // … that is committed
   std::int64_t verified_ing = 0;
   std::optional<data::Sequence> load_sequence;  // of direct rows, when there ever were any
@@ -60,7 +60,8 @@ struct ReadState {
 
 class TableState {
  public:
-  explicit TableState(std::shared_ptr<const TableVersion> version) : id(version->info.id), version_(std::move(version)) {}
+  explicit TableState(std::shared_ptr<const TableVersion> version)
+      : id(version->info.id), version_(std::move(version)) {}
 
   const std::int64_t id;
   std::mutex maintenance;
@@ -73,17 +74,17 @@ class TableState {
   // -- Written by the writer thread around its COMMIT
   // A first load: rows with exactly this sequence go straight to base.
   void start_load(data::Sequence sequence);
-  void end_load();                                       // no further direct rows; those that exist stay to be verified
-  bool has_load_to_save() const;                         // one of both happened and is not yet in the file
+  void end_load();                // no further direct rows; those that exist stay to be verified
+  bool has_load_to_save() const;  // one of both happened and is not yet in the file
   void load_saved();
-  std::optional<data::Sequence> loading() const;         // rows of which sequence go to base now
+  std::optional<data::Sequence> loading() const;  // rows of which sequence go to base now
   void before_direct_commit(const Rank& newest);
   void after_direct_commit(bool kept);
-  void before_plain_commit(const Rank& newest);          // rows that are neither changes nor direct
-  void before_log_commit(const LogSegment& segment);     // segments in order of numbers
+  void before_plain_commit(const Rank& newest);       // rows that are neither changes nor direct
+  void before_log_commit(const LogSegment& segment);  // segments in order of numbers
   void after_log_commit(std::int64_t first_ing, bool kept, base::SteadyTime now);
   void after_append(std::int64_t rows, std::int64_t wall_micros);
-  bool is_virgin() const;                                // nothing was ever put into it
+  bool is_virgin() const;  // nothing was ever put into it
 
   // -- Written by maintenance
   // Committed segments from the oldest on, up to `rows_max` rows (at least one): their last number and newest sequence.
@@ -96,13 +97,13 @@ class TableState {
   void before_apply_commit(const Applicable& taken);
   void after_apply_commit(const Applicable& taken, std::int64_t base_rows_added);
   void after_verification(std::int64_t verified_ing, std::int64_t removed_rows);
-  void forget_load();                                    // all direct rows are verified and there will be no others
+  void forget_load();  // all direct rows are verified and there will be no others
   std::optional<base::SteadyTime> oldest_change() const;
 
   // -- At opening
   struct Recovered {
     std::int64_t next_ing = 1, base_rows = 0;
-    Rank base_newest;                       // upper bound over base and tombstones
+    Rank base_newest;  // upper bound over base and tombstones
     std::optional<LogSegment> log;
     std::optional<data::Sequence> load_sequence;
     bool loading = false;
@@ -112,10 +113,10 @@ class TableState {
 
   std::int64_t base_rows() const;
   std::int64_t modified_micros() const;
-  std::int64_t next_ing = 1;                // writer thread only
+  std::int64_t next_ing = 1;  // writer thread only
 
  private:
-  void refresh_locked();                    // recomputes log_wins_ and bumps the epoch when a fact changed
+  void refresh_locked();  // recomputes log_wins_ and bumps the epoch when a fact changed
 
   mutable std::mutex mutex_;
   std::shared_ptr<const TableVersion> version_;

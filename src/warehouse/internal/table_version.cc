@@ -16,7 +16,8 @@ Json type_to_json(const data::Type& type) {
   if (!type.element.empty()) json["element"] = type_to_json(type.element.front());
   if (type.is(data::TypeKind::kStruct)) {
     json["fields"] = Json::array();
-    for (const data::StructField& field : type.fields) json["fields"].push_back({{"name", field.name}, {"type", type_to_json(field.type)}});
+    for (const data::StructField& field : type.fields)
+      json["fields"].push_back({{"name", field.name}, {"type", type_to_json(field.type)}});
   }
   return json;
 }
@@ -37,7 +38,8 @@ data::Type type_from_json(const Json& json) {
   type.max_length = json.value("max_length", std::int64_t{0});
   if (json.contains("element")) type.element.push_back(type_from_json(json.at("element")));
   if (json.contains("fields"))
-    for (const Json& field : json.at("fields")) type.fields.push_back({field.at("name").get<std::string>(), type_from_json(field.at("type"))});
+    for (const Json& field : json.at("fields"))
+      type.fields.push_back({field.at("name").get<std::string>(), type_from_json(field.at("type"))});
   return type;
 }
 
@@ -57,7 +59,8 @@ TableVersion table_from_json(const Json& json) {
   TableVersion version;
   TableInfo& info = version.info;
   info.id = json.at("id").get<std::int64_t>();
-  info.path = {json.at("project").get<std::string>(), json.at("dataset").get<std::string>(), json.at("table").get<std::string>()};
+  info.path = {json.at("project").get<std::string>(), json.at("dataset").get<std::string>(),
+               json.at("table").get<std::string>()};
   info.created_micros = json.at("created_micros").get<std::int64_t>();
   info.modified_micros = json.at("modified_micros").get<std::int64_t>();
   info.etag = json.at("etag").get<std::string>();
@@ -101,7 +104,8 @@ Result<T> parse_document(const std::string& text, const char* what, Read read) {
   try {
     return read(Json::parse(text));
   } catch (const std::exception& e) {
-    return Error(ErrorCode::kCorrupt, std::string("the warehouse's description of a ") + what + " is damaged").cause(e.what());
+    return Error(ErrorCode::kCorrupt, std::string("the warehouse's description of a ") + what + " is damaged")
+        .cause(e.what());
   }
 }
 
@@ -115,9 +119,17 @@ std::vector<std::string> TableVersion::key_columns() const {
 
 std::string to_document(const TableVersion& version) {
   const TableInfo& info = version.info;
-  Json json{{"id", info.id}, {"project", info.path.project}, {"dataset", info.path.dataset}, {"table", info.path.table},
-            {"created_micros", info.created_micros}, {"modified_micros", info.modified_micros}, {"etag", info.etag},
-            {"fields", schema_to_json(version)}, {"key", info.schema.key}, {"next_column", version.next_column}, {"wide", version.wide}};
+  Json json{{"id", info.id},
+            {"project", info.path.project},
+            {"dataset", info.path.dataset},
+            {"table", info.path.table},
+            {"created_micros", info.created_micros},
+            {"modified_micros", info.modified_micros},
+            {"etag", info.etag},
+            {"fields", schema_to_json(version)},
+            {"key", info.schema.key},
+            {"next_column", version.next_column},
+            {"wide", version.wide}};
   if (!info.friendly_name.empty()) json["friendly_name"] = info.friendly_name;
   if (!info.description.empty()) json["description"] = info.description;
   if (!info.labels.empty()) json["labels"] = info.labels;
@@ -132,8 +144,12 @@ Result<TableVersion> parse_table_document(const std::string& text) {
 }
 
 std::string to_document(const DatasetInfo& info) {
-  Json json{{"project", info.path.project}, {"dataset", info.path.dataset}, {"created_micros", info.created_micros},
-            {"modified_micros", info.modified_micros}, {"etag", info.etag}, {"location", info.location}};
+  Json json{{"project", info.path.project},
+            {"dataset", info.path.dataset},
+            {"created_micros", info.created_micros},
+            {"modified_micros", info.modified_micros},
+            {"etag", info.etag},
+            {"location", info.location}};
   if (!info.friendly_name.empty()) json["friendly_name"] = info.friendly_name;
   if (!info.description.empty()) json["description"] = info.description;
   if (!info.labels.empty()) json["labels"] = info.labels;

@@ -31,7 +31,7 @@ class TemporaryFolder {
 struct Row {
   std::int64_t id;
   std::string name;
-  std::uint64_t position;        // of the sequence; 0 = the sequence 0/0/0, which is that of a row without one
+  std::uint64_t position;  // of the sequence; 0 = the sequence 0/0/0, which is that of a row without one
 };
 data::Sequence sequence_of(const Row& row);
 

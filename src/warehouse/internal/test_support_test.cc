@@ -31,7 +31,9 @@ data::TableSchema simple_schema(bool with_key) {
   return schema;
 }
 
-data::Sequence sequence_of(const Row& row) { return row.position == 0 ? data::Sequence{} : data::Sequence::of(1, row.position, 0); }
+data::Sequence sequence_of(const Row& row) {
+  return row.position == 0 ? data::Sequence{} : data::Sequence::of(1, row.position, 0);
+}
 
 Encoded encode(const data::TableSchema& schema, const std::vector<Row>& rows, data::ChangeKind kind, bool changes) {
   auto slice_schema = std::make_shared<data::SliceSchema>();
@@ -44,7 +46,8 @@ Encoded encode(const data::TableSchema& schema, const std::vector<Row>& rows, da
     slice.kinds.push_back(kind);
     slice.sequences.push_back(sequence_of(row));
   }
-  auto encoder = wire::RowEncoder::make(schema, changes ? wire::ChangeColumns::kTypeAndSequence : wire::ChangeColumns::kNone);
+  auto encoder =
+      wire::RowEncoder::make(schema, changes ? wire::ChangeColumns::kTypeAndSequence : wire::ChangeColumns::kNone);
   CHECK(encoder.has_value());
   wire::RowBuffer buffer;
   if (!rows.empty()) CHECK(*encoder->encode(slice, 0, rows.size(), std::size_t{1} << 30, buffer) == rows.size());
@@ -54,7 +57,9 @@ Encoded encode(const data::TableSchema& schema, const std::vector<Row>& rows, da
 Status append_and_wait(AppendSession& session, const std::shared_ptr<std::string>& rows) {
   auto answered = std::make_shared<std::promise<Status>>();
   std::future<Status> answer = answered->get_future();
-  session.append(*rows, rows, [answered](AppendOutcome outcome) { answered->set_value(std::move(outcome.status)); }, base::Deadline::never());
+  session.append(
+      *rows, rows, [answered](AppendOutcome outcome) { answered->set_value(std::move(outcome.status)); },
+      base::Deadline::never());
   return answer.get();
 }
 
@@ -93,7 +98,8 @@ void Fixture::make_plain(const std::string& name) {
 std::unique_ptr<AppendSession> Fixture::open(const std::string& name, bool changes) {
   const auto info = warehouse_->table(path(name));
   CHECK(info.has_value());
-  auto session = warehouse_->open_append(path(name), encode(info->schema, {}, data::ChangeKind::kUpsert, changes).descriptor);
+  auto session =
+      warehouse_->open_append(path(name), encode(info->schema, {}, data::ChangeKind::kUpsert, changes).descriptor);
   CHECK(session.has_value());
   return std::move(*session);
 }

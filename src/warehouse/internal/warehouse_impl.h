@@ -41,7 +41,8 @@ class WarehouseImpl {
 
   Result<std::unique_ptr<AppendSession>> open_append(const data::TablePath& path, const std::string& descriptor);
   // Rows of a SELECT in DuckDB's SQL, whose relations are right in every snapshot, as plain rows. How many.
-  Result<std::int64_t> insert_rows(internal::TableState& table, const std::vector<std::string>& columns, const std::string& sql);
+  Result<std::int64_t> insert_rows(internal::TableState& table, const std::vector<std::string>& columns,
+                                   const std::string& sql);
   Result<std::unique_ptr<QueryResult>> query(const std::string& sql, const QueryOptions& options, bool dry);
 
   Status apply(const data::TablePath& path);
@@ -64,7 +65,7 @@ class WarehouseImpl {
   Status transact(const std::vector<std::int64_t>& tables, const std::function<Status(internal::Connection&)>& work,
                   const std::function<void()>& committed = nullptr);
 
-  std::mutex definitions_;           // one change of definitions at a time
+  std::mutex definitions_;  // one change of definitions at a time
   std::int64_t next_id_ = 1;
   std::unique_ptr<internal::Writer> writer_;
 };

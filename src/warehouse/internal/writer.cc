@@ -16,11 +16,13 @@ using std::chrono::milliseconds;
 constexpr std::int64_t kAllRows = std::numeric_limits<std::int64_t>::max();
 constexpr auto kGroup = static_cast<std::int64_t>(kRowGroupRows);
 
-Error closing() { return Error(ErrorCode::kUnavailable, "the warehouse is closing: nothing of this was kept").cause("backendError"); }
+Error closing() {
+  return Error(ErrorCode::kUnavailable, "the warehouse is closing: nothing of this was kept").cause("backendError");
+}
 
 Error table_gone(const RowBatch& batch) {
-  return Error(ErrorCode::kNotFound, "Not found: Table " + batch.version->info.path.project + ":" + batch.version->info.path.dataset + "." +
-                                         batch.version->info.path.table)
+  return Error(ErrorCode::kNotFound, "Not found: Table " + batch.version->info.path.project + ":" +
+                                         batch.version->info.path.dataset + "." + batch.version->info.path.table)
       .cause("notFound");
 }
 
@@ -33,7 +35,8 @@ void answer(RowBatch& batch, const Status& status) {
 
 }  // namespace
 
-Writer::Writer(Connection connection, const base::Clock& clock, base::Metrics& metrics, std::function<void()> after_commit)
+Writer::Writer(Connection connection, const base::Clock& clock, base::Metrics& metrics,
+               std::function<void()> after_commit)
     : connection_(std::move(connection)),
       clock_(clock),
       after_commit_(std::move(after_commit)),
@@ -57,12 +60,15 @@ void Writer::stop() {
 
 Status Writer::enqueue(std::unique_ptr<RowBatch>& batch, base::Deadline deadline) {
   std::unique_lock lock(mutex_);
-  const auto has_room = [&] { return stopping_ || queued_bytes_ == 0 || queued_bytes_ + batch->bytes <= kQueueBytesMax; };
+  const auto has_room = [&] {
+    return stopping_ || queued_bytes_ == 0 || queued_bytes_ + batch->bytes <= kQueueBytesMax;
+  };
   if (!has_room()) {
     if (deadline.is_never()) {
       not_full_.wait(lock, has_room);
     } else if (!not_full_.wait_until(lock, deadline.at, has_room)) {
-      return Error(ErrorCode::kTimeout, "the warehouse's queue stayed full: nothing of this was kept").cause("backendError");
+      return Error(ErrorCode::kTimeout, "the warehouse's queue stayed full: nothing of this was kept")
+          .cause("backendError");
     }
   }
   if (stopping_) return closing();
@@ -134,7 +140,8 @@ void Writer::accept(std::unique_ptr<RowBatch> batch) {
   if (!batch->version->is_mirror()) {
     direct = batch->rows >= static_cast<std::int64_t>(kBulkRowsMin) || direct_.count(id) != 0;
   } else {
-    const bool uniform = batch->is_change && !batch->has_deletes && batch->least == batch->newest && !table.version()->wide;
+    const bool uniform =
+        batch->is_change && !batch->has_deletes && batch->least == batch->newest && !table.version()->wide;
     if (uniform && table.is_virgin()) table.start_load(batch->newest);
     const auto load = table.loading();
     direct = uniform && load == batch->newest;
@@ -163,7 +170,8 @@ bool Writer::is_ripe(const Lane& lane, base::SteadyTime now) const {
 base::Deadline Writer::next_ripe() const {
   base::Deadline next;
   for (const auto& [id, lane] : direct_)
-    next = next.earlier({std::min(lane.newest + milliseconds(kBulkGapMillis), lane.oldest + milliseconds(kBulkMillisMax))});
+    next = next.earlier(
+        {std::min(lane.newest + milliseconds(kBulkGapMillis), lane.oldest + milliseconds(kBulkMillisMax))});
   return next;
 }
 
@@ -181,7 +189,8 @@ void Writer::work_off(bool everything) {
     if (!lane.batches.empty()) lane.oldest = now;
   }
   small_.clear();
-  for (auto at = direct_.begin(); at != direct_.end();) at = at->second.batches.empty() ? direct_.erase(at) : std::next(at);
+  for (auto at = direct_.begin(); at != direct_.end();)
+    at = at->second.batches.empty() ? direct_.erase(at) : std::next(at);
 }
 
 Status Writer::transact(const std::vector<Lane*>& lanes, std::int64_t rows_max, Transaction& transaction) {

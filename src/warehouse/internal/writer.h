@@ -62,7 +62,7 @@ class Writer {
   };
 
   void loop();
-  bool take(std::deque<Entry>& entries);   // false when there is nothing left to do, ever
+  bool take(std::deque<Entry>& entries);  // false when there is nothing left to do, ever
   void accept(std::unique_ptr<RowBatch> batch);
   void work_off(bool everything);
   bool is_ripe(const Lane& lane, base::SteadyTime now) const;
@@ -75,7 +75,8 @@ class Writer {
   const base::Clock& clock_;
   std::function<void()> after_commit_;
   RowStore store_;
-  std::map<std::int64_t, Lane> direct_, small_;      // writer thread only, by table id: rows for base in bulk, and all others
+  std::map<std::int64_t, Lane> direct_,
+      small_;  // writer thread only, by table id: rows for base in bulk, and all others
   base::Metric& rows_metric_;
   base::Metric& commits_metric_;
   base::Metric& queue_metric_;
@@ -83,7 +84,7 @@ class Writer {
   std::mutex mutex_;
   std::condition_variable not_empty_, not_full_;
   std::deque<Entry> queue_;
-  std::size_t queued_bytes_ = 0;                     // of queue and lanes
+  std::size_t queued_bytes_ = 0;  // of queue and lanes
   bool stopping_ = false;
   std::jthread thread_;
 };

@@ -10,9 +10,18 @@ namespace flytt::gateway::internal {
 namespace {
 
 // google.rpc.Code
-enum GrpcCode { kInvalidArgument = 3, kNotFound = 5, kResourceExhausted = 8, kAborted = 10, kUnimplemented = 12, kInternal = 13, kUnavailable = 14 };
+enum GrpcCode {
+  kInvalidArgument = 3,
+  kNotFound = 5,
+  kResourceExhausted = 8,
+  kAborted = 10,
+  kUnimplemented = 12,
+  kInternal = 13,
+  kUnavailable = 14
+};
 
-wire::AppendFailure failure(int code, std::string message, const std::string& entity, wire::StorageCode storage_code = wire::StorageCode::kNone) {
+wire::AppendFailure failure(int code, std::string message, const std::string& entity,
+                            wire::StorageCode storage_code = wire::StorageCode::kNone) {
   return {code, std::move(message) + " Entity: " + entity, storage_code, entity};
 }
 
@@ -20,16 +29,20 @@ wire::AppendFailure bad_stream_name(const std::string& name) {
   return {kInvalidArgument, "Invalid stream name. Entity: " + name, wire::StorageCode::kStreamNotFound, name};
 }
 
-std::optional<wire::AppendFailure> refuse_head(const wire::AppendRequest& request, const StreamName& stream, const std::string& name) {
+std::optional<wire::AppendFailure> refuse_head(const wire::AppendRequest& request, const StreamName& stream,
+                                               const std::string& name) {
   if (!stream.is_default()) return bad_stream_name(name);  // this version makes no other streams
   if (stream.table.table.find('$') != std::string::npos)
     return failure(kUnimplemented, "Partition decorators (table$partition) are not in this version.", name);
   if (request.head.offset) return failure(kInvalidArgument, "Offset must not be set on the default stream.", name);
-  if (request.has_arrow_rows) return failure(kUnimplemented, "Arrow rows are not in this version: send proto_rows.", name);
+  if (request.has_arrow_rows)
+    return failure(kUnimplemented, "Arrow rows are not in this version: send proto_rows.", name);
   if (!request.has_proto_rows) return failure(kInvalidArgument, "The request has no rows: set proto_rows.", name);
   for (const auto& [column, interpretation] : request.head.missing_values)
     if (interpretation == wire::MissingValue::kUnspecified)
-      return failure(kInvalidArgument, "missing_value_interpretations must be NULL_VALUE or DEFAULT_VALUE for column " + column + ".", name);
+      return failure(kInvalidArgument,
+                     "missing_value_interpretations must be NULL_VALUE or DEFAULT_VALUE for column " + column + ".",
+                     name);
   return std::nullopt;
 }
 
@@ -37,11 +50,11 @@ std::optional<wire::AppendFailure> refuse_head(const wire::AppendRequest& reques
 
 wire::AppendFailure append_failure_of(const Error& error, const std::string& entity) {
   switch (error.code()) {
-    case ErrorCode::kNotFound:
-      return failure(kNotFound, error.sentence(), entity, wire::StorageCode::kTableNotFound);
+    case ErrorCode::kNotFound: return failure(kNotFound, error.sentence(), entity, wire::StorageCode::kTableNotFound);
     case ErrorCode::kSchema:
       return failure(kInvalidArgument, error.sentence(), entity,
-                     error.cause() == "SCHEMA_MISMATCH_EXTRA_FIELDS" ? wire::StorageCode::kSchemaMismatchExtraFields : wire::StorageCode::kNone);
+                     error.cause() == "SCHEMA_MISMATCH_EXTRA_FIELDS" ? wire::StorageCode::kSchemaMismatchExtraFields
+                                                                     : wire::StorageCode::kNone);
     case ErrorCode::kBadData: return failure(kInvalidArgument, error.sentence(), entity);
     case ErrorCode::kUnsupported: return failure(kUnimplemented, error.sentence(), entity);
     case ErrorCode::kThrottled: return failure(kResourceExhausted, error.sentence(), entity);
@@ -74,7 +87,8 @@ struct AppendConnection::Answer {
       if (!outcome || !is_checked || !respond) return;
       give = std::exchange(respond, nullptr);
       if (!outcome->status) response.failure = append_failure_of(outcome->status.error(), stream);
-      for (warehouse::RefusedRow& row : outcome->refused_rows) response.row_faults.push_back({row.index, std::move(row.message)});
+      for (warehouse::RefusedRow& row : outcome->refused_rows)
+        response.row_faults.push_back({row.index, std::move(row.message)});
       response.updated_schema = std::move(updated_schema);
       response.write_stream = std::move(stream);
     }
@@ -84,7 +98,9 @@ struct AppendConnection::Answer {
 
 std::optional<wire::AppendFailure> AppendConnection::handle(const wire::AppendRequest& request, Respond respond) {
   const std::string& named = request.head.write_stream;
-  if (named.empty() && current_.empty()) return wire::AppendFailure{kInvalidArgument, "The first request of a connection must set write_stream.", wire::StorageCode::kNone, {}};
+  if (named.empty() && current_.empty())
+    return wire::AppendFailure{
+        kInvalidArgument, "The first request of a connection must set write_stream.", wire::StorageCode::kNone, {}};
   const std::string name = named.empty() ? current_ : named;
   const auto refuse = [&](wire::AppendFailure why) {
     wire::AppendResponse response;
@@ -94,7 +110,9 @@ std::optional<wire::AppendFailure> AppendConnection::handle(const wire::AppendRe
     return std::nullopt;
   };
   if (named.empty() && is_switched_)
-    return refuse(failure(kInvalidArgument, "write_stream must be set in every request once a connection has written to several tables.", name));
+    return refuse(failure(kInvalidArgument,
+                          "write_stream must be set in every request once a connection has written to several tables.",
+                          name));
   const auto stream = parse_stream_name(name);
   if (!stream) return refuse(bad_stream_name(name));
   if (auto why = refuse_head(request, *stream, name)) return refuse(std::move(*why));
@@ -104,10 +122,14 @@ std::optional<wire::AppendFailure> AppendConnection::handle(const wire::AppendRe
   if (const auto known = tables_.find(name); known != tables_.end()) table = known->second;
   const bool has_schema = request.head.descriptor.has_value();
   if (!has_schema && (is_switch || table == nullptr))
-    return refuse(failure(kInvalidArgument, "The request has no writer_schema: the first request for a table, and every one that changes the table, must bring it.", name));
+    return refuse(failure(kInvalidArgument,
+                          "The request has no writer_schema: the first request for a table, and every one that changes "
+                          "the table, must bring it.",
+                          name));
   current_ = name;
   is_switched_ = is_switched_ || is_switch;
-  const bool is_usable = table != nullptr && !table->is_stale.load() && (!has_schema || table->descriptor == *request.head.descriptor);
+  const bool is_usable =
+      table != nullptr && !table->is_stale.load() && (!has_schema || table->descriptor == *request.head.descriptor);
   if (!is_usable) {
     const std::string descriptor = has_schema ? *request.head.descriptor : table->descriptor;
     if (auto why = open_table(*stream, name, descriptor, table)) return refuse(std::move(*why));
@@ -116,7 +138,9 @@ std::optional<wire::AppendFailure> AppendConnection::handle(const wire::AppendRe
   return std::nullopt;
 }
 
-std::optional<wire::AppendFailure> AppendConnection::open_table(const StreamName& stream, const std::string& name, const std::string& descriptor, std::shared_ptr<Table>& table) {
+std::optional<wire::AppendFailure> AppendConnection::open_table(const StreamName& stream, const std::string& name,
+                                                                const std::string& descriptor,
+                                                                std::shared_ptr<Table>& table) {
   auto opened = open_(stream.table, descriptor);
   if (!opened) {
     // The schema is remembered, so that a table that comes back can be written to without sending it again.
@@ -129,12 +153,14 @@ std::optional<wire::AppendFailure> AppendConnection::open_table(const StreamName
   table->session = std::move(opened).value();
   table->etag = table->session->schema_etag();
   if (tables_.size() >= kAppendTablesMax && tables_.find(name) == tables_.end())
-    tables_.erase(std::min_element(tables_.begin(), tables_.end(), [](const auto& a, const auto& b) { return a.second->used_at < b.second->used_at; }));
+    tables_.erase(std::min_element(tables_.begin(), tables_.end(),
+                                   [](const auto& a, const auto& b) { return a.second->used_at < b.second->used_at; }));
   tables_[name] = table;
   return std::nullopt;
 }
 
-void AppendConnection::append(const wire::AppendRequest& request, const std::shared_ptr<Table>& table, Respond respond) {
+void AppendConnection::append(const wire::AppendRequest& request, const std::shared_ptr<Table>& table,
+                              Respond respond) {
   table->used_at = ++uses_;
   const auto answer = std::make_shared<Answer>();
   answer->respond = std::move(respond);

@@ -30,7 +30,8 @@ wire::AppendFailure append_failure_of(const Error& error, const std::string& ent
 
 class AppendConnection {
  public:
-  using Open = std::function<Result<std::unique_ptr<warehouse::AppendSession>>(const data::TablePath&, const std::string& descriptor)>;
+  using Open = std::function<Result<std::unique_ptr<warehouse::AppendSession>>(const data::TablePath&,
+                                                                               const std::string& descriptor)>;
   using Respond = std::function<void(wire::AppendResponse)>;
 
   AppendConnection(Open open, const base::Clock& clock) : open_(std::move(open)), clock_(clock) {}
@@ -43,13 +44,14 @@ class AppendConnection {
     StreamName stream;
     std::string descriptor;
     std::unique_ptr<warehouse::AppendSession> session;
-    std::string etag;                      // of the columns that the other side knows
-    std::atomic<bool> is_stale{false};     // the table is gone: open it again
+    std::string etag;                   // of the columns that the other side knows
+    std::atomic<bool> is_stale{false};  // the table is gone: open it again
     std::uint64_t used_at = 0;
   };
   struct Answer;
 
-  std::optional<wire::AppendFailure> open_table(const StreamName& stream, const std::string& name, const std::string& descriptor, std::shared_ptr<Table>& table);
+  std::optional<wire::AppendFailure> open_table(const StreamName& stream, const std::string& name,
+                                                const std::string& descriptor, std::shared_ptr<Table>& table);
   void append(const wire::AppendRequest& request, const std::shared_ptr<Table>& table, Respond respond);
 
   Open open_;

@@ -14,14 +14,15 @@ struct ScriptedWarehouse {
     std::string table, rows;
     warehouse::AppendDone done;
   };
-  std::vector<std::string> opened;         // "p.d.t/descriptor"
+  std::vector<std::string> opened;  // "p.d.t/descriptor"
   std::vector<Taken> taken;
   std::map<std::string, std::string> etags;  // by table; a table without one does not exist
 
   class Session final : public warehouse::AppendSession {
    public:
     Session(ScriptedWarehouse& owner, std::string table) : owner_(owner), table_(std::move(table)) {}
-    void append(std::string_view rows, std::shared_ptr<const void>, warehouse::AppendDone done, base::Deadline) override {
+    void append(std::string_view rows, std::shared_ptr<const void>, warehouse::AppendDone done,
+                base::Deadline) override {
       owner_.taken.push_back({table_, std::string(rows), std::move(done)});
     }
     data::TableSchema schema() const override {
@@ -37,8 +38,12 @@ struct ScriptedWarehouse {
   };
 
   Result<std::unique_ptr<warehouse::AppendSession>> open(const data::TablePath& path, const std::string& descriptor) {
-    if (etags.find(path.table) == etags.end()) return Error(ErrorCode::kNotFound, "Not found: Table " + path.project + ":" + path.dataset + "." + path.table).cause("notFound");
-    if (descriptor == "extra") return Error(ErrorCode::kSchema, "The proto schema has fields that the table lacks.").cause("SCHEMA_MISMATCH_EXTRA_FIELDS");
+    if (etags.find(path.table) == etags.end())
+      return Error(ErrorCode::kNotFound, "Not found: Table " + path.project + ":" + path.dataset + "." + path.table)
+          .cause("notFound");
+    if (descriptor == "extra")
+      return Error(ErrorCode::kSchema, "The proto schema has fields that the table lacks.")
+          .cause("SCHEMA_MISMATCH_EXTRA_FIELDS");
     opened.push_back(path.table + "/" + descriptor);
     return std::unique_ptr<warehouse::AppendSession>(std::make_unique<Session>(*this, path.table));
   }
@@ -46,10 +51,13 @@ struct ScriptedWarehouse {
 
 class AppendConnectionTest : public ::testing::Test {
  protected:
-  static std::string stream(const std::string& table) { return "projects/p/datasets/d/tables/" + table + "/streams/_default"; }
+  static std::string stream(const std::string& table) {
+    return "projects/p/datasets/d/tables/" + table + "/streams/_default";
+  }
 
   // Sends a request; its answer lands in `answers` under the number that is returned.
-  std::size_t send(const std::string& write_stream, std::optional<std::string> descriptor, const std::string& rows = "rows") {
+  std::size_t send(const std::string& write_stream, std::optional<std::string> descriptor,
+                   const std::string& rows = "rows") {
     wire::AppendRequest request;
     request.head.write_stream = write_stream;
     request.head.descriptor = std::move(descriptor);
@@ -60,14 +68,17 @@ class AppendConnectionTest : public ::testing::Test {
   std::size_t send(const wire::AppendRequest& request) {
     const std::size_t number = answers_.size();
     answers_.emplace_back();
-    fatal_ = connection_.handle(request, [this, number](wire::AppendResponse response) { answers_[number] = std::move(response); });
+    fatal_ = connection_.handle(
+        request, [this, number](wire::AppendResponse response) { answers_[number] = std::move(response); });
     return number;
   }
   void accept(std::size_t number) { warehouse_.taken[number].done(warehouse::AppendOutcome{}); }
 
   ScriptedWarehouse warehouse_{{}, {}, {{"a", "1"}, {"b", "1"}}};
   base::SystemClock clock_;
-  AppendConnection connection_{[this](const data::TablePath& path, const std::string& descriptor) { return warehouse_.open(path, descriptor); }, clock_};
+  AppendConnection connection_{
+      [this](const data::TablePath& path, const std::string& descriptor) { return warehouse_.open(path, descriptor); },
+      clock_};
   std::vector<std::optional<wire::AppendResponse>> answers_;
   std::optional<wire::AppendFailure> fatal_;
 };
@@ -157,7 +168,8 @@ TEST_F(AppendConnectionTest, RefusesWithoutEndingTheConnection) {
 
 TEST_F(AppendConnectionTest, RowErrorsKeepTheirRow) {
   send(stream("a"), "s1");
-  warehouse_.taken[0].done({Error(ErrorCode::kBadData, "Errors found").cause("ROW_ERRORS"), {{4, "bad"}, {9, "worse"}}});
+  warehouse_.taken[0].done(
+      {Error(ErrorCode::kBadData, "Errors found").cause("ROW_ERRORS"), {{4, "bad"}, {9, "worse"}}});
   EXPECT_EQ(answers_[0]->failure.grpc_code, 3);
   ASSERT_EQ(answers_[0]->row_faults.size(), 2u);
   EXPECT_EQ(answers_[0]->row_faults[1].index, 9);
@@ -189,8 +201,9 @@ TEST(StreamName, HasTwoForms) {
   EXPECT_EQ(parse_stream_name("projects/p/datasets/d/tables/t/streams/_default")->table.text(), "p.d.t");
   EXPECT_TRUE(parse_stream_name("projects/p/datasets/d/tables/t/_default")->is_default());
   EXPECT_FALSE(parse_stream_name("projects/p/datasets/d/tables/t/streams/x")->is_default());
-  for (const char* text : {"", "/", "projects/p/datasets/d/tables/t", "projects/p/datasets/d/tables/t/other", "projects/p/datasets/d/tables/t/streams/",
-                           "projects//datasets/d/tables/t/streams/x", "x/p/datasets/d/tables/t/streams/x", "projects/p/datasets/d/tables/t/streams/x/y"})
+  for (const char* text : {"", "/", "projects/p/datasets/d/tables/t", "projects/p/datasets/d/tables/t/other",
+                           "projects/p/datasets/d/tables/t/streams/", "projects//datasets/d/tables/t/streams/x",
+                           "x/p/datasets/d/tables/t/streams/x", "projects/p/datasets/d/tables/t/streams/x/y"})
     EXPECT_FALSE(parse_stream_name(text)) << text;
 }
 

@@ -14,7 +14,8 @@ grpc::Status status_of(const wire::AppendFailure& failure) {
 
 // The answer of a durable append gets lost on its way, and the connection with it.
 bool loses_answer() {
-  return base::failpoints_armed.load(std::memory_order_relaxed) && base::pass_failpoint("gateway.append.drop_answer").has_value();
+  return base::failpoints_armed.load(std::memory_order_relaxed) &&
+         base::pass_failpoint("gateway.append.drop_answer").has_value();
 }
 
 // A call that ends before it began.
@@ -27,8 +28,12 @@ class RefusedCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 }  // namespace
 
 AppendCalls::AppendCalls(AppendConnection::Open open_table, const base::Clock& its_clock, base::Metrics& metrics)
-    : open(std::move(open_table)), clock(its_clock), budget(kAppendBytesMax), requests_metric(metrics.counter("flytt_append_requests_total")),
-      failures_metric(metrics.counter("flytt_append_failures_total")), bytes_metric(metrics.gauge("flytt_append_bytes_unanswered")),
+    : open(std::move(open_table)),
+      clock(its_clock),
+      budget(kAppendBytesMax),
+      requests_metric(metrics.counter("flytt_append_requests_total")),
+      failures_metric(metrics.counter("flytt_append_failures_total")),
+      bytes_metric(metrics.gauge("flytt_append_bytes_unanswered")),
       streams_metric_(metrics.gauge("flytt_append_streams")) {
   for (int i = 0; i < kAppendWorkersMax; ++i) workers_.emplace_back([this](std::stop_token stop) { work(stop); });
 }
@@ -42,7 +47,9 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AppendCalls::start(
   {
     std::lock_guard lock(mutex_);
     if (is_draining_) return new RefusedCall({grpc::StatusCode::UNAVAILABLE, "the server is shutting down"});
-    if (streams_.size() >= kAppendStreamsMax) return new RefusedCall({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many AppendRows connections: at most 256 are allowed"});
+    if (streams_.size() >= kAppendStreamsMax)
+      return new RefusedCall(
+          {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many AppendRows connections: at most 256 are allowed"});
     streams_.insert(stream.get());
     streams_metric_.store(static_cast<std::int64_t>(streams_.size()));
   }
@@ -151,9 +158,12 @@ void AppendStream::work() {
   const auto request = wire::parse_append_request(bytes);
   bytes.Clear();
   if (!request) {
-    failure = wire::AppendFailure{grpc::StatusCode::INVALID_ARGUMENT, request.error().sentence(), wire::StorageCode::kNone, {}};
+    failure = wire::AppendFailure{
+        grpc::StatusCode::INVALID_ARGUMENT, request.error().sentence(), wire::StorageCode::kNone, {}};
   } else {
-    failure = connection_.handle(*request, [alive = shared_from_this(), slot](wire::AppendResponse response) { alive->on_answer(slot, std::move(response)); });
+    failure = connection_.handle(*request, [alive = shared_from_this(), slot](wire::AppendResponse response) {
+      alive->on_answer(slot, std::move(response));
+    });
   }
   std::lock_guard lock(mutex_);
   if (failure) {
@@ -206,8 +216,9 @@ void AppendStream::go_on() {
     is_writing_ = true;
     StartWrite(&*slots_.front()->answer);
   }
-  const bool wants_more = !is_reading_ && !has_all_requests_ && !is_draining_ && !is_aborted_ && !is_waiting_for_budget_ &&
-                          bytes_ < kAppendStreamBytesMax && slots_.size() < kAppendStreamRequestsMax;
+  const bool wants_more = !is_reading_ && !has_all_requests_ && !is_draining_ && !is_aborted_ &&
+                          !is_waiting_for_budget_ && bytes_ < kAppendStreamBytesMax &&
+                          slots_.size() < kAppendStreamRequestsMax;
   if (wants_more) {
     const auto wake = [weak = weak_from_this()] {
       const auto alive = weak.lock();
@@ -230,7 +241,8 @@ void AppendStream::maybe_finish() {
   const bool is_settled = slots_.empty() && requests_.empty();
   if (!is_aborted_ && !(is_settled && (has_all_requests_ || is_draining_))) return;
   is_finished_ = true;
-  if (!is_aborted_ && !has_all_requests_) status_ = {grpc::StatusCode::UNAVAILABLE, "the server is shutting down; connect again"};
+  if (!is_aborted_ && !has_all_requests_)
+    status_ = {grpc::StatusCode::UNAVAILABLE, "the server is shutting down; connect again"};
   Finish(status_);
 }
 

@@ -61,7 +61,8 @@ class AppendCalls {
   std::vector<std::jthread> workers_;
 };
 
-class AppendStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public std::enable_shared_from_this<AppendStream> {
+class AppendStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                           public std::enable_shared_from_this<AppendStream> {
  public:
   explicit AppendStream(AppendCalls& calls) : calls_(calls), connection_(calls.open, calls.clock) {}
 
@@ -85,7 +86,7 @@ class AppendStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   void on_answer(const std::shared_ptr<Slot>& slot, wire::AppendResponse response);
   // These need the mutex.
   void abort(grpc::Status status);
-  void go_on();      // starts whatever can be started now
+  void go_on();  // starts whatever can be started now
   void maybe_finish();
 
   AppendCalls& calls_;
@@ -95,11 +96,11 @@ class AppendStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc
   std::mutex mutex_;
   grpc::ByteBuffer read_buffer_;
   std::deque<std::pair<std::shared_ptr<Slot>, grpc::ByteBuffer>> requests_;  // read, not decoded
-  std::deque<std::shared_ptr<Slot>> slots_;                                 // in the order of the requests
-  std::size_t bytes_ = 0;         // of the slots
-  std::size_t undecided_ = 0;     // decoded requests whose outcome is not known
+  std::deque<std::shared_ptr<Slot>> slots_;                                  // in the order of the requests
+  std::size_t bytes_ = 0;                                                    // of the slots
+  std::size_t undecided_ = 0;  // decoded requests whose outcome is not known
   bool is_reading_ = false, is_writing_ = false, is_scheduled_ = false, is_waiting_for_budget_ = false;
-  bool has_all_requests_ = false; // the other side has closed its half
+  bool has_all_requests_ = false;  // the other side has closed its half
   bool is_draining_ = false, is_aborted_ = false, is_finished_ = false;
   grpc::Status status_;
 };

@@ -23,7 +23,9 @@ class SlowWarehouse {
  public:
   SlowWarehouse() : writer_([this](std::stop_token stop) { work(stop); }) {}
 
-  Result<std::unique_ptr<warehouse::AppendSession>> open() { return std::unique_ptr<warehouse::AppendSession>(std::make_unique<Session>(*this)); }
+  Result<std::unique_ptr<warehouse::AppendSession>> open() {
+    return std::unique_ptr<warehouse::AppendSession>(std::make_unique<Session>(*this));
+  }
   void hold() {
     std::lock_guard lock(mutex_);
     is_held_ = true;
@@ -50,7 +52,8 @@ class SlowWarehouse {
   class Session final : public warehouse::AppendSession {
    public:
     explicit Session(SlowWarehouse& owner) : owner_(owner) {}
-    void append(std::string_view, std::shared_ptr<const void> memory, warehouse::AppendDone done, base::Deadline) override {
+    void append(std::string_view, std::shared_ptr<const void> memory, warehouse::AppendDone done,
+                base::Deadline) override {
       std::lock_guard lock(owner_.mutex_);
       ++owner_.taken_;
       owner_.waiting_.emplace_back(std::move(memory), std::move(done));
@@ -89,7 +92,9 @@ class Service final : public storage::BigQueryWrite::WithRawCallbackMethod_Appen
  public:
   Service(SlowWarehouse& warehouse, const base::Clock& clock, base::Metrics& metrics)
       : calls([&warehouse](const data::TablePath&, const std::string&) { return warehouse.open(); }, clock, metrics) {}
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AppendRows(grpc::CallbackServerContext*) override { return calls.start(); }
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AppendRows(grpc::CallbackServerContext*) override {
+    return calls.start();
+  }
   AppendCalls calls;
 };
 
@@ -106,7 +111,8 @@ class AppendStreamTest : public ::testing::TestWithParam<bool> {
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     const std::shared_ptr<grpc::Channel> channel =
-        GetParam() ? server_->InProcessChannel({}) : grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
+        GetParam() ? server_->InProcessChannel({})
+                   : grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
     stub_ = storage::BigQueryWrite::NewStub(channel);
     call_ = stub_->AppendRows(&context_);
   }
@@ -242,7 +248,8 @@ TEST_P(AppendStreamTest, ACancelledCallEndsWhenItsAppendsAreSettled) {
   warehouse_.let_go();
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, AppendStreamTest, ::testing::Bool(), [](const auto& info) { return info.param ? "InProcess" : "Tcp"; });
+INSTANTIATE_TEST_SUITE_P(Transports, AppendStreamTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "InProcess" : "Tcp"; });
 
 // Last of its kind: arming is for the whole process, and only the first passage counts.
 TEST_P(AppendStreamTest, LosesTheAnswerOfADurableAppendWhenTold) {

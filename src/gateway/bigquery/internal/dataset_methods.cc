@@ -19,7 +19,8 @@ Result<bool> matches_filter(const warehouse::DatasetInfo& dataset, std::string_v
     std::string_view term = filter.substr(0, space);
     filter = space == filter.npos ? std::string_view{} : filter.substr(space + 1);
     if (term.empty()) continue;
-    if (term.substr(0, kPrefix.size()) != kPrefix) return invalid("Invalid value for 'filter': write labels.<name>[:<value>].");
+    if (term.substr(0, kPrefix.size()) != kPrefix)
+      return invalid("Invalid value for 'filter': write labels.<name>[:<value>].");
     term.remove_prefix(kPrefix.size());
     const auto colon = term.find(':');
     const auto label = dataset.labels.find(std::string(term.substr(0, colon)));
@@ -84,7 +85,8 @@ Result<std::string> DatasetMethods::modify(const RestCall& call, bool is_patch) 
   TRY(const Json body, call.body());
   for (int attempt = 1;; ++attempt) {
     TRY(const warehouse::DatasetInfo before, warehouse_.dataset(path_of(call)));
-    TRY(const warehouse::DatasetInfo wanted, parse_dataset(body, before, is_patch ? WriteMode::kPatch : WriteMode::kUpdate));
+    TRY(const warehouse::DatasetInfo wanted,
+        parse_dataset(body, before, is_patch ? WriteMode::kPatch : WriteMode::kUpdate));
     warehouse::DatasetChange change;
     change.friendly_name = wanted.friendly_name;
     change.description = wanted.description;

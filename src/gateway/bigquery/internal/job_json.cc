@@ -40,7 +40,9 @@ OrderedJson table_reference_json(const std::string& full_name) {
   const auto table = full_name.rfind('.');
   const auto dataset = table == full_name.npos || table == 0 ? full_name.npos : full_name.rfind('.', table - 1);
   if (dataset == full_name.npos) return nullptr;
-  return {{"projectId", full_name.substr(0, dataset)}, {"datasetId", full_name.substr(dataset + 1, table - dataset - 1)}, {"tableId", full_name.substr(table + 1)}};
+  return {{"projectId", full_name.substr(0, dataset)},
+          {"datasetId", full_name.substr(dataset + 1, table - dataset - 1)},
+          {"tableId", full_name.substr(table + 1)}};
 }
 
 OrderedJson dataset_reference_json(const std::string& full_name) {
@@ -59,15 +61,18 @@ OrderedJson query_statistics_json(const Job& job) {
   if (!summary.ddl_operation.empty()) out["ddlOperationPerformed"] = summary.ddl_operation;
   if (!summary.ddl_target.empty()) {
     const bool is_schema = summary.statement_type.find("SCHEMA") != std::string::npos;
-    out[is_schema ? "ddlTargetDataset" : "ddlTargetTable"] = is_schema ? dataset_reference_json(summary.ddl_target) : table_reference_json(summary.ddl_target);
+    out[is_schema ? "ddlTargetDataset" : "ddlTargetTable"] =
+        is_schema ? dataset_reference_json(summary.ddl_target) : table_reference_json(summary.ddl_target);
   }
   if (summary.affected_rows) {
     out["numDmlAffectedRows"] = std::to_string(*summary.affected_rows);
-    if (summary.statement_type == "INSERT") out["dmlStats"] = {{"insertedRowCount", std::to_string(*summary.affected_rows)}};
+    if (summary.statement_type == "INSERT")
+      out["dmlStats"] = {{"insertedRowCount", std::to_string(*summary.affected_rows)}};
   }
   OrderedJson tables = OrderedJson::array();
   for (const std::string& name : summary.referenced_tables)
-    if (OrderedJson reference = table_reference_json(name); !reference.is_null()) tables.push_back(std::move(reference));
+    if (OrderedJson reference = table_reference_json(name); !reference.is_null())
+      tables.push_back(std::move(reference));
   if (!tables.empty()) out["referencedTables"] = std::move(tables);
   return out;
 }
@@ -115,7 +120,8 @@ OrderedJson job_list_item_json(const Job& job, bool is_full) {
   out["jobReference"] = job_reference_json(job);
   out["state"] = state_text(job.state);
   out["statistics"] = statistics_json(job);
-  if (is_full) out["configuration"] = OrderedJson::parse(job.configuration.empty() ? "{}" : job.configuration, nullptr, false);
+  if (is_full)
+    out["configuration"] = OrderedJson::parse(job.configuration.empty() ? "{}" : job.configuration, nullptr, false);
   OrderedJson status = status_json(job);
   if (status.contains("errorResult")) out["errorResult"] = status["errorResult"];
   out["status"] = std::move(status);
@@ -137,13 +143,16 @@ RowsJson rows_json(const warehouse::StoredResult& result, const RowRange& range)
   out.next_offset = std::min(range.offset, result.row_count);
   std::vector<data::Type> types;
   for (const auto& column : result.columns) types.push_back(column.type);
-  const std::int64_t end = std::min(result.row_count, range.rows_max ? out.next_offset + std::min(*range.rows_max, result.row_count) : result.row_count);
+  const std::int64_t end =
+      std::min(result.row_count,
+               range.rows_max ? out.next_offset + std::min(*range.rows_max, result.row_count) : result.row_count);
   std::int64_t page_begin = 0;
   for (const warehouse::ResultPage& page : result.pages) {
     const auto page_rows = static_cast<std::int64_t>(page.row_count());
     for (; out.next_offset < std::min(end, page_begin + page_rows); ++out.next_offset) {
       if (out.row_count > 0) out.rows += ',';
-      warehouse::append_row_json(types, page.columns, static_cast<std::size_t>(out.next_offset - page_begin), range.timestamps, out.rows);
+      warehouse::append_row_json(types, page.columns, static_cast<std::size_t>(out.next_offset - page_begin),
+                                 range.timestamps, out.rows);
       ++out.row_count;
       if (out.rows.size() < kPageBytesMax) continue;
       ++out.next_offset;

@@ -19,11 +19,11 @@ Error error_of_job(const warehouse::Job& job);
 
 struct RowRange {
   std::int64_t offset = 0;
-  std::optional<std::int64_t> rows_max;   // 0 is a page without rows
+  std::optional<std::int64_t> rows_max;  // 0 is a page without rows
   warehouse::TimestampForm timestamps = warehouse::TimestampForm::kFloatSeconds;
 };
 struct RowsJson {
-  std::string rows;              // {"f":…},{"f":…} without brackets
+  std::string rows;  // {"f":…},{"f":…} without brackets
   std::int64_t row_count = 0;
   std::int64_t next_offset = 0;  // where the next page starts; the answer's row count when this is the last page
 };

@@ -21,12 +21,14 @@ OrderedJson schema_of(const std::vector<googlesql::OutputColumn>& columns) {
 void show_dml(OrderedJson& out, const Job& job) {
   if (!job.summary.affected_rows) return;
   out["numDmlAffectedRows"] = std::to_string(*job.summary.affected_rows);
-  if (job.summary.statement_type == "INSERT") out["dmlStats"] = {{"insertedRowCount", std::to_string(*job.summary.affected_rows)}};
+  if (job.summary.statement_type == "INSERT")
+    out["dmlStats"] = {{"insertedRowCount", std::to_string(*job.summary.affected_rows)}};
 }
 
 Error results_are_gone(const Job& job) {
   return Error(ErrorCode::kNotFound, "Not found: the rows of job " + job.project + ":" + job.location + "." + job.id +
-                                         " are no longer kept. Run the query again.").cause("notFound");
+                                         " are no longer kept. Run the query again.")
+      .cause("notFound");
 }
 
 }  // namespace
@@ -39,7 +41,9 @@ struct JobMethods::ResultsRequest {
 };
 
 Result<Job> JobMethods::wait(const Job& job, std::optional<std::int64_t> timeout_ms, const RestCall& call) {
-  const auto span = std::min(std::chrono::milliseconds(std::min<std::int64_t>(timeout_ms.value_or(kQueryWaitDefault.count()), kQueryWaitMax.count())), kQueryWaitMax);
+  const auto span = std::min(std::chrono::milliseconds(std::min<std::int64_t>(
+                                 timeout_ms.value_or(kQueryWaitDefault.count()), kQueryWaitMax.count())),
+                             kQueryWaitMax);
   return jobs_.wait(job.project, job.id, clock_.in(span), call.http.stop);
 }
 
@@ -179,7 +183,9 @@ Result<std::string> JobMethods::list(const RestCall& call) {
   TRY(const auto created_min_ms, parse_count(call.query, "minCreationTime"));
   TRY(const auto created_max_ms, parse_count(call.query, "maxCreationTime"));
   for (Job& job : warehouse_.jobs().list(call.target.project)) {
-    const char* state = job.state == Job::State::kDone ? "done" : job.state == Job::State::kRunning ? "running" : "pending";
+    const char* state = job.state == Job::State::kDone      ? "done"
+                        : job.state == Job::State::kRunning ? "running"
+                                                            : "pending";
     if (!states.empty() && std::find(states.begin(), states.end(), std::string_view(state)) == states.end()) continue;
     const std::int64_t created_ms = job.created_micros / 1000;
     if (created_min_ms && created_ms < *created_min_ms) continue;
@@ -200,7 +206,8 @@ Result<std::string> JobMethods::list(const RestCall& call) {
   if (end < count) out["nextPageToken"] = page_token(end);
   OrderedJson items = OrderedJson::array();
   const bool is_full = call.query.get("projection") == "full" || call.query.get("projection") == "FULL";
-  for (std::int64_t i = begin; i < end; ++i) items.push_back(job_list_item_json(wanted[static_cast<std::size_t>(i)], is_full));
+  for (std::int64_t i = begin; i < end; ++i)
+    items.push_back(job_list_item_json(wanted[static_cast<std::size_t>(i)], is_full));
   if (!items.empty()) out["jobs"] = std::move(items);
   return dump(out);
 }

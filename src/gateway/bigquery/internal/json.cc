@@ -16,8 +16,10 @@ bool is_too_deep(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_string) {
-      if (c == '\\') ++i;
-      else if (c == '"') in_string = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        in_string = false;
     } else if (c == '"') {
       in_string = true;
     } else if (c == '{' || c == '[') {
@@ -38,11 +40,18 @@ Error wrong_type(const char* name, const char* expected) {
 }
 
 Result<Json> parse_body(std::string_view body) {
-  if (std::all_of(body.begin(), body.end(), [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; })) return Json::object();
-  if (is_too_deep(body)) return Error(ErrorCode::kBadData, "Invalid JSON payload received: it is nested deeper than " + std::to_string(kJsonDepthMax) + " levels.").cause("parseError");
+  if (std::all_of(body.begin(), body.end(), [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }))
+    return Json::object();
+  if (is_too_deep(body))
+    return Error(ErrorCode::kBadData, "Invalid JSON payload received: it is nested deeper than " +
+                                          std::to_string(kJsonDepthMax) + " levels.")
+        .cause("parseError");
   Json value = Json::parse(body, nullptr, /*allow_exceptions=*/false);
-  if (value.is_discarded()) return Error(ErrorCode::kBadData, "Invalid JSON payload received: the body is not valid JSON.").cause("parseError");
-  if (!value.is_object()) return Error(ErrorCode::kBadData, "Invalid JSON payload received: the body must be a JSON object.").cause("parseError");
+  if (value.is_discarded())
+    return Error(ErrorCode::kBadData, "Invalid JSON payload received: the body is not valid JSON.").cause("parseError");
+  if (!value.is_object())
+    return Error(ErrorCode::kBadData, "Invalid JSON payload received: the body must be a JSON object.")
+        .cause("parseError");
   return value;
 }
 
@@ -62,13 +71,15 @@ Result<std::optional<std::string>> optional_string(const Json& object, const cha
 Result<std::optional<std::int64_t>> optional_int64(const Json& object, const char* name) {
   const Json* value = member(object, name);
   if (value == nullptr) return std::optional<std::int64_t>();
-  if (value->is_number_unsigned() && value->get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) return wrong_type(name, "an int64");
+  if (value->is_number_unsigned() && value->get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX))
+    return wrong_type(name, "an int64");
   if (value->is_number_integer()) return std::optional<std::int64_t>(value->get<std::int64_t>());
   if (value->is_string()) {
     const std::string& text = value->get_ref<const std::string&>();
     std::int64_t number = 0;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (failure == std::errc() && end == text.data() + text.size() && !text.empty()) return std::optional<std::int64_t>(number);
+    if (failure == std::errc() && end == text.data() + text.size() && !text.empty())
+      return std::optional<std::int64_t>(number);
   }
   return wrong_type(name, "an integer");
 }
@@ -95,7 +106,8 @@ Result<const Json*> optional_array(const Json& object, const char* name) {
 
 Result<std::string> required_string(const Json& object, const char* name) {
   TRY(auto value, optional_string(object, name));
-  if (!value || value->empty()) return Error(ErrorCode::kBadData, std::string("Required parameter is missing: ") + name).cause("required");
+  if (!value || value->empty())
+    return Error(ErrorCode::kBadData, std::string("Required parameter is missing: ") + name).cause("required");
   return std::move(*value);
 }
 

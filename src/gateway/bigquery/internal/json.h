@@ -12,8 +12,8 @@
 
 namespace flytt::gateway::internal {
 
-using Json = nlohmann::json;                // what came in: lookups are cheap whatever was sent
-using OrderedJson = nlohmann::ordered_json; // what goes out: members in the order of writing
+using Json = nlohmann::json;                 // what came in: lookups are cheap whatever was sent
+using OrderedJson = nlohmann::ordered_json;  // what goes out: members in the order of writing
 
 // An object; kBadData (reason parseError or invalid) for anything else. An empty body is an empty object.
 Result<Json> parse_body(std::string_view body);

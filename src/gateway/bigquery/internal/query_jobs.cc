@@ -17,7 +17,10 @@ std::size_t fingerprint_of(const QueryRequest& request) { return std::hash<std::
 }  // namespace
 
 QueryJobs::QueryJobs(warehouse::Warehouse& warehouse, const base::Clock& clock, std::string location, std::string user)
-    : warehouse_(warehouse), clock_(clock), location_(std::move(location)), user_(std::move(user)),
+    : warehouse_(warehouse),
+      clock_(clock),
+      location_(std::move(location)),
+      user_(std::move(user)),
       id_prefix_("job_" + std::to_string(clock.wall_micros()) + "_") {
   for (int i = 0; i < kQueryThreadsMax; ++i) threads_.emplace_back([this](std::stop_token stop) { work(stop); });
 }
@@ -39,14 +42,18 @@ warehouse::QueryOptions QueryJobs::options_of(const std::string& project, const 
   options.project = project;
   options.default_dataset = request.default_dataset;
   options.parameters = request.parameters;
-  if (request.job_timeout_ms.value_or(0) > 0) options.deadline = clock_.in(std::chrono::milliseconds(std::min<std::int64_t>(*request.job_timeout_ms, 86'400'000)));
+  if (request.job_timeout_ms.value_or(0) > 0)
+    options.deadline =
+        clock_.in(std::chrono::milliseconds(std::min<std::int64_t>(*request.job_timeout_ms, 86'400'000)));
   return options;
 }
 
 std::optional<std::string> QueryJobs::job_of_request(const std::string& project, const QueryRequest& request) {
   if (request.request_id.empty()) return std::nullopt;
   const auto found = requests_.find({project, request.request_id});
-  if (found == requests_.end() || found->second.until < clock_.steady() || found->second.fingerprint != fingerprint_of(request)) return std::nullopt;
+  if (found == requests_.end() || found->second.until < clock_.steady() ||
+      found->second.fingerprint != fingerprint_of(request))
+    return std::nullopt;
   return found->second.job_id;
 }
 
@@ -57,7 +64,8 @@ void QueryJobs::remember(const std::string& project, const QueryRequest& request
     std::erase_if(requests_, [&](const auto& item) { return item.second.until < now; });
     if (requests_.size() >= kRequestIdsMax) requests_.erase(requests_.begin());
   }
-  requests_.insert_or_assign({project, request.request_id}, Remembered{fingerprint_of(request), job_id, clock_.steady() + kRequestIdTime});
+  requests_.insert_or_assign({project, request.request_id},
+                             Remembered{fingerprint_of(request), job_id, clock_.steady() + kRequestIdTime});
 }
 
 Result<warehouse::Job> QueryJobs::start(const std::string& project, const QueryRequest& request) {
@@ -73,11 +81,13 @@ Result<warehouse::Job> QueryJobs::start(const std::string& project, const QueryR
   if (const auto known = job_of_request(project, request))
     if (const auto found = warehouse_.jobs().find(project, *known)) return *found;
   if (waiting_.size() >= kQueriesWaitingMax)
-    return Error(ErrorCode::kThrottled, "Exceeded rate limits: too many queries wait to run.").cause("rateLimitExceeded");
+    return Error(ErrorCode::kThrottled, "Exceeded rate limits: too many queries wait to run.")
+        .cause("rateLimitExceeded");
   job.id = request.job_id.empty() ? new_job_id() : request.job_id;
   if (auto added = warehouse_.jobs().add(job); !added) {
     if (added.error().code() != ErrorCode::kConflict) return std::move(added).error();
-    return Error(ErrorCode::kConflict, "Already Exists: Job " + project + ":" + location_ + "." + job.id).cause("duplicate");
+    return Error(ErrorCode::kConflict, "Already Exists: Job " + project + ":" + location_ + "." + job.id)
+        .cause("duplicate");
   }
   remember(project, request, job.id);
   const warehouse::Job copy = job;
@@ -93,7 +103,8 @@ Result<warehouse::Job> QueryJobs::find(const std::string& project, const std::st
   return std::move(*found);
 }
 
-Result<warehouse::Job> QueryJobs::wait(const std::string& project, const std::string& id, base::Deadline deadline, std::stop_token stop) {
+Result<warehouse::Job> QueryJobs::wait(const std::string& project, const std::string& id, base::Deadline deadline,
+                                       std::stop_token stop) {
   const JobKey key{project, id};
   {
     std::unique_lock lock(mutex_);
@@ -138,7 +149,8 @@ void QueryJobs::run(Active& active) {
   options.cancel = active.cancel;
   std::shared_ptr<const warehouse::StoredResult> stored;
   const auto answer = [&]() -> Status {
-    if (active.cancel->load()) return Error(ErrorCode::kCancelled, "Job execution was cancelled: User requested cancellation").cause("stopped");
+    if (active.cancel->load())
+      return Error(ErrorCode::kCancelled, "Job execution was cancelled: User requested cancellation").cause("stopped");
     TRY(const auto running, warehouse_.query(active.request.sql, options));
     TRY(stored, warehouse::collect(*running, kQueryResultBytesMax));
     job.summary = running->summary();

@@ -31,7 +31,8 @@ class QueryJobs {
   // many wait. A request id that was used within the last quarter of an hour for the same request gives the same job.
   Result<warehouse::Job> start(const std::string& project, const QueryRequest& request);
   // The job when it is done, or as it is when the deadline has passed or `stop` was asked for.
-  Result<warehouse::Job> wait(const std::string& project, const std::string& id, base::Deadline deadline, std::stop_token stop);
+  Result<warehouse::Job> wait(const std::string& project, const std::string& id, base::Deadline deadline,
+                              std::stop_token stop);
   // Asks a running job to stop; a finished one stays as it is.
   Result<warehouse::Job> cancel(const std::string& project, const std::string& id);
   Result<warehouse::Job> find(const std::string& project, const std::string& id) const;
@@ -64,11 +65,11 @@ class QueryJobs {
   const std::string id_prefix_;
 
   mutable std::mutex mutex_;
-  std::condition_variable_any changed_;     // a job ended
+  std::condition_variable_any changed_;  // a job ended
   std::condition_variable_any work_came_;
   std::map<JobKey, std::shared_ptr<Active>> active_;  // waiting and running
   std::deque<std::shared_ptr<Active>> waiting_;
-  std::map<JobKey, Remembered> requests_;   // project, request id
+  std::map<JobKey, Remembered> requests_;  // project, request id
   std::uint64_t ids_made_ = 0;
   std::vector<std::jthread> threads_;
 };

@@ -127,15 +127,18 @@ Result<std::vector<googlesql::QueryParameter>> parse_query_parameters(const Json
   TRY(const bool is_named, is_named_mode(request, is_mode_given));
   TRY(const Json* parameters, optional_array(request, "queryParameters"));
   if (parameters == nullptr) return out;
-  if (parameters->size() > kQueryParametersMax) return invalid("Too many query parameters: at most 10,000 are allowed.");
+  if (parameters->size() > kQueryParametersMax)
+    return invalid("Too many query parameters: at most 10,000 are allowed.");
   for (const Json& item : *parameters) {
     if (!item.is_object()) return wrong_type("queryParameters", "a list of objects");
     googlesql::QueryParameter parameter;
     TRY(const auto name, optional_string(item, "name"));
     parameter.name = name.value_or("");
     if (is_mode_given && parameter.name.empty() == is_named)
-      return invalid(is_named ? "A query parameter has no name, but parameterMode is NAMED." : "A query parameter has a name, but parameterMode is POSITIONAL.");
-    if (!out.empty() && out.front().name.empty() != parameter.name.empty()) return invalid("Query parameters must be all named or all positional.");
+      return invalid(is_named ? "A query parameter has no name, but parameterMode is NAMED."
+                              : "A query parameter has a name, but parameterMode is POSITIONAL.");
+    if (!out.empty() && out.front().name.empty() != parameter.name.empty())
+      return invalid("Query parameters must be all named or all positional.");
     TRY(const Json* type, optional_object(item, "parameterType"));
     if (type == nullptr) return invalid("A query parameter has no parameterType.");
     TRY(parameter.type, parse_type(*type, 1));

@@ -20,14 +20,18 @@ Error not_in_this_version(const std::string& what) {
 
 // Members that would change what the query does, and that nothing here carries out.
 Status refuse_unsupported(const Json& query) {
-  static constexpr const char* kObjects[] = {"destinationTable", "tableDefinitions", "systemVariables", "scriptOptions", "timePartitioning",
-                                             "rangePartitioning", "clustering", "destinationEncryptionConfiguration"};
-  static constexpr const char* kLists[] = {"connectionProperties", "userDefinedFunctionResources", "schemaUpdateOptions"};
+  static constexpr const char* kObjects[] = {
+      "destinationTable", "tableDefinitions",  "systemVariables", "scriptOptions",
+      "timePartitioning", "rangePartitioning", "clustering",      "destinationEncryptionConfiguration"};
+  static constexpr const char* kLists[] = {"connectionProperties", "userDefinedFunctionResources",
+                                           "schemaUpdateOptions"};
   static constexpr const char* kFlags[] = {"createSession", "continuous"};
   for (const char* name : kObjects)
-    if (const Json* value = member(query, name); value != nullptr && !value->empty()) return not_in_this_version(std::string("A query with ") + name);
+    if (const Json* value = member(query, name); value != nullptr && !value->empty())
+      return not_in_this_version(std::string("A query with ") + name);
   for (const char* name : kLists)
-    if (const Json* value = member(query, name); value != nullptr && !value->empty()) return not_in_this_version(std::string("A query with ") + name);
+    if (const Json* value = member(query, name); value != nullptr && !value->empty())
+      return not_in_this_version(std::string("A query with ") + name);
   for (const char* name : kFlags) {
     TRY(const auto flag, optional_bool(query, name));
     if (flag.value_or(false)) return not_in_this_version(std::string("A query with ") + name);
@@ -43,7 +47,8 @@ Dialect marked_dialect(std::string_view sql) {
   while (!sql.empty()) {
     const auto newline = sql.find('\n');
     std::string line(sql.substr(0, newline));
-    line.erase(std::remove_if(line.begin(), line.end(), [](unsigned char c) { return std::isspace(c) != 0; }), line.end());
+    line.erase(std::remove_if(line.begin(), line.end(), [](unsigned char c) { return std::isspace(c) != 0; }),
+               line.end());
     for (char& c : line) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     if (line == "#standardsql") return Dialect::kStandard;
     if (line == "#legacysql") return Dialect::kLegacy;
@@ -56,11 +61,17 @@ Dialect marked_dialect(std::string_view sql) {
 // Members that jobs.query and the query configuration of a job have in common.
 Status parse_common(const Json& query, const std::string& project, QueryRequest& out) {
   TRY(out.sql, required_string(query, "query"));
-  if (out.sql.size() > kQueryTextBytesMax) return invalid("The query is too large. The maximum standard SQL query length is 1024.00K characters, including comments and white space characters.");
+  if (out.sql.size() > kQueryTextBytesMax)
+    return invalid(
+        "The query is too large. The maximum standard SQL query length is 1024.00K characters, including comments and "
+        "white space characters.");
   TRY(const auto is_legacy, optional_bool(query, "useLegacySql"));
   const Dialect dialect = marked_dialect(out.sql);
   if (dialect == Dialect::kLegacy || (dialect == Dialect::kUnmarked && is_legacy.value_or(true)))
-    return Error(ErrorCode::kBadData, "Legacy SQL is not supported. Send \"useLegacySql\": false (its default is true), or begin the query with a line #standardSQL.").cause("invalidQuery");
+    return Error(ErrorCode::kBadData,
+                 "Legacy SQL is not supported. Send \"useLegacySql\": false (its default is true), or begin the query "
+                 "with a line #standardSQL.")
+        .cause("invalidQuery");
   TRY_STATUS(refuse_unsupported(query));
   TRY(const Json* dataset, optional_object(query, "defaultDataset"));
   if (dataset != nullptr) {
@@ -83,7 +94,8 @@ Status check_not_negative(const char* name, const std::optional<std::int64_t>& v
 Result<warehouse::TimestampForm> timestamp_form(std::optional<bool> is_int64, std::optional<std::string> format) {
   using warehouse::TimestampForm;
   if (is_int64.value_or(false)) return TimestampForm::kInt64Micros;
-  if (!format || format->empty() || *format == "FLOAT64" || *format == "TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED") return TimestampForm::kFloatSeconds;
+  if (!format || format->empty() || *format == "FLOAT64" || *format == "TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED")
+    return TimestampForm::kFloatSeconds;
   if (*format == "INT64") return TimestampForm::kInt64Micros;
   if (*format == "ISO8601_STRING") return TimestampForm::kIso8601;
   return invalid("formatOptions.timestampOutputFormat must be FLOAT64, INT64 or ISO8601_STRING.");
@@ -104,12 +116,15 @@ Result<QueryRequest> parse_query_request(const Json& body, const std::string& pr
   TRY(out.timestamps, parse_format_options(body));
   TRY(const auto request_id, optional_string(body, "requestId"));
   out.request_id = request_id.value_or("");
-  const bool is_ascii = std::all_of(out.request_id.begin(), out.request_id.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
-  if (out.request_id.size() > 36 || !is_ascii) return invalid("Invalid value for 'requestId': at most 36 ASCII characters are allowed.");
+  const bool is_ascii =
+      std::all_of(out.request_id.begin(), out.request_id.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+  if (out.request_id.size() > 36 || !is_ascii)
+    return invalid("Invalid value for 'requestId': at most 36 ASCII characters are allowed.");
 
   Json configuration = {{"jobType", "QUERY"}};
   Json& query = configuration["query"];
-  for (const char* name : {"query", "defaultDataset", "parameterMode", "queryParameters", "useQueryCache", "maximumBytesBilled"})
+  for (const char* name :
+       {"query", "defaultDataset", "parameterMode", "queryParameters", "useQueryCache", "maximumBytesBilled"})
     if (const Json* value = member(body, name)) query[name] = *value;
   query["useLegacySql"] = false;
   query["priority"] = "INTERACTIVE";
@@ -122,11 +137,13 @@ Result<QueryRequest> parse_query_request(const Json& body, const std::string& pr
 Result<QueryRequest> parse_query_job(const Json& body, const std::string& project) {
   QueryRequest out;
   TRY(const Json* configuration, optional_object(body, "configuration"));
-  if (configuration == nullptr) return Error(ErrorCode::kBadData, "Required parameter is missing: configuration").cause("required");
+  if (configuration == nullptr)
+    return Error(ErrorCode::kBadData, "Required parameter is missing: configuration").cause("required");
   for (const char* other : {"load", "copy", "extract"})
     if (member(*configuration, other) != nullptr) return not_in_this_version(std::string("A ") + other + " job");
   TRY(const Json* query, optional_object(*configuration, "query"));
-  if (query == nullptr) return Error(ErrorCode::kBadData, "Required parameter is missing: configuration.query").cause("required");
+  if (query == nullptr)
+    return Error(ErrorCode::kBadData, "Required parameter is missing: configuration.query").cause("required");
   TRY_STATUS(parse_common(*query, project, out));
   TRY(const auto dry_run, optional_bool(*configuration, "dryRun"));
   out.is_dry_run = dry_run.value_or(false);
@@ -136,12 +153,16 @@ Result<QueryRequest> parse_query_job(const Json& body, const std::string& projec
     TRY(const auto job_id, optional_string(*reference, "jobId"));
     out.job_id = job_id.value_or("");
     TRY(const auto its_project, optional_string(*reference, "projectId"));
-    if (its_project && !its_project->empty() && *its_project != project) return invalid("jobReference.projectId differs from the one in the URL.");
+    if (its_project && !its_project->empty() && *its_project != project)
+      return invalid("jobReference.projectId differs from the one in the URL.");
   }
   const bool is_legal = out.job_id.size() <= 1024 && std::all_of(out.job_id.begin(), out.job_id.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-  });
-  if (!is_legal) return invalid("Invalid job ID. Job IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 characters long.");
+                          return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+                        });
+  if (!is_legal)
+    return invalid(
+        "Invalid job ID. Job IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 "
+        "characters long.");
   Json kept = *configuration;
   kept["jobType"] = "QUERY";
   kept["query"]["useLegacySql"] = false;
@@ -161,7 +182,8 @@ Result<warehouse::TimestampForm> parse_format_options(const Json& body) {
 Result<warehouse::TimestampForm> parse_format_options(const QueryParameters& query) {
   std::string flag(query.get("formatOptions.useInt64Timestamp"));
   for (char& c : flag) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (!flag.empty() && flag != "true" && flag != "false") return wrong_type("formatOptions.useInt64Timestamp", "true or false");
+  if (!flag.empty() && flag != "true" && flag != "false")
+    return wrong_type("formatOptions.useInt64Timestamp", "true or false");
   return timestamp_form(flag == "true", std::string(query.get("formatOptions.timestampOutputFormat")));
 }
 

@@ -20,8 +20,8 @@ struct QueryRequest {
   std::vector<googlesql::QueryParameter> parameters;
   bool is_dry_run = false;
   std::optional<std::int64_t> job_timeout_ms;
-  std::string job_id;                   // jobs.insert: the client's own; empty = make one
-  std::string configuration;            // JSON text of the job's `configuration`
+  std::string job_id;         // jobs.insert: the client's own; empty = make one
+  std::string configuration;  // JSON text of the job's `configuration`
 
   // Only jobs.query: about its response.
   std::string request_id;
@@ -30,8 +30,8 @@ struct QueryRequest {
   warehouse::TimestampForm timestamps = warehouse::TimestampForm::kFloatSeconds;
 };
 
-Result<QueryRequest> parse_query_request(const Json& body, const std::string& project);   // QueryRequest
-Result<QueryRequest> parse_query_job(const Json& body, const std::string& project);       // Job
+Result<QueryRequest> parse_query_request(const Json& body, const std::string& project);  // QueryRequest
+Result<QueryRequest> parse_query_job(const Json& body, const std::string& project);      // Job
 
 // formatOptions of a body, or formatOptions.* of a query string.
 Result<warehouse::TimestampForm> parse_format_options(const Json& body);

@@ -11,11 +11,23 @@ namespace flytt::gateway::internal {
 namespace {
 
 // Members that are kept and shown as they were sent. They describe; nothing here acts on them.
-constexpr const char* kDatasetMembers[] = {"access", "defaultTableExpirationMs", "defaultPartitionExpirationMs", "defaultCollation",
-                                           "defaultRoundingMode", "maxTimeTravelHours", "storageBillingModel", "resourceTags"};
-constexpr const char* kTableMembers[] = {"timePartitioning", "rangePartitioning", "clustering", "requirePartitionFilter",
-                                         "defaultCollation", "defaultRoundingMode", "resourceTags", "schema", "tableConstraints"};
-constexpr const char* kForeignTableKinds[] = {"view", "materializedView", "externalDataConfiguration", "snapshotDefinition", "cloneDefinition", "biglakeConfiguration"};
+constexpr const char* kDatasetMembers[] = {"access",
+                                           "defaultTableExpirationMs",
+                                           "defaultPartitionExpirationMs",
+                                           "defaultCollation",
+                                           "defaultRoundingMode",
+                                           "maxTimeTravelHours",
+                                           "storageBillingModel",
+                                           "resourceTags"};
+constexpr const char* kTableMembers[] = {
+    "timePartitioning",    "rangePartitioning", "clustering", "requirePartitionFilter", "defaultCollation",
+    "defaultRoundingMode", "resourceTags",      "schema",     "tableConstraints"};
+constexpr const char* kForeignTableKinds[] = {"view",
+                                              "materializedView",
+                                              "externalDataConfiguration",
+                                              "snapshotDefinition",
+                                              "cloneDefinition",
+                                              "biglakeConfiguration"};
 
 bool is_letter_or_digit(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 
@@ -35,9 +47,12 @@ Status lay_labels(const Json& body, WriteMode mode, std::map<std::string, std::s
   if (mode == WriteMode::kUpdate) labels.clear();
   if (given == nullptr) return ok();
   for (const auto& [key, value] : given->items()) {
-    if (value.is_null()) labels.erase(key);
-    else if (value.is_string()) labels[key] = value.get<std::string>();
-    else return wrong_type("labels", "an object of strings");
+    if (value.is_null())
+      labels.erase(key);
+    else if (value.is_string())
+      labels[key] = value.get<std::string>();
+    else
+      return wrong_type("labels", "an object of strings");
   }
   return ok();
 }
@@ -47,8 +62,10 @@ void lay_members(const Json& body, const char* const (&names)[N], WriteMode mode
   if (mode == WriteMode::kUpdate) kept = Json::object();
   for (const char* name : names) {
     if (!body.contains(name)) continue;
-    if (body.at(name).is_null()) kept.erase(name);
-    else kept[name] = body.at(name);
+    if (body.at(name).is_null())
+      kept.erase(name);
+    else
+      kept[name] = body.at(name);
   }
 }
 
@@ -59,7 +76,8 @@ Status check_reference(const Json& body, const char* reference, const char* memb
   TRY(const Json* given, optional_object(body, reference));
   if (given == nullptr || expected.empty()) return ok();
   TRY(const auto id, optional_string(*given, member_name));
-  if (id && !id->empty() && *id != expected) return invalid(std::string(reference) + "." + member_name + " differs from the one in the URL.");
+  if (id && !id->empty() && *id != expected)
+    return invalid(std::string(reference) + "." + member_name + " differs from the one in the URL.");
   return ok();
 }
 
@@ -74,7 +92,8 @@ Status check_partitioning(const Json& body, const std::vector<data::Field>& fiel
     TRY(const Json* partitioning, optional_object(body, kind));
     if (partitioning == nullptr) continue;
     TRY(const auto field, optional_string(*partitioning, "field"));
-    if (field && !field->empty() && !has_field(fields, *field)) return invalid("The field specified for partitioning cannot be found in the schema.");
+    if (field && !field->empty() && !has_field(fields, *field))
+      return invalid("The field specified for partitioning cannot be found in the schema.");
   }
   TRY(const Json* clustering, optional_object(body, "clustering"));
   if (clustering == nullptr) return ok();
@@ -82,7 +101,8 @@ Status check_partitioning(const Json& body, const std::vector<data::Field>& fiel
   for (const Json& name : names == nullptr ? Json::array() : *names) {
     if (!name.is_string()) return wrong_type("clustering.fields", "a list of column names");
     if (!has_field(fields, name.get<std::string>()))
-      return invalid("The field specified for clustering cannot be found in the schema. Invalid field: " + name.get<std::string>());
+      return invalid("The field specified for clustering cannot be found in the schema. Invalid field: " +
+                     name.get<std::string>());
   }
   return ok();
 }
@@ -141,25 +161,35 @@ OrderedJson constraints_json(const data::TableSchema& schema, const Json& kept) 
 std::string millis_text(std::int64_t micros) { return std::to_string(micros / 1000); }
 
 Status check_dataset_id(const std::string& id) {
-  const bool is_legal = !id.empty() && id.size() <= 1024 && std::all_of(id.begin(), id.end(), [](char c) { return is_letter_or_digit(c) || c == '_' || c == '-'; });
+  const bool is_legal = !id.empty() && id.size() <= 1024 && std::all_of(id.begin(), id.end(), [](char c) {
+    return is_letter_or_digit(c) || c == '_' || c == '-';
+  });
   if (is_legal) return ok();
-  return invalid("Invalid dataset ID \"" + id.substr(0, 1024) + "\". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 characters long.");
+  return invalid(
+      "Invalid dataset ID \"" + id.substr(0, 1024) +
+      "\". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 characters long.");
 }
 
 Status check_table_id(const std::string& id) {
-  const bool is_legal = !id.empty() && id.size() <= 1024 && data::is_valid_utf8(id) && std::none_of(id.begin(), id.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x80 && !is_letter_or_digit(c) && c != '_' && c != '-' && c != ' ';
-  });
+  const bool is_legal =
+      !id.empty() && id.size() <= 1024 && data::is_valid_utf8(id) && std::none_of(id.begin(), id.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x80 && !is_letter_or_digit(c) && c != '_' && c != '-' && c != ' ';
+      });
   if (is_legal) return ok();
-  if (id.find('$') != id.npos) return Error(ErrorCode::kUnsupported, "Partition decorators (table$partition) are not in this version.").cause("notImplemented");
-  return invalid("Invalid table ID \"" + id.substr(0, 1024) + "\". Table IDs must be letters, marks, digits, underscores, dashes or spaces and must be at most 1024 bytes long.");
+  if (id.find('$') != id.npos)
+    return Error(ErrorCode::kUnsupported, "Partition decorators (table$partition) are not in this version.")
+        .cause("notImplemented");
+  return invalid("Invalid table ID \"" + id.substr(0, 1024) +
+                 "\". Table IDs must be letters, marks, digits, underscores, dashes or spaces and must be at most 1024 "
+                 "bytes long.");
 }
 
 Result<warehouse::DatasetInfo> parse_dataset(const Json& body, const warehouse::DatasetInfo& before, WriteMode mode) {
   warehouse::DatasetInfo out = before;
   if (mode == WriteMode::kInsert) {
     TRY(const Json* reference, optional_object(body, "datasetReference"));
-    if (reference == nullptr) return Error(ErrorCode::kBadData, "Required parameter is missing: datasetReference").cause("required");
+    if (reference == nullptr)
+      return Error(ErrorCode::kBadData, "Required parameter is missing: datasetReference").cause("required");
     TRY(out.path.dataset, required_string(*reference, "datasetId"));
     TRY_STATUS(check_reference(body, "datasetReference", "projectId", out.path.project));
     TRY_STATUS(check_dataset_id(out.path.dataset));
@@ -169,9 +199,11 @@ Result<warehouse::DatasetInfo> parse_dataset(const Json& body, const warehouse::
     TRY_STATUS(check_reference(body, "datasetReference", "datasetId", before.path.dataset));
   }
   for (const char* name : {"externalDatasetReference", "linkedDatasetSource", "defaultEncryptionConfiguration"})
-    if (member(body, name) != nullptr) return Error(ErrorCode::kUnsupported, std::string(name) + " is not in this version.").cause("notImplemented");
+    if (member(body, name) != nullptr)
+      return Error(ErrorCode::kUnsupported, std::string(name) + " is not in this version.").cause("notImplemented");
   TRY(const auto ignores_case, optional_bool(body, "isCaseInsensitive"));
-  if (ignores_case.value_or(false)) return Error(ErrorCode::kUnsupported, "isCaseInsensitive is not in this version.").cause("notImplemented");
+  if (ignores_case.value_or(false))
+    return Error(ErrorCode::kUnsupported, "isCaseInsensitive is not in this version.").cause("notImplemented");
   Status status;
   lay_text(body, "friendlyName", mode, out.friendly_name, status);
   lay_text(body, "description", mode, out.description, status);
@@ -187,7 +219,8 @@ Result<warehouse::TableInfo> parse_table(const Json& body, const warehouse::Tabl
   warehouse::TableInfo out = before;
   if (mode == WriteMode::kInsert) {
     TRY(const Json* reference, optional_object(body, "tableReference"));
-    if (reference == nullptr) return Error(ErrorCode::kBadData, "Required parameter is missing: tableReference").cause("required");
+    if (reference == nullptr)
+      return Error(ErrorCode::kBadData, "Required parameter is missing: tableReference").cause("required");
     TRY(out.path.table, required_string(*reference, "tableId"));
     TRY_STATUS(check_table_id(out.path.table));
     TRY_STATUS(check_reference(body, "tableReference", "datasetId", out.path.dataset));
@@ -196,8 +229,11 @@ Result<warehouse::TableInfo> parse_table(const Json& body, const warehouse::Tabl
     TRY_STATUS(check_reference(body, "tableReference", "tableId", before.path.table));
   }
   for (const char* name : kForeignTableKinds)
-    if (member(body, name) != nullptr) return Error(ErrorCode::kUnsupported, std::string("A table with ") + name + " is not in this version.").cause("notImplemented");
-  if (member(body, "encryptionConfiguration") != nullptr) return Error(ErrorCode::kUnsupported, "encryptionConfiguration is not in this version.").cause("notImplemented");
+    if (member(body, name) != nullptr)
+      return Error(ErrorCode::kUnsupported, std::string("A table with ") + name + " is not in this version.")
+          .cause("notImplemented");
+  if (member(body, "encryptionConfiguration") != nullptr)
+    return Error(ErrorCode::kUnsupported, "encryptionConfiguration is not in this version.").cause("notImplemented");
   Status status;
   lay_text(body, "friendlyName", mode, out.friendly_name, status);
   lay_text(body, "description", mode, out.description, status);
@@ -207,13 +243,17 @@ Result<warehouse::TableInfo> parse_table(const Json& body, const warehouse::Tabl
   TRY_STATUS(lay_schema(body, mode, out));
   TRY_STATUS(check_partitioning(body, out.schema.fields));
   TRY(const auto expiration_ms, optional_int64(body, "expirationTime"));
-  if (expiration_ms && (*expiration_ms < 0 || *expiration_ms > INT64_MAX / 1000)) return wrong_type("expirationTime", "milliseconds since 1970");
-  if (expiration_ms) out.expiration_micros = *expiration_ms * 1000;
-  else if (mode == WriteMode::kUpdate || body.contains("expirationTime")) out.expiration_micros.reset();
+  if (expiration_ms && (*expiration_ms < 0 || *expiration_ms > INT64_MAX / 1000))
+    return wrong_type("expirationTime", "milliseconds since 1970");
+  if (expiration_ms)
+    out.expiration_micros = *expiration_ms * 1000;
+  else if (mode == WriteMode::kUpdate || body.contains("expirationTime"))
+    out.expiration_micros.reset();
   Json kept = parse_kept(before.properties);
   const Json schema_before = kept.contains("schema") ? kept["schema"] : Json();
   lay_members(body, kTableMembers, mode, kept);
-  if (member(body, "schema") == nullptr && !schema_before.is_null()) kept["schema"] = schema_before;  // null never erases a schema
+  if (member(body, "schema") == nullptr && !schema_before.is_null())
+    kept["schema"] = schema_before;  // null never erases a schema
   out.properties = kept_text(kept);
   return out;
 }
@@ -251,7 +291,8 @@ OrderedJson dataset_list_item_json(const warehouse::DatasetInfo& dataset) {
   return out;
 }
 
-OrderedJson table_json(const warehouse::TableInfo& table, const warehouse::TableUsage& usage, const std::string& location, const std::string& base) {
+OrderedJson table_json(const warehouse::TableInfo& table, const warehouse::TableUsage& usage,
+                       const std::string& location, const std::string& base) {
   const Json kept = parse_kept(table.properties);
   const data::TablePath& path = table.path;
   OrderedJson out;
@@ -265,7 +306,8 @@ OrderedJson table_json(const warehouse::TableInfo& table, const warehouse::Table
   if (!table.labels.empty()) out["labels"] = labels_json(table.labels);
   if (!table.schema.fields.empty()) {
     const Json* kept_schema = member(kept, "schema");
-    out["schema"] = {{"fields", fields_json(table.schema.fields, kept_schema == nullptr ? nullptr : member(*kept_schema, "fields"))}};
+    out["schema"] = {{"fields", fields_json(table.schema.fields,
+                                            kept_schema == nullptr ? nullptr : member(*kept_schema, "fields"))}};
   }
   out["numBytes"] = std::to_string(usage.byte_count);
   out["numLongTermBytes"] = "0";
@@ -281,7 +323,8 @@ OrderedJson table_json(const warehouse::TableInfo& table, const warehouse::Table
     if (const Json* value = member(kept, name)) out[name] = *value;
   }
   show_text(out, "maxStaleness", table.max_staleness);
-  if (OrderedJson constraints = constraints_json(table.schema, kept); !constraints.empty()) out["tableConstraints"] = std::move(constraints);
+  if (OrderedJson constraints = constraints_json(table.schema, kept); !constraints.empty())
+    out["tableConstraints"] = std::move(constraints);
   out["numTotalLogicalBytes"] = std::to_string(usage.byte_count);
   out["numActiveLogicalBytes"] = std::to_string(usage.byte_count);
   out["numLongTermLogicalBytes"] = "0";

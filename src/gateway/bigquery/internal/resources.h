@@ -22,7 +22,8 @@ Result<warehouse::TableInfo> parse_table(const Json& body, const warehouse::Tabl
 // `base` begins selfLink: "http://127.0.0.1:9050/bigquery/v2/".
 OrderedJson dataset_json(const warehouse::DatasetInfo& dataset, const std::string& base);
 OrderedJson dataset_list_item_json(const warehouse::DatasetInfo& dataset);
-OrderedJson table_json(const warehouse::TableInfo& table, const warehouse::TableUsage& usage, const std::string& location, const std::string& base);
+OrderedJson table_json(const warehouse::TableInfo& table, const warehouse::TableUsage& usage,
+                       const std::string& location, const std::string& base);
 OrderedJson table_list_item_json(const warehouse::TableInfo& table);
 
 std::string millis_text(std::int64_t micros);

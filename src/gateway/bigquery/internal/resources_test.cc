@@ -59,21 +59,24 @@ TEST(Resources, ShowsATableAsGoogleDoes) {
   table.created_micros = 1'700'000'000'123'456;
   table.modified_micros = 1'700'000'001'000'000;
   const std::string shown = dump(table_json(table, {7, 4096, 0, 0}, "US", "http://h/bigquery/v2/"));
-  EXPECT_EQ(shown,
-            R"({"kind":"bigquery#table","etag":"e1","id":"p:d.t","selfLink":"http://h/bigquery/v2/projects/p/datasets/d/tables/t",)"
-            R"("tableReference":{"projectId":"p","datasetId":"d","tableId":"t"},"description":"about","labels":{"team":"sak"},)"
-            R"("schema":{"fields":[{"name":"id","type":"INTEGER","mode":"REQUIRED","description":"the key"},)"
-            R"({"name":"tags","type":"STRING","mode":"REPEATED"},{"name":"amount","type":"NUMERIC","precision":"10","scale":"2"},)"
-            R"({"name":"place","type":"RECORD","fields":[{"name":"street","type":"STRING","mode":"REQUIRED","description":"and number"},{"name":"no","type":"INTEGER"}]},)"
-            R"({"name":"span","type":"RANGE","rangeElementType":{"type":"DATE"},"policyTags":{"names":["x"]}}]},)"
-            R"("numBytes":"4096","numLongTermBytes":"0","numRows":"7","creationTime":"1700000000123","expirationTime":"1700000000000",)"
-            R"("lastModifiedTime":"1700000001000","type":"TABLE","location":"US","clustering":{"fields":["id"]},"maxStaleness":"0-0 0 0:10:0",)"
-            R"("tableConstraints":{"primaryKey":{"columns":["id"]}},"numTotalLogicalBytes":"4096","numActiveLogicalBytes":"4096","numLongTermLogicalBytes":"0"})");
+  EXPECT_EQ(
+      shown,
+      R"({"kind":"bigquery#table","etag":"e1","id":"p:d.t","selfLink":"http://h/bigquery/v2/projects/p/datasets/d/tables/t",)"
+      R"("tableReference":{"projectId":"p","datasetId":"d","tableId":"t"},"description":"about","labels":{"team":"sak"},)"
+      R"("schema":{"fields":[{"name":"id","type":"INTEGER","mode":"REQUIRED","description":"the key"},)"
+      R"({"name":"tags","type":"STRING","mode":"REPEATED"},{"name":"amount","type":"NUMERIC","precision":"10","scale":"2"},)"
+      R"({"name":"place","type":"RECORD","fields":[{"name":"street","type":"STRING","mode":"REQUIRED","description":"and number"},{"name":"no","type":"INTEGER"}]},)"
+      R"({"name":"span","type":"RANGE","rangeElementType":{"type":"DATE"},"policyTags":{"names":["x"]}}]},)"
+      R"("numBytes":"4096","numLongTermBytes":"0","numRows":"7","creationTime":"1700000000123","expirationTime":"1700000000000",)"
+      R"("lastModifiedTime":"1700000001000","type":"TABLE","location":"US","clustering":{"fields":["id"]},"maxStaleness":"0-0 0 0:10:0",)"
+      R"("tableConstraints":{"primaryKey":{"columns":["id"]}},"numTotalLogicalBytes":"4096","numActiveLogicalBytes":"4096","numLongTermLogicalBytes":"0"})");
 }
 
 TEST(Resources, PatchKeepsWhatItDoesNotName) {
   const warehouse::TableInfo before = table_of(kTable);
-  const auto after = parse_table(parsed(R"({"schema":null,"labels":{"team":null,"new":"1"},"resourceTags":{},"description":"other"})"), before, WriteMode::kPatch);
+  const auto after =
+      parse_table(parsed(R"({"schema":null,"labels":{"team":null,"new":"1"},"resourceTags":{},"description":"other"})"),
+                  before, WriteMode::kPatch);
   ASSERT_TRUE(after) << after.error().text();
   EXPECT_EQ(after->schema, before.schema);
   EXPECT_EQ(after->labels, (std::map<std::string, std::string>{{"new", "1"}}));
@@ -94,53 +97,79 @@ TEST(Resources, UpdateForgetsWhatItDoesNotName) {
 }
 
 TEST(Resources, PatchAddsAColumnAndFindsTheKeyAgain) {
-  const auto after = parse_table(parsed(R"({"schema":{"fields":[{"name":"a","type":"STRING"},{"name":"id","type":"INTEGER","mode":"REQUIRED"}]}})"), table_of(kTable), WriteMode::kPatch);
+  const auto after = parse_table(
+      parsed(
+          R"({"schema":{"fields":[{"name":"a","type":"STRING"},{"name":"id","type":"INTEGER","mode":"REQUIRED"}]}})"),
+      table_of(kTable), WriteMode::kPatch);
   ASSERT_TRUE(after) << after.error().text();
   EXPECT_EQ(after->schema.key, std::vector<std::uint32_t>{1});
 }
 
 TEST(Resources, RefusesTables) {
   EXPECT_EQ(refusal("{}"), "Required parameter is missing: tableReference");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"a"}]}})"), "Required parameter is missing: type");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"a","type":"INT"},{"name":"A","type":"STRING"}]}})"), "Duplicate field name: A");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"a","type":"TEXT"}]}})"), "Invalid value for type: TEXT is not a valid value");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"a","type":"RECORD"}]}})"), "Field a is type RECORD but has no schema");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"timePartitioning":{"type":"DAY","field":"x"}})"), "The field specified for partitioning cannot be found in the schema.");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"clustering":{"fields":["c"]}})"), "The field specified for clustering cannot be found in the schema. Invalid field: c");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"view":{"query":"SELECT 1"}})"), "A table with view is not in this version.");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t$20240101"}})"), "Partition decorators (table$partition) are not in this version.");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t","datasetId":"other"}})"), "tableReference.datasetId differs from the one in the URL.");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"a"}]}})"),
+            "Required parameter is missing: type");
+  EXPECT_EQ(
+      refusal(
+          R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"a","type":"INT"},{"name":"A","type":"STRING"}]}})"),
+      "Duplicate field name: A");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"a","type":"TEXT"}]}})"),
+            "Invalid value for type: TEXT is not a valid value");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"a","type":"RECORD"}]}})"),
+            "Field a is type RECORD but has no schema");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"timePartitioning":{"type":"DAY","field":"x"}})"),
+            "The field specified for partitioning cannot be found in the schema.");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"clustering":{"fields":["c"]}})"),
+            "The field specified for clustering cannot be found in the schema. Invalid field: c");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"view":{"query":"SELECT 1"}})"),
+            "A table with view is not in this version.");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t$20240101"}})"),
+            "Partition decorators (table$partition) are not in this version.");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t","datasetId":"other"}})"),
+            "tableReference.datasetId differs from the one in the URL.");
   EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"a.b"}})").substr(0, 24), "Invalid table ID \"a.b\". ");
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"_CHANGE_TYPE","type":"STRING"}]}})"),
-            "Invalid field name \"_CHANGE_TYPE\". Field names are not allowed to start with the (case-insensitive) prefix _CHANGE_TYPE.");
+  EXPECT_EQ(
+      refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[{"name":"_CHANGE_TYPE","type":"STRING"}]}})"),
+      "Invalid field name \"_CHANGE_TYPE\". Field names are not allowed to start with the (case-insensitive) prefix "
+      "_CHANGE_TYPE.");
   std::string deep = R"({"name":"a","type":"STRING"})";
   for (int level = 0; level < 16; ++level) deep = R"({"name":"r","type":"RECORD","fields":[)" + deep + "]}";
-  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[)" + deep + "]}}"), "Too many nested RECORD fields: at most 15 levels are allowed.");
+  EXPECT_EQ(refusal(R"({"tableReference":{"tableId":"t"},"schema":{"fields":[)" + deep + "]}}"),
+            "Too many nested RECORD fields: at most 15 levels are allowed.");
 }
 
 TEST(Resources, ReadsAndShowsADataset) {
   warehouse::DatasetInfo empty;
   empty.path.project = "p";
-  const auto made = parse_dataset(parsed(R"({"datasetReference":{"datasetId":"d"},"location":"EU","access":[{"role":"READER","userByEmail":"a@b.no"}],"labels":{"x":"y"}})"), empty, WriteMode::kInsert);
+  const auto made = parse_dataset(
+      parsed(
+          R"({"datasetReference":{"datasetId":"d"},"location":"EU","access":[{"role":"READER","userByEmail":"a@b.no"}],"labels":{"x":"y"}})"),
+      empty, WriteMode::kInsert);
   ASSERT_TRUE(made) << made.error().text();
   EXPECT_EQ(made->location, "EU");
   warehouse::DatasetInfo shown = *made;
   shown.etag = "e";
-  EXPECT_EQ(dump(dataset_json(shown, "b/")),
-            R"({"kind":"bigquery#dataset","etag":"e","id":"p:d","selfLink":"b/projects/p/datasets/d","datasetReference":{"datasetId":"d","projectId":"p"},)"
-            R"("labels":{"x":"y"},"creationTime":"0","lastModifiedTime":"0","location":"EU","type":"DEFAULT","maxTimeTravelHours":"168",)"
-            R"("access":[{"role":"READER","userByEmail":"a@b.no"}]})");
+  EXPECT_EQ(
+      dump(dataset_json(shown, "b/")),
+      R"({"kind":"bigquery#dataset","etag":"e","id":"p:d","selfLink":"b/projects/p/datasets/d","datasetReference":{"datasetId":"d","projectId":"p"},)"
+      R"("labels":{"x":"y"},"creationTime":"0","lastModifiedTime":"0","location":"EU","type":"DEFAULT","maxTimeTravelHours":"168",)"
+      R"("access":[{"role":"READER","userByEmail":"a@b.no"}]})");
   const auto bad = parse_dataset(parsed(R"({"datasetReference":{"datasetId":"a.b"}})"), empty, WriteMode::kInsert);
   ASSERT_FALSE(bad);
-  EXPECT_EQ(bad.error().sentence(), "Invalid dataset ID \"a.b\". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be at most 1024 characters long.");
+  EXPECT_EQ(bad.error().sentence(),
+            "Invalid dataset ID \"a.b\". Dataset IDs must be alphanumeric (plus underscores and dashes) and must be at "
+            "most 1024 characters long.");
 }
 
 TEST(QueryRequest, ReadsAQuery) {
-  const auto request = parse_query_request(parsed(R"({"query":"SELECT @a","useLegacySql":false,"defaultDataset":{"datasetId":"d"},"maxResults":"10","timeoutMs":5,
+  const auto request = parse_query_request(
+      parsed(
+          R"({"query":"SELECT @a","useLegacySql":false,"defaultDataset":{"datasetId":"d"},"maxResults":"10","timeoutMs":5,
       "formatOptions":{"useInt64Timestamp":true},"requestId":"r-1","parameterMode":"named","queryParameters":[
         {"name":"a","parameterType":{"type":"INT64"},"parameterValue":{"value":3}},
         {"name":"b","parameterType":{"type":"ARRAY","arrayType":{"type":"STRING"}},"parameterValue":{"arrayValues":[{"value":"x"},{"value":null}]}},
-        {"name":"c","parameterType":{"type":"STRUCT","structTypes":[{"name":"f","type":{"type":"BOOL"}},{"name":"g","type":{"type":"DATE"}}]},"parameterValue":{"structValues":{"f":{"value":true}}}}]})"), "p");
+        {"name":"c","parameterType":{"type":"STRUCT","structTypes":[{"name":"f","type":{"type":"BOOL"}},{"name":"g","type":{"type":"DATE"}}]},"parameterValue":{"structValues":{"f":{"value":true}}}}]})"),
+      "p");
   ASSERT_TRUE(request) << request.error().text();
   EXPECT_EQ(request->default_dataset->project, "p");
   EXPECT_EQ(request->max_results, 10);
@@ -168,34 +197,47 @@ TEST(QueryRequest, RefusesLegacySql) {
 }
 
 TEST(QueryRequest, RefusesWhatItDoesNotDo) {
-  const auto with = [](const std::string& more) { return query_refusal(R"({"query":"SELECT 1","useLegacySql":false,)" + more + "}"); };
+  const auto with = [](const std::string& more) {
+    return query_refusal(R"({"query":"SELECT 1","useLegacySql":false,)" + more + "}");
+  };
   EXPECT_EQ(with(R"("createSession":true)"), "notImplemented: A query with createSession is not in this version.");
-  EXPECT_EQ(with(R"("connectionProperties":[{"key":"a","value":"b"}])"), "notImplemented: A query with connectionProperties is not in this version.");
+  EXPECT_EQ(with(R"("connectionProperties":[{"key":"a","value":"b"}])"),
+            "notImplemented: A query with connectionProperties is not in this version.");
   EXPECT_EQ(with(R"("connectionProperties":[],"createSession":false)"), "accepted");
   EXPECT_EQ(with(R"("timeoutMs":-1)"), "invalid: Invalid value for 'timeoutMs': it must not be negative.");
   EXPECT_EQ(with(R"("maxResults":"many")"), "invalid: Invalid value for 'maxResults': an integer is expected.");
-  EXPECT_EQ(with(R"("requestId":"0123456789012345678901234567890123456")"), "invalid: Invalid value for 'requestId': at most 36 ASCII characters are allowed.");
-  EXPECT_EQ(with(R"("queryParameters":[{"parameterType":{"type":"INT64"}},{"name":"a","parameterType":{"type":"INT64"}}])"), "invalid: Query parameters must be all named or all positional.");
+  EXPECT_EQ(with(R"("requestId":"0123456789012345678901234567890123456")"),
+            "invalid: Invalid value for 'requestId': at most 36 ASCII characters are allowed.");
+  EXPECT_EQ(
+      with(R"("queryParameters":[{"parameterType":{"type":"INT64"}},{"name":"a","parameterType":{"type":"INT64"}}])"),
+      "invalid: Query parameters must be all named or all positional.");
   EXPECT_EQ(query_refusal("{}"), "required: Required parameter is missing: query");
   const auto job = parse_query_job(parsed(R"({"configuration":{"load":{}}})"), "p");
   EXPECT_EQ(job.error().sentence(), "A load job is not in this version.");
-  const auto destination = parse_query_job(parsed(R"({"configuration":{"query":{"query":"SELECT 1","useLegacySql":false,"destinationTable":{"tableId":"t"}}}})"), "p");
+  const auto destination = parse_query_job(
+      parsed(
+          R"({"configuration":{"query":{"query":"SELECT 1","useLegacySql":false,"destinationTable":{"tableId":"t"}}}})"),
+      "p");
   EXPECT_EQ(destination.error().sentence(), "A query with destinationTable is not in this version.");
-  const auto id = parse_query_job(parsed(R"({"jobReference":{"jobId":"a b"},"configuration":{"query":{"query":"SELECT 1","useLegacySql":false}}})"), "p");
+  const auto id = parse_query_job(
+      parsed(R"({"jobReference":{"jobId":"a b"},"configuration":{"query":{"query":"SELECT 1","useLegacySql":false}}})"),
+      "p");
   EXPECT_EQ(id.error().sentence().substr(0, 15), "Invalid job ID.");
 }
 
 TEST(Json, BoundsAndRefusesBodies) {
   EXPECT_TRUE(parse_body("")->is_object());
   EXPECT_TRUE(parse_body(" \n")->is_object());
-  for (const char* text : {"[]", "1", "{", "{\"a\":\"\xff\"}", "{}x", "{'a':1}"}) EXPECT_FALSE(parse_body(text)) << text;
+  for (const char* text : {"[]", "1", "{", "{\"a\":\"\xff\"}", "{}x", "{'a':1}"})
+    EXPECT_FALSE(parse_body(text)) << text;
   EXPECT_TRUE(parse_body(R"({"a":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["})"));
   EXPECT_FALSE(parse_body("{\"a\":" + std::string(1'000'000, '[')));
 }
 
 TEST(Pages, TokensGoRound) {
   EXPECT_EQ(parse_page_token(page_token(12345)).value(), 12345);
-  for (const char* token : {"", "rows-", "rows--1", "rows-1x", "12", "rows-99999999999999999999"}) EXPECT_FALSE(parse_page_token(token)) << token;
+  for (const char* token : {"", "rows-", "rows--1", "rows-1x", "12", "rows-99999999999999999999"})
+    EXPECT_FALSE(parse_page_token(token)) << token;
 }
 
 }  // namespace

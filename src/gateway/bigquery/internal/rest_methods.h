@@ -39,7 +39,8 @@ class DatasetMethods {
 
 class TableMethods {
  public:
-  TableMethods(warehouse::Warehouse& warehouse, const base::Clock& clock) : warehouse_(warehouse), clock_(clock), listings_(warehouse, clock) {}
+  TableMethods(warehouse::Warehouse& warehouse, const base::Clock& clock)
+      : warehouse_(warehouse), clock_(clock), listings_(warehouse, clock) {}
   Result<std::string> list(const RestCall& call);
   Result<std::string> insert(const RestCall& call);
   Result<std::string> get(const RestCall& call);
@@ -57,8 +58,13 @@ class TableMethods {
 
 class JobMethods {
  public:
-  JobMethods(warehouse::Warehouse& warehouse, const base::Clock& clock, const std::string& location, const std::string& user)
-      : warehouse_(warehouse), clock_(clock), location_(location), user_(user), jobs_(warehouse, clock, location, user) {}
+  JobMethods(warehouse::Warehouse& warehouse, const base::Clock& clock, const std::string& location,
+             const std::string& user)
+      : warehouse_(warehouse),
+        clock_(clock),
+        location_(location),
+        user_(user),
+        jobs_(warehouse, clock, location, user) {}
   Result<std::string> query(const RestCall& call);
   Result<std::string> insert(const RestCall& call);
   Result<std::string> get(const RestCall& call);

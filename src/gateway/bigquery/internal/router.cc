@@ -44,16 +44,22 @@ constexpr Pattern kPatterns[] = {
     {"GET", "projects", Route::kNotInThisVersion, "bigquery.projects.list"},
     {"GET", "projects/{p}/serviceAccount", Route::kNotInThisVersion, "bigquery.projects.getServiceAccount"},
     {"POST", "projects/{p}/datasets/{d}:undelete", Route::kNotInThisVersion, "bigquery.datasets.undelete"},
-    {"POST", "projects/{p}/datasets/{d}/tables/{t}:getIamPolicy", Route::kNotInThisVersion, "bigquery.tables.getIamPolicy"},
-    {"POST", "projects/{p}/datasets/{d}/tables/{t}:setIamPolicy", Route::kNotInThisVersion, "bigquery.tables.setIamPolicy"},
-    {"POST", "projects/{p}/datasets/{d}/tables/{t}:testIamPermissions", Route::kNotInThisVersion, "bigquery.tables.testIamPermissions"},
-    {"POST", "projects/{p}/datasets/{d}/tables/{t}/insertAll", Route::kNotInThisVersion, "bigquery.tabledata.insertAll"},
+    {"POST", "projects/{p}/datasets/{d}/tables/{t}:getIamPolicy", Route::kNotInThisVersion,
+     "bigquery.tables.getIamPolicy"},
+    {"POST", "projects/{p}/datasets/{d}/tables/{t}:setIamPolicy", Route::kNotInThisVersion,
+     "bigquery.tables.setIamPolicy"},
+    {"POST", "projects/{p}/datasets/{d}/tables/{t}:testIamPermissions", Route::kNotInThisVersion,
+     "bigquery.tables.testIamPermissions"},
+    {"POST", "projects/{p}/datasets/{d}/tables/{t}/insertAll", Route::kNotInThisVersion,
+     "bigquery.tabledata.insertAll"},
     {"*", "projects/{p}/datasets/{d}/routines", Route::kNotInThisVersion, "bigquery.routines"},
     {"*", "projects/{p}/datasets/{d}/routines/{**}", Route::kNotInThisVersion, "bigquery.routines"},
     {"*", "projects/{p}/datasets/{d}/models", Route::kNotInThisVersion, "bigquery.models"},
     {"*", "projects/{p}/datasets/{d}/models/{**}", Route::kNotInThisVersion, "bigquery.models"},
-    {"*", "projects/{p}/datasets/{d}/tables/{t}/rowAccessPolicies", Route::kNotInThisVersion, "bigquery.rowAccessPolicies"},
-    {"*", "projects/{p}/datasets/{d}/tables/{t}/rowAccessPolicies/{**}", Route::kNotInThisVersion, "bigquery.rowAccessPolicies"},
+    {"*", "projects/{p}/datasets/{d}/tables/{t}/rowAccessPolicies", Route::kNotInThisVersion,
+     "bigquery.rowAccessPolicies"},
+    {"*", "projects/{p}/datasets/{d}/tables/{t}/rowAccessPolicies/{**}", Route::kNotInThisVersion,
+     "bigquery.rowAccessPolicies"},
     {"*", "upload/{**}", Route::kNotInThisVersion, "bigquery.jobs.insert with an upload"},
     {"*", "resumable/{**}", Route::kNotInThisVersion, "bigquery.jobs.insert with an upload"},
     {"*", "$discovery/{**}", Route::kNotInThisVersion, "the discovery document"},
@@ -82,7 +88,8 @@ bool matches_segment(std::string_view wanted, const std::string& given, RoutedRe
   std::string* place = place_of(wanted, out);
   if (place == nullptr) return wanted == "{*}" || wanted == given;
   const std::string_view suffix = wanted.substr(3);  // ":undelete"
-  if (given.size() <= suffix.size() || std::string_view(given).substr(given.size() - suffix.size()) != suffix) return false;
+  if (given.size() <= suffix.size() || std::string_view(given).substr(given.size() - suffix.size()) != suffix)
+    return false;
   *place = given.substr(0, given.size() - suffix.size());
   // A colon is legal only in a project ("example.com:team").
   return place == &out.project || place->find(':') == place->npos;
@@ -115,7 +122,9 @@ Result<RoutedRequest> route_request(const HttpRequest& request) {
     out.method_id = pattern.method_id;
     return out;
   }
-  return Error(ErrorCode::kNotFound, "Not found: the BigQuery API has no method " + method.substr(0, 16) + " at this path.").cause("notFound");
+  return Error(ErrorCode::kNotFound,
+               "Not found: the BigQuery API has no method " + method.substr(0, 16) + " at this path.")
+      .cause("notFound");
 }
 
 }  // namespace flytt::gateway::internal

@@ -9,10 +9,26 @@
 namespace flytt::gateway::internal {
 
 enum class Route {
-  kDatasetsList, kDatasetsInsert, kDatasetsGet, kDatasetsPatch, kDatasetsUpdate, kDatasetsDelete,
-  kTablesList, kTablesInsert, kTablesGet, kTablesPatch, kTablesUpdate, kTablesDelete,
+  kDatasetsList,
+  kDatasetsInsert,
+  kDatasetsGet,
+  kDatasetsPatch,
+  kDatasetsUpdate,
+  kDatasetsDelete,
+  kTablesList,
+  kTablesInsert,
+  kTablesGet,
+  kTablesPatch,
+  kTablesUpdate,
+  kTablesDelete,
   kTableDataList,
-  kJobsQuery, kJobsInsert, kJobsGet, kJobsGetQueryResults, kJobsCancel, kJobsDelete, kJobsList,
+  kJobsQuery,
+  kJobsInsert,
+  kJobsGet,
+  kJobsGetQueryResults,
+  kJobsCancel,
+  kJobsDelete,
+  kJobsList,
   kNotInThisVersion,  // one of Google's methods that has no implementation
 };
 

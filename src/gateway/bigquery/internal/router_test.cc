@@ -67,7 +67,8 @@ TEST(Router, TakesTheOverride) {
 }
 
 TEST(Router, RefusesWhatGoogleDoesNotHave) {
-  for (const char* path : {"/", "/nothing", "/projects/p", "/projects/p/datasets/d/tables/t/x", "/bigquery/v3/projects/p/datasets", "/projects/p/queries/j/x"}) {
+  for (const char* path : {"/", "/nothing", "/projects/p", "/projects/p/datasets/d/tables/t/x",
+                           "/bigquery/v3/projects/p/datasets", "/projects/p/queries/j/x"}) {
     const auto routed = route("GET", path);
     ASSERT_FALSE(routed) << path;
     EXPECT_EQ(google_error_of(routed.error()).http_status, 404) << path;

@@ -26,16 +26,27 @@ std::string upper(std::string_view text) {
 // BigQuery, "Specifying a schema": column names, flexible ones included.
 Status check_name(const std::string& name) {
   constexpr std::string_view kIllegal = "!\"$()*,./;?@[\\]^`{}~";
-  static constexpr std::string_view kReserved[] = {"_TABLE_", "_FILE_", "_PARTITION", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER", "_CHANGE_SEQUENCE_NUMBER", "_CHANGE_TYPE", "_CHANGE_TIMESTAMP"};
+  static constexpr std::string_view kReserved[] = {"_TABLE_",
+                                                   "_FILE_",
+                                                   "_PARTITION",
+                                                   "_ROW_TIMESTAMP",
+                                                   "__ROOT__",
+                                                   "_COLIDENTIFIER",
+                                                   "_CHANGE_SEQUENCE_NUMBER",
+                                                   "_CHANGE_TYPE",
+                                                   "_CHANGE_TIMESTAMP"};
   const bool is_plain = std::none_of(name.begin(), name.end(), [&](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || kIllegal.find(c) != kIllegal.npos;
   });
   if (name.empty() || name.size() > 4 * kFieldNameCharsMax || !is_plain)
-    return invalid("Invalid field name \"" + name.substr(0, kFieldNameCharsMax) + "\". Fields must contain the allowed characters, and be at most 300 characters long.");
+    return invalid("Invalid field name \"" + name.substr(0, kFieldNameCharsMax) +
+                   "\". Fields must contain the allowed characters, and be at most 300 characters long.");
   const std::string shouted = upper(name);
   for (const std::string_view prefix : kReserved)
     if (shouted.compare(0, prefix.size(), prefix) == 0)
-      return invalid("Invalid field name \"" + name + "\". Field names are not allowed to start with the (case-insensitive) prefix " + std::string(prefix) + ".");
+      return invalid("Invalid field name \"" + name +
+                     "\". Field names are not allowed to start with the (case-insensitive) prefix " +
+                     std::string(prefix) + ".");
   return ok();
 }
 
@@ -68,7 +79,8 @@ Result<data::Type> parse_plain_type(const Json& field, const std::string& name, 
     if (element == nullptr) return invalid("The type RANGE needs rangeElementType.");
     TRY(const std::string of, required_string(*element, "type"));
     const auto parsed = data::parse_type_kind(of);
-    const bool is_legal = parsed && (*parsed == data::TypeKind::kDate || *parsed == data::TypeKind::kDatetime || *parsed == data::TypeKind::kTimestamp);
+    const bool is_legal = parsed && (*parsed == data::TypeKind::kDate || *parsed == data::TypeKind::kDatetime ||
+                                     *parsed == data::TypeKind::kTimestamp);
     if (!is_legal) return invalid("The element type of RANGE must be DATE, DATETIME or TIMESTAMP.");
     return data::Type::range(*parsed);
   }
@@ -79,10 +91,13 @@ Result<data::Type> parse_plain_type(const Json& field, const std::string& name, 
   TRY(const auto scale, optional_int64(field, "scale"));
   TRY(const auto max_length, optional_int64(field, "maxLength"));
   const bool is_decimal = type.is(data::TypeKind::kNumeric) || type.is(data::TypeKind::kBigNumeric);
-  if ((precision || scale) && !is_decimal) return invalid("precision and scale are only allowed for NUMERIC and BIGNUMERIC.");
+  if ((precision || scale) && !is_decimal)
+    return invalid("precision and scale are only allowed for NUMERIC and BIGNUMERIC.");
   if (scale && !precision) return invalid("scale is not allowed without precision.");
-  if (precision.value_or(1) < 1 || precision.value_or(1) > 76 || scale.value_or(0) < 0 || scale.value_or(0) > 38) return invalid("precision or scale is out of range.");
-  if (max_length && !type.is(data::TypeKind::kString) && !type.is(data::TypeKind::kBytes)) return invalid("maxLength is only allowed for STRING and BYTES.");
+  if (precision.value_or(1) < 1 || precision.value_or(1) > 76 || scale.value_or(0) < 0 || scale.value_or(0) > 38)
+    return invalid("precision or scale is out of range.");
+  if (max_length && !type.is(data::TypeKind::kString) && !type.is(data::TypeKind::kBytes))
+    return invalid("maxLength is only allowed for STRING and BYTES.");
   if (max_length.value_or(1) < 1) return invalid("maxLength must be positive.");
   type.precision = static_cast<std::int32_t>(precision.value_or(0));
   type.scale = static_cast<std::int32_t>(scale.value_or(0));
@@ -94,7 +109,8 @@ Result<std::string> parse_mode(const Json& field) {
   TRY(const auto mode, optional_string(field, "mode"));
   const std::string shouted = upper(mode.value_or("NULLABLE"));
   if (shouted.empty()) return std::string("NULLABLE");
-  if (shouted != "NULLABLE" && shouted != "REQUIRED" && shouted != "REPEATED") return invalid("Invalid value for mode: it must be NULLABLE, REQUIRED or REPEATED.");
+  if (shouted != "NULLABLE" && shouted != "REQUIRED" && shouted != "REPEATED")
+    return invalid("Invalid value for mode: it must be NULLABLE, REQUIRED or REPEATED.");
   return shouted;
 }
 
@@ -102,7 +118,8 @@ void show_type(OrderedJson& out, const data::Type& type, const std::string& mode
   const data::Type& plain = type.is(data::TypeKind::kArray) ? type.element.front() : type;
   out["type"] = std::string(plain.rest_name());
   if (!mode.empty()) out["mode"] = mode;
-  if (plain.is(data::TypeKind::kRange)) out["rangeElementType"] = {{"type", std::string(plain.element.front().rest_name())}};
+  if (plain.is(data::TypeKind::kRange))
+    out["rangeElementType"] = {{"type", std::string(plain.element.front().rest_name())}};
   if (!with_parameters) return;
   if (plain.precision != 0) out["precision"] = std::to_string(plain.precision);
   if (plain.scale != 0) out["scale"] = std::to_string(plain.scale);
@@ -119,19 +136,24 @@ const Json* kept_field(const Json* kept, const std::string& name) {
   return nullptr;
 }
 
-OrderedJson field_json(const std::string& name, const data::Type& type, bool is_required, const std::string& description, const Json* kept) {
-  static constexpr const char* kAsSent[] = {"policyTags", "collation", "roundingMode", "timestampPrecision", "dataPolicies"};
+OrderedJson field_json(const std::string& name, const data::Type& type, bool is_required,
+                       const std::string& description, const Json* kept) {
+  static constexpr const char* kAsSent[] = {"policyTags", "collation", "roundingMode", "timestampPrecision",
+                                            "dataPolicies"};
   const bool is_array = type.is(data::TypeKind::kArray);
   OrderedJson out;
   out["name"] = name;
   const Json* kept_mode = kept == nullptr ? nullptr : member(*kept, "mode");
   std::string mode = is_array ? "REPEATED" : is_required ? "REQUIRED" : "";
   const bool kept_mode_is_text = kept_mode != nullptr && kept_mode->is_string();
-  if (mode.empty() && (kept == nullptr || (kept_mode_is_text && upper(kept_mode->get<std::string>()) == "NULLABLE"))) mode = "NULLABLE";
+  if (mode.empty() && (kept == nullptr || (kept_mode_is_text && upper(kept_mode->get<std::string>()) == "NULLABLE")))
+    mode = "NULLABLE";
   show_type(out, type, mode, true);
   const Json* kept_description = kept == nullptr ? nullptr : member(*kept, "description");
-  if (!description.empty()) out["description"] = description;
-  else if (kept_description != nullptr && kept_description->is_string()) out["description"] = kept_description->get<std::string>();
+  if (!description.empty())
+    out["description"] = description;
+  else if (kept_description != nullptr && kept_description->is_string())
+    out["description"] = kept_description->get<std::string>();
   if (kept != nullptr)
     for (const char* key : kAsSent)
       if (const Json* value = member(*kept, key)) out[key] = *value;
@@ -142,7 +164,8 @@ OrderedJson field_json(const std::string& name, const data::Type& type, bool is_
   for (const data::StructField& child : plain.fields) {
     const Json* kept_child = kept_field(kept_children, child.name);
     const Json* child_mode = kept_child == nullptr ? nullptr : member(*kept_child, "mode");
-    const bool child_is_required = child_mode != nullptr && child_mode->is_string() && upper(child_mode->get<std::string>()) == "REQUIRED";
+    const bool child_is_required =
+        child_mode != nullptr && child_mode->is_string() && upper(child_mode->get<std::string>()) == "REQUIRED";
     children.push_back(field_json(child.name, child.type, child_is_required, {}, kept_child));
   }
   out["fields"] = std::move(children);
@@ -159,7 +182,8 @@ OrderedJson result_field_json(const std::string& name, const data::Type& type) {
   int unnamed = 0;
   for (const data::StructField& child : plain.fields) {
     ++unnamed;
-    children.push_back(result_field_json(child.name.empty() ? "_field_" + std::to_string(unnamed) : child.name, child.type));
+    children.push_back(
+        result_field_json(child.name.empty() ? "_field_" + std::to_string(unnamed) : child.name, child.type));
   }
   out["fields"] = std::move(children);
   return out;
@@ -170,7 +194,9 @@ OrderedJson result_field_json(const std::string& name, const data::Type& type) {
 Result<data::Type> parse_field_type(const Json& field, int depth) {
   TRY(const std::string name, required_string(field, "type"));
   if (const Json* value = member(field, "defaultValueExpression"); value != nullptr && *value != "")
-    return Error(ErrorCode::kUnsupported, "defaultValueExpression is not in this version: create the column without it.").cause("notImplemented");
+    return Error(ErrorCode::kUnsupported,
+                 "defaultValueExpression is not in this version: create the column without it.")
+        .cause("notImplemented");
   TRY(const std::string mode, parse_mode(field));
   TRY(data::Type type, parse_plain_type(field, name, depth));
   return mode == "REPEATED" ? data::Type::array(std::move(type)) : type;
@@ -208,10 +234,14 @@ Result<std::vector<std::uint32_t>> parse_primary_key(const Json& table, const st
   for (const Json& column : *columns) {
     if (!column.is_string()) return wrong_type("tableConstraints.primaryKey.columns", "a list of column names");
     const std::string name = column.get<std::string>();
-    const auto found = std::find_if(fields.begin(), fields.end(), [&](const data::Field& field) { return lower(field.name) == lower(name); });
-    if (found == fields.end()) return invalid("The primary key column " + name.substr(0, kFieldNameCharsMax) + " cannot be found in the schema.");
+    const auto found = std::find_if(fields.begin(), fields.end(),
+                                    [&](const data::Field& field) { return lower(field.name) == lower(name); });
+    if (found == fields.end())
+      return invalid("The primary key column " + name.substr(0, kFieldNameCharsMax) +
+                     " cannot be found in the schema.");
     const auto index = static_cast<std::uint32_t>(found - fields.begin());
-    if (std::find(out.begin(), out.end(), index) != out.end()) return invalid("The primary key names the column " + name + " twice.");
+    if (std::find(out.begin(), out.end(), index) != out.end())
+      return invalid("The primary key names the column " + name + " twice.");
     out.push_back(index);
   }
   return out;
@@ -219,7 +249,8 @@ Result<std::vector<std::uint32_t>> parse_primary_key(const Json& table, const st
 
 OrderedJson fields_json(const std::vector<data::Field>& fields, const Json* kept) {
   OrderedJson out = OrderedJson::array();
-  for (const data::Field& field : fields) out.push_back(field_json(field.name, field.type, field.required, field.description, kept_field(kept, field.name)));
+  for (const data::Field& field : fields)
+    out.push_back(field_json(field.name, field.type, field.required, field.description, kept_field(kept, field.name)));
   return out;
 }
 

@@ -23,7 +23,9 @@ bool read_number(std::string_view text, T& value) {
 }
 
 std::string quoted(const std::string& name) { return "`" + name + "`"; }
-std::string quoted(const data::TablePath& path) { return quoted(path.project) + "." + quoted(path.dataset) + "." + quoted(path.table); }
+std::string quoted(const data::TablePath& path) {
+  return quoted(path.project) + "." + quoted(path.dataset) + "." + quoted(path.table);
+}
 
 }  // namespace
 
@@ -40,7 +42,7 @@ struct TableListings::Listing {
   std::int64_t total_rows = -1;                  // -1: not counted yet
   std::int64_t given_offset = -1;                // the page that was given last
   TableDataPage given;
-  base::SteadyTime used_at;                      // guarded by the listings' mutex
+  base::SteadyTime used_at;  // guarded by the listings' mutex
 
   // Makes `columns` hold an unread row; false at the end.
   Result<bool> has_row() {
@@ -53,7 +55,8 @@ struct TableListings::Listing {
   }
 };
 
-TableListings::TableListings(warehouse::Warehouse& warehouse, const base::Clock& clock) : warehouse_(warehouse), clock_(clock) {
+TableListings::TableListings(warehouse::Warehouse& warehouse, const base::Clock& clock)
+    : warehouse_(warehouse), clock_(clock) {
   closer_ = std::jthread([this](std::stop_token stop) {
     while (!stop.stop_requested()) {
       close_idle();
@@ -111,7 +114,8 @@ Result<std::int64_t> TableListings::count_rows(const data::TablePath& table) {
   options.project = table.project;
   TRY(const auto running, warehouse_.query("SELECT COUNT(*) FROM " + quoted(table), options));
   TRY(const auto page, running->next());
-  if (!page || page->row_count() != 1) return Error(ErrorCode::kBug, "counting the rows of " + table.text() + " gave no row");
+  if (!page || page->row_count() != 1)
+    return Error(ErrorCode::kBug, "counting the rows of " + table.text() + " gave no row");
   return page->columns.front().int64(0);
 }
 
@@ -120,11 +124,13 @@ Result<std::pair<std::shared_ptr<TableListings::Listing>, std::int64_t>> TableLi
   const auto dash = rest.find('-');
   std::uint64_t number = 0;
   std::int64_t offset = 0;
-  const bool is_token = token.compare(0, kTokenPrefix.size(), kTokenPrefix) == 0 && dash != rest.npos && read_number(rest.substr(0, dash), number) && read_number(rest.substr(dash + 1), offset);
+  const bool is_token = token.compare(0, kTokenPrefix.size(), kTokenPrefix) == 0 && dash != rest.npos &&
+                        read_number(rest.substr(0, dash), number) && read_number(rest.substr(dash + 1), offset);
   if (!is_token) return invalid("Invalid value for 'pageToken': it is not a token of this list.");
   std::lock_guard lock(mutex_);
   const auto found = open_.find(number);
-  if (found == open_.end()) return invalid("The pageToken is no longer valid: the list was not read on for some time. Start again without it.");
+  if (found == open_.end())
+    return invalid("The pageToken is no longer valid: the list was not read on for some time. Start again without it.");
   found->second->used_at = clock_.steady();
   return std::make_pair(found->second, offset);
 }
@@ -153,7 +159,8 @@ Result<TableDataPage> TableListings::page(const TableDataRequest& request, std::
   std::lock_guard lock(listing->mutex);
   if (!(listing->table == request.table)) return invalid("The pageToken belongs to another table.");
   if (offset == listing->given_offset && !request.page_token.empty()) return listing->given;
-  if (offset != listing->offset) return invalid("The pageToken is no longer valid: the list has been read on. Start again without it.");
+  if (offset != listing->offset)
+    return invalid("The pageToken is no longer valid: the list has been read on. Start again without it.");
   const std::stop_callback cancel_on_stop(stop, [flag = listing->cancel] { flag->store(true); });
 
   TableDataPage page;

@@ -26,18 +26,18 @@ namespace flytt::gateway::internal {
 
 struct TableDataRequest {
   data::TablePath table;
-  std::vector<std::string> columns;           // top-level columns to show; empty = all
-  std::string page_token;                     // empty = the first page
-  std::int64_t start_index = 0;               // of the first page
+  std::vector<std::string> columns;  // top-level columns to show; empty = all
+  std::string page_token;            // empty = the first page
+  std::int64_t start_index = 0;      // of the first page
   std::optional<std::int64_t> rows_max;
   warehouse::TimestampForm timestamps = warehouse::TimestampForm::kFloatSeconds;
 };
 
 struct TableDataPage {
   std::int64_t total_rows = 0;
-  std::string rows;         // {"f":…},… without brackets
+  std::string rows;  // {"f":…},… without brackets
   std::int64_t row_count = 0;
-  std::string next_token;   // empty on the last page
+  std::string next_token;  // empty on the last page
 };
 
 class TableListings {

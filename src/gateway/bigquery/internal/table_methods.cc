@@ -11,7 +11,8 @@ namespace {
 data::TablePath path_of(const RestCall& call) { return {call.target.project, call.target.dataset, call.target.table}; }
 
 // A dataset's defaultTableExpirationMs counts from the creation of a table that says nothing itself.
-void add_default_expiration(const warehouse::DatasetInfo& dataset, const base::Clock& clock, warehouse::TableInfo& table) {
+void add_default_expiration(const warehouse::DatasetInfo& dataset, const base::Clock& clock,
+                            warehouse::TableInfo& table) {
   if (table.expiration_micros) return;
   const auto span_ms = optional_int64(parse_kept(dataset.properties), "defaultTableExpirationMs");
   if (!span_ms || !span_ms->has_value() || **span_ms <= 0 || **span_ms > INT64_MAX / 2000) return;
@@ -25,7 +26,8 @@ Result<std::vector<std::string>> selected_columns(std::string_view list) {
     const std::string_view name = list.substr(0, comma);
     list = comma == list.npos ? std::string_view{} : list.substr(comma + 1);
     if (name.find('.') != name.npos)
-      return Error(ErrorCode::kUnsupported, "selectedFields can name only top-level fields in this version.").cause("notImplemented");
+      return Error(ErrorCode::kUnsupported, "selectedFields can name only top-level fields in this version.")
+          .cause("notImplemented");
     if (!name.empty()) out.emplace_back(name);
   }
   return out;
@@ -76,7 +78,8 @@ Result<std::string> TableMethods::modify(const RestCall& call, bool is_patch) {
   TRY(const Json body, call.body());
   for (int attempt = 1;; ++attempt) {
     TRY(const warehouse::TableInfo before, warehouse_.table(path_of(call)));
-    TRY(const warehouse::TableInfo wanted, parse_table(body, before, is_patch ? WriteMode::kPatch : WriteMode::kUpdate));
+    TRY(const warehouse::TableInfo wanted,
+        parse_table(body, before, is_patch ? WriteMode::kPatch : WriteMode::kUpdate));
     warehouse::TableChange change;
     if (!(wanted.schema == before.schema)) change.schema = wanted.schema;
     change.friendly_name = wanted.friendly_name;
@@ -84,7 +87,8 @@ Result<std::string> TableMethods::modify(const RestCall& call, bool is_patch) {
     change.labels = wanted.labels;
     change.max_staleness = wanted.max_staleness;
     change.properties = wanted.properties;
-    if (wanted.expiration_micros != before.expiration_micros) change.expiration_micros = wanted.expiration_micros.value_or(0);
+    if (wanted.expiration_micros != before.expiration_micros)
+      change.expiration_micros = wanted.expiration_micros.value_or(0);
     const auto if_match = call.if_match();
     change.if_etag = if_match.value_or(before.etag);
     auto after = warehouse_.update_table(path_of(call), change);

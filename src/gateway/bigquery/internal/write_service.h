@@ -12,19 +12,27 @@ namespace flytt::gateway::internal {
 
 namespace storage = google::cloud::bigquery::storage::v1;
 
-class WriteService final : public storage::BigQueryWrite::WithRawCallbackMethod_AppendRows<storage::BigQueryWrite::Service> {
+class WriteService final
+    : public storage::BigQueryWrite::WithRawCallbackMethod_AppendRows<storage::BigQueryWrite::Service> {
  public:
   WriteService(warehouse::Warehouse& warehouse, const base::Clock& clock, base::Metrics& metrics, std::string location);
 
   void drain() { calls_.drain(); }
 
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AppendRows(grpc::CallbackServerContext* context) override;
-  grpc::Status GetWriteStream(grpc::ServerContext* context, const storage::GetWriteStreamRequest* request, storage::WriteStream* response) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AppendRows(
+      grpc::CallbackServerContext* context) override;
+  grpc::Status GetWriteStream(grpc::ServerContext* context, const storage::GetWriteStreamRequest* request,
+                              storage::WriteStream* response) override;
   // Only the default stream is in this version; these say so.
-  grpc::Status CreateWriteStream(grpc::ServerContext* context, const storage::CreateWriteStreamRequest* request, storage::WriteStream* response) override;
-  grpc::Status FinalizeWriteStream(grpc::ServerContext* context, const storage::FinalizeWriteStreamRequest* request, storage::FinalizeWriteStreamResponse* response) override;
-  grpc::Status BatchCommitWriteStreams(grpc::ServerContext* context, const storage::BatchCommitWriteStreamsRequest* request, storage::BatchCommitWriteStreamsResponse* response) override;
-  grpc::Status FlushRows(grpc::ServerContext* context, const storage::FlushRowsRequest* request, storage::FlushRowsResponse* response) override;
+  grpc::Status CreateWriteStream(grpc::ServerContext* context, const storage::CreateWriteStreamRequest* request,
+                                 storage::WriteStream* response) override;
+  grpc::Status FinalizeWriteStream(grpc::ServerContext* context, const storage::FinalizeWriteStreamRequest* request,
+                                   storage::FinalizeWriteStreamResponse* response) override;
+  grpc::Status BatchCommitWriteStreams(grpc::ServerContext* context,
+                                       const storage::BatchCommitWriteStreamsRequest* request,
+                                       storage::BatchCommitWriteStreamsResponse* response) override;
+  grpc::Status FlushRows(grpc::ServerContext* context, const storage::FlushRowsRequest* request,
+                         storage::FlushRowsResponse* response) override;
 
  private:
   warehouse::Warehouse& warehouse_;

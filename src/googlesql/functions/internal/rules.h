@@ -21,12 +21,12 @@
 namespace flytt::googlesql::internal {
 
 struct Rule {
-  std::string_view name;       // without "ZetaSQL:"
+  std::string_view name;  // without "ZetaSQL:"
   std::string_view signature;
   std::string_view sql;
   FunctionKind kind = FunctionKind::kScalar;
-  bool plain = false;          // aggregates: DISTINCT changes nothing and is left out
-  bool grouped_only = false;   // aggregates: not over windows
+  bool plain = false;         // aggregates: DISTINCT changes nothing and is left out
+  bool grouped_only = false;  // aggregates: not over windows
 };
 
 using ShapeResult = std::optional<Result<std::string>>;

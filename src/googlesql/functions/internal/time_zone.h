@@ -21,7 +21,7 @@ class Zone {
   std::int64_t from_civil(std::int64_t civil_micros) const;
 
  private:
-  const void* zone_ = nullptr;   // absl::TimeZone that lives for ever; nullptr: the offset is fixed
+  const void* zone_ = nullptr;  // absl::TimeZone that lives for ever; nullptr: the offset is fixed
   std::int64_t offset_ = 0;
 };
 
