@@ -40,6 +40,8 @@ std::int64_t read_version(Warehouse& house, std::int64_t key) {
 
 class Concurrency : public Fixture {};
 
+constexpr std::int64_t kVersions = 600;
+
 TEST_F(Concurrency, AReaderNeverSeesAVersionGoBackNorADeletedKeyReturn) {
   reopen(true);
   make_mirror("t");
@@ -48,7 +50,6 @@ TEST_F(Concurrency, AReaderNeverSeesAVersionGoBackNorADeletedKeyReturn) {
   for (auto& each : answered) each = -1;
   std::array<std::atomic<bool>, kKeys> deleted{};
   std::atomic<bool> done{false};
-  constexpr std::int64_t kVersions = 600;
   std::thread writer([&] {
     auto session = open("t");
     std::mt19937_64 random(7);
