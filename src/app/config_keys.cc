@@ -135,7 +135,8 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
 
 std::string config_reference_markdown() {
   std::string out =
-      "# Configuration keys\n\nMade by `flytt reference configuration`. A key that is not in this version is an "
+      "# Configuration keys\n\nMade from `src/app/config_keys.cc`; a test compares them. A key that is not in this "
+      "version is an "
       "error.\n\n| key | default | meaning |\n|---|---|---|\n";
   for (const ConfigKey& key : config_keys())
     out += "| `" + std::string(key.path) + "` | " +

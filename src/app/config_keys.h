@@ -1,6 +1,6 @@
 #pragma once
-// Every configuration key, declared once: the parser, `flytt config` errors and docs/reference/configuration.md
-// are made from this table.
+// Every configuration key, declared once: the parser, its errors and docs/reference/configuration.md are made from
+// this table.
 
 #include <string>
 #include <string_view>

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "app/config_keys.h"
+#include "postgres/types.h"
 
 namespace flytt::app {
 namespace {
@@ -89,6 +93,22 @@ TEST(ConfigKeys, EveryKeyHasItsParent) {
     for (const ConfigKey& other : config_keys()) found = found || other.path == path.substr(0, dot);
     EXPECT_TRUE(found) << path;
   }
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+TEST(Reference, PagesAreMadeFromTheTables) {
+  const std::string folder = FLYTT_SOURCE_DIR "/docs/reference/";
+  EXPECT_EQ(read_file(folder + "configuration.md"), config_reference_markdown());
+  EXPECT_EQ(read_file(folder + "types.md"),
+            "# PostgreSQL types in BigQuery\n\nMade from `src/postgres/types.cc`; a test compares them. Q: the value "
+            "becomes NULL and an entry in quarantine.\n\n" +
+                postgres::type_table_markdown());
 }
 
 }  // namespace
