@@ -286,7 +286,7 @@ class StorageWrite(unittest.TestCase):
         row, schema = message_class(fields)
         response = self.connect().ask(request([row(id=1, flag=True, day=19782, at=1_709_210_096_000_001, amount="12.5", raw=b"\x00\xff", doc='{"a": [1]}')], stream=stream, schema=schema))
         self.assertEqual(response.error.code, 0, response)
-        (found,) = self.rest.query_and_wait(f"SELECT flag, CAST(day AS STRING), UNIX_MICROS(at), CAST(amount AS STRING), TO_HEX(raw) FROM {self.table}")
+        (found,) = self.rest.query_and_wait(f"SELECT flag, CAST(day AS STRING), UNIX_MICROS(`at`), CAST(amount AS STRING), TO_HEX(raw) FROM {self.table}")
         self.assertEqual(tuple(found), (True, "2024-02-29", 1_709_210_096_000_001, "12.5", "00ff"))
 
 

@@ -48,12 +48,19 @@ std::string_view reason_of(const Error& error) {
   return http_status_of_reason(error.cause()) != 0 ? std::string_view(error.cause()) : reason_of_code(error.code());
 }
 
+// The analyzer writes a position as "[at 1:8]", BigQuery as "at [1:8]".
+std::string with_bigquery_position(std::string sentence) {
+  const auto open = sentence.rfind("[at ");
+  if (open != std::string::npos && sentence.find(']', open) != std::string::npos) sentence.replace(open, 4, "at [");
+  return sentence;
+}
+
 GoogleError google_error_of(const Error& error) {
   GoogleError out;
   out.reason = reason_of(error);
   out.http_status = http_status_of_reason(out.reason);
   if (out.reason == "stopped") out.http_status = 499;  // a cancelled request has no body that says 200
-  out.message = error.sentence();
+  out.message = with_bigquery_position(error.sentence());
   const bool is_native_cause = !error.cause().empty() && error.cause() != out.reason;
   if (is_native_cause) out.message += " (" + error.cause() + ")";
   if (out.reason == "invalidQuery") {
