@@ -192,15 +192,17 @@ void AppendStream::OnWriteDone(bool is_good) {
   std::size_t given;
   {
     std::lock_guard lock(mutex_);
-    is_writing_ = false;
     given = slots_.front()->bytes;
     bytes_ -= given;
     slots_.pop_front();
-    if (!is_good) abort(grpc::Status::CANCELLED);
-    go_on();
   }
+  // Given back before the call can end: whoever sees its end finds the budget settled.
   calls_.bytes_metric.fetch_sub(static_cast<std::int64_t>(given), std::memory_order_relaxed);
   calls_.budget.give(given);
+  std::lock_guard lock(mutex_);
+  is_writing_ = false;
+  if (!is_good) abort(grpc::Status::CANCELLED);
+  go_on();
 }
 
 void AppendStream::OnCancel() {
