@@ -36,6 +36,7 @@ inline constexpr std::size_t kRowBytesMax = 9 << 20;   // a larger row is refuse
 inline constexpr std::size_t kWindowBytes = 32 << 20;  // in flight, of one sink
 inline constexpr std::size_t kWindowRequests = 512;
 inline constexpr std::size_t kTableWindowRequests = 256;  // in flight, of one connection
+inline constexpr int kCallsPerConnectionMax = 90;         // Google's servers take 100
 inline constexpr seconds kAnswerTimeout{120};             // an unanswered request ends its connection
 inline constexpr milliseconds kAppendBackoffMin{100};
 inline constexpr milliseconds kAppendBackoffMax{10'000};

@@ -46,7 +46,8 @@ class StorageWriteSink::Impl final : public LaneHost {
   std::chrono::milliseconds until_due();
 
   // LaneHost, under the lock.
-  const std::shared_ptr<grpc::Channel>& channel() override { return wire::native_channel(parts_.channel); }
+  std::shared_ptr<grpc::Channel> take_channel() override;
+  void return_channel(const std::shared_ptr<grpc::Channel>& channel) override;
   grpc::CompletionQueue& queue() override { return queue_; }
   const base::Clock& clock() override { return parts_.clock; }
   base::Random& random() override { return parts_.random; }
@@ -84,6 +85,7 @@ class StorageWriteSink::Impl final : public LaneHost {
   std::size_t bytes_in_flight_ = 0, requests_in_flight_ = 0;
   SteadyTime last_success_ = SteadyTime::min();
   bool is_closing_ = false;
+  std::vector<std::pair<std::shared_ptr<grpc::Channel>, int>> channels_;  // with the number of their calls
   grpc::CompletionQueue queue_;
   std::jthread thread_;
 };
@@ -95,6 +97,7 @@ StorageWriteSink::Impl::Impl(Parts parts, StorageWriteOptions options)
       bytes_(parts_.metrics.counter("flytt_bigquery_append_bytes_total")),
       repeats_(parts_.metrics.counter("flytt_bigquery_append_repeats_total")),
       refused_rows_(parts_.metrics.counter("flytt_bigquery_refused_rows_total")),
+      channels_{{wire::native_channel(parts_.channel), 0}},
       thread_([this] { run(); }) {}
 
 StorageWriteSink::Impl::~Impl() {
@@ -245,6 +248,22 @@ void StorageWriteSink::Impl::resolve(flow::BatchSequence batch) {
 void StorageWriteSink::Impl::drop_table(const data::TablePath& table) {
   std::lock_guard lock(mutex_);
   lane(table).drop();
+}
+
+std::shared_ptr<grpc::Channel> StorageWriteSink::Impl::take_channel() {
+  const auto& open_another = parts_.channel.native()->open_another;
+  for (auto& [channel, calls] : channels_) {
+    if (open_another && calls >= kCallsPerConnectionMax) continue;
+    ++calls;
+    return channel;
+  }
+  return channels_.emplace_back(open_another(), 1).first;
+}
+
+void StorageWriteSink::Impl::return_channel(const std::shared_ptr<grpc::Channel>& channel) {
+  for (auto& [known, calls] : channels_) {
+    if (known == channel) --calls;
+  }
 }
 
 Result<std::string> StorageWriteSink::Impl::token() {

@@ -239,6 +239,18 @@ TEST_F(SinkTest, RefusedRowsAreTakenOutAndTheRestGoesOn) {
   EXPECT_EQ(receipts(1), (std::vector<std::uint64_t>{6}));
 }
 
+TEST_F(SinkTest, ManyTablesShareSeveralConnections) {
+  open(quick());
+  std::vector<data::TableSlice> slices;
+  for (int i = 0; i < 2 * kCallsPerConnectionMax + 5; ++i)
+    slices.push_back(slice(person("t" + std::to_string(i)), 0, 1));
+  const std::size_t tables = slices.size();
+  submit(0, std::move(slices));
+  EXPECT_EQ(receipts(1), (std::vector<std::uint64_t>{0}));
+  EXPECT_EQ(peer.seen().size(), tables);
+  EXPECT_EQ(peer.peers().size(), 3U);
+}
+
 TEST_F(SinkTest, ARowThatIsTooLargeIsRefusedHere) {
   open(quick());
   data::TableSlice rows = slice(person(), 1, 1);

@@ -25,9 +25,9 @@ std::string header_value(const std::string& text) {
 
 }  // namespace
 
-AppendCall::AppendCall(CallOwner& owner, const std::shared_ptr<grpc::Channel>& channel, grpc::CompletionQueue& queue,
+AppendCall::AppendCall(CallOwner& owner, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue,
                        const std::string& write_stream, const std::string& token)
-    : owner_(owner), stub_(channel) {
+    : owner_(owner), channel_(std::move(channel)), stub_(channel_) {
   context_.AddMetadata("x-goog-request-params", "write_stream=" + header_value(write_stream));
   if (!token.empty()) context_.AddMetadata("authorization", "Bearer " + token);
   stream_ = stub_.PrepareCall(&context_, kMethod, &queue);

@@ -37,7 +37,7 @@ class AppendEvent {
 class AppendCall {
  public:
   // `write_stream` is put into the routing header; `token` may be empty.
-  AppendCall(CallOwner& owner, const std::shared_ptr<grpc::Channel>& channel, grpc::CompletionQueue& queue,
+  AppendCall(CallOwner& owner, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue,
              const std::string& write_stream, const std::string& token);
   AppendCall(const AppendCall&) = delete;
   AppendCall& operator=(const AppendCall&) = delete;
@@ -45,6 +45,7 @@ class AppendCall {
   void send(grpc::ByteBuffer message);
   void half_close();  // after everything that was sent
   void cancel() { context_.TryCancel(); }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
   // A member function as an event.
@@ -66,6 +67,7 @@ class AppendCall {
   void finish_when_quiet();
 
   CallOwner& owner_;
+  const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;

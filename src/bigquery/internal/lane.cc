@@ -70,7 +70,7 @@ bool Lane::open_call(const AppendRequest& first) {
     host_.sink_failed(std::move(token).error().within("while connecting to the stream of " + object()));
     return false;
   }
-  calls_.push_back(std::make_unique<AppendCall>(*this, host_.channel(), host_.queue(), write_stream_, *token));
+  calls_.push_back(std::make_unique<AppendCall>(*this, host_.take_channel(), host_.queue(), write_stream_, *token));
   call_ = calls_.back().get();
   call_encoder_ = first.encoder;
   is_first_on_call_ = true;
@@ -142,6 +142,7 @@ void Lane::on_finished(AppendCall& call, const grpc::Status& status) {
   const wire::AppendFailure failure =
       wire::parse_failure_details(status.error_code(), status.error_message(), status.error_details());
   const bool is_current = &call == call_;
+  host_.return_channel(call.channel());
   std::erase_if(calls_, [&](const auto& owned) { return owned.get() == &call; });
   if (!is_current) return;
   call_ = nullptr;

@@ -24,7 +24,8 @@ namespace flytt::bigquery {
 class LaneHost {
  public:
   virtual ~LaneHost() = default;
-  virtual const std::shared_ptr<grpc::Channel>& channel() = 0;
+  virtual std::shared_ptr<grpc::Channel> take_channel() = 0;  // for one call
+  virtual void return_channel(const std::shared_ptr<grpc::Channel>& channel) = 0;
   virtual grpc::CompletionQueue& queue() = 0;
   virtual const base::Clock& clock() = 0;
   virtual base::Random& random() = 0;

@@ -8,7 +8,9 @@
 #include <condition_variable>
 #include <deque>
 #include <memory>
+#include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +82,11 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
     std::lock_guard lock(mutex_);
     return routing_headers_;
   }
+  // Addresses of the connections that calls came over.
+  std::set<std::string> peers() {
+    std::lock_guard lock(mutex_);
+    return peers_;
+  }
   bool saw_authorization() {
     std::lock_guard lock(mutex_);
     return saw_authorization_;
@@ -107,6 +114,7 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
 
   int greet(const grpc::ServerContext& context) {
     std::lock_guard lock(mutex_);
+    peers_.insert(context.peer());
     for (const auto& [name, value] : context.client_metadata()) {
       if (name == "x-goog-request-params") routing_headers_.emplace_back(value.data(), value.size());
       saw_authorization_ |= name == "authorization";
@@ -164,6 +172,7 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
   std::map<std::string, std::deque<PeerStep>> steps_;
   std::vector<SeenRequest> seen_;
   std::vector<std::string> routing_headers_;
+  std::set<std::string> peers_;
   bool is_released_ = false, saw_authorization_ = false;
   int connections_ = 0;
   int port_ = 0;
