@@ -198,9 +198,10 @@ Result<std::unique_ptr<flow::Source>> SnapshotSession::open_range(const SourceTa
   if (!table.row_filter.empty()) add("(" + table.row_filter + ")");
   select += where;
   TRY_STATUS(check_shape(*client, table, select, deadline));
-  TRY_STATUS(client->start_copy("COPY (" + select + ") TO STDOUT (FORMAT binary)", deadline, doing));
+  TRY(auto reader,
+      CopyReader::start(std::move(client), "COPY (" + select + ") TO STDOUT (FORMAT binary)", deadline, doing));
   const auto sequence = data::Sequence::of(options_.epoch, consistent_point_.value, 0);
-  return std::unique_ptr<flow::Source>(std::make_unique<CopySource>(std::move(client), std::move(plan), sequence));
+  return std::unique_ptr<flow::Source>(std::make_unique<CopySource>(std::move(reader), std::move(plan), sequence));
 }
 
 }  // namespace

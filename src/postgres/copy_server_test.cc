@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "postgres/internal/cell_print.h"
+#include "postgres/internal/copy_reader.h"
 #include "postgres/internal/scratch_server.h"
 #include "postgres/slot.h"
 
@@ -192,6 +193,69 @@ TEST(Copy, says_whom_it_waits_for) {
             "0");
   ASSERT_TRUE(client->query("ROLLBACK", patience(), "unblock"));
   EXPECT_TRUE(create_slot(database.settings(), "flytt_late", test_clock(), patience()));
+}
+
+// The same copy by our own reading of the socket and through libpq, which is the way under TLS.
+TEST(CopyReader, gives_the_same_rows_both_ways) {
+  ScratchDatabase database;
+  database.sql(
+      "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat(chr(97 + i % 26), i % 50 * 100) "
+      "FROM generate_series(1, 3000) i; INSERT INTO t VALUES (0, repeat('long', 500000))");
+  std::vector<std::vector<std::string>> copies;
+  for (const bool through_libpq : {false, true}) {
+    auto client = Client::connect(database.settings(), Client::Mode::kNormal, test_clock(), patience()).value();
+    auto reader =
+        CopyReader::start(std::move(client), "COPY (SELECT * FROM public.t ORDER BY id) TO STDOUT (FORMAT binary)",
+                          patience(), "copy", through_libpq)
+            .value();
+    copies.emplace_back();
+    while (!reader->ended()) {
+      const auto messages = reader->read(patience());
+      ASSERT_TRUE(messages) << messages.error().text();
+      copies.back().insert(copies.back().end(), (*messages)->begin(), (*messages)->end());
+    }
+  }
+  EXPECT_EQ(copies[0].size(), 3002u);
+  EXPECT_TRUE(copies[0] == copies[1]);
+}
+
+TEST(CopyReader, tells_errors_of_the_server_both_ways) {
+  ScratchDatabase database;
+  database.sql("CREATE TABLE t AS SELECT i FROM generate_series(1, 100000) i");
+  for (const bool through_libpq : {false, true}) {
+    auto client = Client::connect(database.settings(), Client::Mode::kNormal, test_clock(), patience()).value();
+    auto reader =
+        CopyReader::start(std::move(client), "COPY (SELECT 1 / (99999 - i) FROM public.t) TO STDOUT (FORMAT binary)",
+                          patience(), "copy public.t", through_libpq)
+            .value();
+    Result<const std::vector<std::string_view>*> messages = nullptr;
+    while (messages && !reader->ended()) messages = reader->read(patience());
+    ASSERT_FALSE(messages);
+    EXPECT_EQ(messages.error().cause(), "SQLSTATE 22012");
+    EXPECT_EQ(messages.error().code(), ErrorCode::kBadData);
+  }
+  auto client = Client::connect(database.settings(), Client::Mode::kNormal, test_clock(), patience()).value();
+  auto reader =
+      CopyReader::start(std::move(client), "COPY public.nowhere TO STDOUT", patience(), "copy public.nowhere").value();
+  const auto missing = reader->read(patience());
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
+}
+
+TEST(CopyReader, notices_that_the_server_goes) {
+  ScratchDatabase database;
+  database.sql("CREATE TABLE t AS SELECT i, repeat('x', 1000) FROM generate_series(1, 100000) i");
+  auto client = Client::connect(database.settings(), Client::Mode::kNormal, test_clock(), patience()).value();
+  const int pid = client->backend_pid();
+  auto reader = CopyReader::start(std::move(client), "COPY (SELECT * FROM public.t) TO STDOUT (FORMAT binary)",
+                                  patience(), "copy public.t")
+                    .value();
+  ASSERT_TRUE(reader->read(patience()));
+  database.sql("SELECT pg_terminate_backend(" + std::to_string(pid) + ", 30000)");
+  Result<const std::vector<std::string_view>*> messages = nullptr;
+  while (messages && !reader->ended()) messages = reader->read(patience());
+  ASSERT_FALSE(messages);
+  EXPECT_EQ(messages.error().code(), ErrorCode::kUnavailable);
 }
 
 TEST(CopyRange, text_round_trip) {

@@ -183,6 +183,9 @@ Result<bool> Client::wait(short events, base::Deadline deadline) {
   }
 }
 
+Result<bool> Client::wait_readable(base::Deadline deadline) { return wait(POLLIN, deadline); }
+Result<bool> Client::wait_writable(base::Deadline deadline) { return wait(POLLOUT, deadline); }
+
 Status Client::flush(base::Deadline deadline) {
   for (;;) {
     const int outcome = PQflush(connection_.get());

@@ -81,6 +81,12 @@ class Client {
   // Waits for bytes from the server and reads them. False when the deadline passes first.
   Result<bool> wait_input(base::Deadline deadline);
 
+  // For a reader that speaks on this connection itself while libpq takes it for idle (copy_reader.h).
+  bool is_plain() const { return PQsslInUse(connection_.get()) == 0 && PQgssEncInUse(connection_.get()) == 0; }
+  int socket() const { return PQsocket(connection_.get()); }
+  Result<bool> wait_readable(base::Deadline deadline);
+  Result<bool> wait_writable(base::Deadline deadline);
+
   bool usable() const { return !broken_; }
   int backend_pid() const { return PQbackendPID(connection_.get()); }
   int server_version() const { return PQserverVersion(connection_.get()); }

@@ -1,5 +1,7 @@
 #include "postgres/internal/copy_decoder.h"
 
+#include <algorithm>
+
 #include "postgres/internal/client.h"
 #include "postgres/internal/wire.h"
 #include "postgres/limits.h"
@@ -9,6 +11,7 @@ namespace flytt::postgres {
 namespace {
 
 constexpr std::string_view kSignature("PGCOPY\n\377\r\n\0", 11);
+constexpr std::string_view kEndMark("\xFF\xFF", 2);
 constexpr std::uint32_t kCriticalFlags = 0xFFFF0000;
 
 }  // namespace
@@ -24,6 +27,7 @@ std::string copy_expression(const std::string& column, const Codec& codec) {
 CopyDecoder::CopyDecoder(std::shared_ptr<const RowPlan> plan, data::Sequence sequence)
     : builder_(std::move(plan)), sequence_(sequence) {
   for (const Codec& codec : builder_.plan().codecs) forms_.push_back(codec.binary ? 'b' : 't');
+  places_.resize(forms_.size() * kCopyBlockRows);
 }
 
 Error CopyDecoder::malformed() const {
@@ -33,77 +37,117 @@ Error CopyDecoder::malformed() const {
       .retry(base::Retry::kAfterBackoff);
 }
 
-Status CopyDecoder::consume_header(std::string_view& message) {
+bool CopyDecoder::consume_header(std::string_view& message) {
   WireReader in(message);
   const std::string_view signature = in.bytes(kSignature.size());
   const auto flags = in.number<std::uint32_t>();
   const auto extension = in.number<std::uint32_t>();
   in.bytes(extension);
-  if (in.failed() || signature != kSignature || (flags & kCriticalFlags) != 0) return malformed();
+  if (in.failed() || signature != kSignature || (flags & kCriticalFlags) != 0) return false;
   message.remove_prefix(message.size() - in.left());
   header_seen_ = true;
-  return ok();
+  return true;
 }
 
-Status CopyDecoder::consume(std::string_view message) {
-  if (!header_seen_) TRY_STATUS(consume_header(message));
-  bytes_ += message.size();
+// Where the cells of one message lie; it is one whole row.
+bool CopyDecoder::locate(std::string_view message, std::size_t row) {
   const char* at = message.data();
   const char* const end = at + message.size();
-  while (at < end) {
-    if (end - at < 2 || ended_) return malformed();
-    const auto count = read_big_endian<std::int16_t>(at);
-    if (count == -1) {
-      ended_ = true;
-      at += 2;
-      continue;
-    }
-    if (static_cast<std::size_t>(count) != forms_.size()) return malformed();
-    at += 2;
-    TRY_STATUS(consume_row(at, end));
-  }
-  return ok();
-}
-
-Status CopyDecoder::consume_row(const char*& at, const char* const end) {
-  const char* const row = at;
-  const std::size_t columns = forms_.size();
-  for (std::size_t i = 0; i < columns; ++i) {
-    if (end - at < 4) return malformed();
+  if (end - at < 2 || static_cast<std::size_t>(read_big_endian<std::uint16_t>(at)) != forms_.size()) return false;
+  at += 2;
+  Place* place = places_.data() + row;
+  for (std::size_t i = 0; i < forms_.size(); ++i, place += kCopyBlockRows) {
+    if (end - at < 4) return false;
     const auto length = read_big_endian<std::int32_t>(at);
     at += 4;
-    if (length < 0) {
-      if (length != -1) return malformed();
-      builder_.append_missing(i);
+    if (length < -1 || end - at < length) return false;
+    *place = {at, length};
+    at += std::max(length, 0);
+  }
+  return at == end;
+}
+
+Status CopyDecoder::consume(const std::string_view* messages, std::size_t count) {
+  std::size_t rows = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::string_view message = messages[i];
+    bytes_ += message.size();
+    if (!header_seen_ && !consume_header(message)) return malformed();
+    if (message.empty()) continue;  // the header came alone
+    if (ended_) return malformed();
+    if (message == kEndMark) {
+      ended_ = true;
       continue;
     }
-    if (end - at < length) return malformed();
-    const Verdict verdict = builder_.append_cell(i, Cell{forms_[i], {at, static_cast<std::size_t>(length)}});
-    at += length;
-    if (verdict == Verdict::kOk) continue;
-    bool kept = false;
-    TRY_STATUS(refuse_cell(i, verdict, row, end, kept));
-    if (kept) continue;
-    // The row is left out: go over what remains of it.
-    for (std::size_t rest = i + 1; rest < columns; ++rest) {
-      const auto skipped = end - at < 4 ? INT32_MIN : read_big_endian<std::int32_t>(at);
-      if (skipped < -1 || end - at - 4 < skipped) return malformed();
-      at += 4 + std::max(skipped, 0);
-    }
-    return ok();
+    if (!locate(message, rows)) return malformed();
+    if (++rows < kCopyBlockRows) continue;
+    TRY_STATUS(fill(rows));
+    rows = 0;
+  }
+  return rows == 0 ? ok() : fill(rows);
+}
+
+Status CopyDecoder::fill(std::size_t rows) {
+  const std::size_t before = builder_.rows();
+  for (std::size_t i = 0; i < forms_.size(); ++i) {
+    if (fill_column(i, rows) == Verdict::kOk) continue;
+    for (data::Column& column : builder_.slice().columns)
+      while (column.size() > before) column.pop_back();
+    return fill_by_rows(rows);
   }
   return ok();
 }
 
-Status CopyDecoder::refuse_cell(std::size_t column, Verdict verdict, const char* row, const char* end, bool& kept) {
-  WireReader in({row, static_cast<std::size_t>(end - row)});
-  std::vector<Cell> cells(forms_.size());
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    const auto length = in.number<std::int32_t>();
-    if (length >= 0) cells[i] = Cell{forms_[i], in.bytes(static_cast<std::size_t>(length))};
+Verdict CopyDecoder::fill_column(std::size_t index, std::size_t rows) {
+  data::Column& out = builder_.slice().columns[index];
+  const Codec& codec = builder_.plan().codecs[index];
+  const Place* const first = places_.data() + index * kCopyBlockRows;
+  const Place* const last = first + rows;
+  const bool binary = forms_[index] == 'b';
+  if (codec.kind == ValueKind::kInt4 || codec.kind == ValueKind::kInt8) {
+    const std::int32_t width = codec.kind == ValueKind::kInt4 ? 4 : 8;
+    for (const Place* place = first; place != last; ++place) {
+      if (place->length == width)
+        out.append_int64(width == 4 ? read_big_endian<std::int32_t>(place->at)
+                                    : read_big_endian<std::int64_t>(place->at));
+      else if (place->length == -1)
+        out.append_null();
+      else
+        return Verdict::kMalformed;
+    }
+    return Verdict::kOk;
   }
-  if (in.failed()) return malformed();
-  TRY(kept, builder_.refuse(column, verdict, cells, sequence_));
+  if ((codec.kind == ValueKind::kText && !codec.check_utf8) || codec.kind == ValueKind::kBytea) {
+    for (const Place* place = first; place != last; ++place) {
+      if (place->length >= 0)
+        out.append_bytes({place->at, static_cast<std::size_t>(place->length)});
+      else
+        out.append_null();
+    }
+    return Verdict::kOk;
+  }
+  for (const Place* place = first; place != last; ++place) {
+    if (place->length == -1) {
+      builder_.append_missing(index);
+      continue;
+    }
+    const std::string_view bytes(place->at, static_cast<std::size_t>(place->length));
+    const Verdict verdict = binary ? decode_binary(codec, bytes, out) : decode_text(codec, bytes, out);
+    if (verdict != Verdict::kOk) return verdict;
+  }
+  return Verdict::kOk;
+}
+
+Status CopyDecoder::fill_by_rows(std::size_t rows) {
+  std::vector<Cell> cells(forms_.size());
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      const Place& place = places_[i * kCopyBlockRows + row];
+      cells[i] = place.length < 0 ? Cell{} : Cell{forms_[i], {place.at, static_cast<std::size_t>(place.length)}};
+    }
+    TRY(const bool ignored, builder_.append(cells, sequence_));
+    static_cast<void>(ignored);
+  }
   return ok();
 }
 

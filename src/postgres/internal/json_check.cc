@@ -5,6 +5,7 @@
 // only if writing that double out in its shortest form gives the same digits and exponent back.
 
 #include <charconv>
+#include <cstring>
 #include <string>
 
 #include "postgres/internal/codec.h"
@@ -61,7 +62,23 @@ bool is_exact_integer(std::string_view text) {
   return failure == std::errc() && at == end;
 }
 
+// At most 15 digits and a small exponent: a double keeps that (DBL_DIG), and 18 digits without a point fit 64 bits.
+bool is_short_number(std::string_view text) {
+  std::size_t digits = 0;
+  bool whole = true;
+  for (const char c : text) {
+    if (c >= '0' && c <= '9')
+      ++digits;
+    else if (c == '.')
+      whole = false;
+    else if (c != '-' || &c != text.data())
+      return false;
+  }
+  return digits <= (whole ? 18u : 15u);
+}
+
 bool is_number_kept(std::string_view text) {
+  if (is_short_number(text)) return true;
   if (is_exact_integer(text)) return true;
   double value;
   const auto [at, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -93,9 +110,21 @@ int code_unit(std::string_view text, std::size_t at) {
   return unit;
 }
 
+// Eight characters at once: whether a quote or a backslash is among them (a byte of `x` is zero exactly if the high bit
+// of that byte survives below; the first such byte is always right).
+bool has_quote_or_backslash(const char* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  const std::uint64_t quote = word ^ (kOnes * '"'), backslash = word ^ (kOnes * '\\');
+  return (((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) & kHighs;
+}
+
 // `at` is behind the opening quote; on return behind the closing one.
 Verdict skip_string(std::string_view text, std::size_t& at) {
   while (at < text.size()) {
+    while (at + 8 <= text.size() && !has_quote_or_backslash(text.data() + at)) at += 8;
+    if (at >= text.size()) break;
     const char c = text[at];
     if (c == '"') return ++at, Verdict::kOk;
     if (c != '\\') {

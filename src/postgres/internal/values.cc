@@ -1,5 +1,7 @@
 #include "postgres/internal/values.h"
 
+#include <cstring>
+
 #include "postgres/internal/wire.h"
 
 namespace flytt::postgres {
@@ -23,14 +25,26 @@ Verdict check_interval(const data::Interval& interval) {
   return fits ? Verdict::kOk : Verdict::kOutOfRange;
 }
 
-void write_uuid(const char* bytes, char* text) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  for (int i = 0; i < 16; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) *text++ = '-';
-    const auto byte = static_cast<unsigned char>(bytes[i]);
-    *text++ = kHex[byte >> 4];
-    *text++ = kHex[byte & 15];
+namespace {
+
+struct HexPairs {
+  char text[512];
+  constexpr HexPairs() : text() {
+    for (int i = 0; i < 256; ++i) {
+      text[2 * i] = "0123456789abcdef"[i >> 4];
+      text[2 * i + 1] = "0123456789abcdef"[i & 15];
+    }
   }
+};
+constexpr HexPairs kHexPairs;
+
+}  // namespace
+
+void write_uuid(const char* bytes, char* text) {
+  constexpr int kPlaces[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+  for (int i = 0; i < 16; ++i)
+    std::memcpy(text + kPlaces[i], kHexPairs.text + 2 * static_cast<unsigned char>(bytes[i]), 2);
+  text[8] = text[13] = text[18] = text[23] = '-';
 }
 
 data::Int128 scale_money(std::int64_t units, int decimals) {
