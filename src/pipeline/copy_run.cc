@@ -307,8 +307,9 @@ Status CopyRun::Worker::move_rows(base::Duration wait) {
     }
     source_is_done_ = source_->is_done();
   }
-  const bool has_more = !source_is_done_ && delivery_->can_accept();
-  TRY_STATUS(delivery_->pump(has_more ? base::Deadline::passed() : until(clock, wait)));
+  TRY_STATUS(delivery_->pump(base::Deadline::passed()));
+  // Waits only when nothing can be read: for room in the window, or for the last receipts.
+  if (source_is_done_ || !delivery_->can_accept()) TRY_STATUS(delivery_->pump(until(clock, wait)));
   static_cast<void>(delivery_->advance());
   return ok();
 }
