@@ -69,7 +69,10 @@ Status Maintenance::verify_locked(TableState& table, Connection& connection) {
   // Rows without sequences come from a writer that updates in the same way: from now on they go through the log.
   if (state.load_sequence && state.load_sequence->bits == 0) table.end_load();
   const std::int64_t from = state.verified_ing, to = state.direct_committed_ing;
-  TRY(const std::optional<std::int64_t> excess, connection.number(excess_sql(*version, from, to)));
+  std::optional<std::int64_t> excess = 0;
+  if (!table.has_distinct_keys()) {
+    TRY(excess, connection.number(excess_sql(*version, from, to)));
+  }
   std::int64_t removed = 0;
   TRY_STATUS(in_transaction(connection, [&]() -> Status {
     if (excess.value_or(0) > 0) {

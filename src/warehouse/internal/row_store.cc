@@ -11,6 +11,14 @@ ChunkLayout target_layout(const RowBatch& batch, bool log) {
   return log ? ChunkLayout::kLog : ChunkLayout::kBase;
 }
 
+// Where the key is in chunks of a layout; nullopt when it is not one INT64 column.
+std::optional<idx_t> integer_key(const TableVersion& version, ChunkLayout layout) {
+  const data::TableSchema& schema = version.info.schema;
+  if (schema.key.size() != 1 || schema.fields[schema.key.front()].type.kind != data::TypeKind::kInt64)
+    return std::nullopt;
+  return hidden_columns(layout) + schema.key.front();
+}
+
 }  // namespace
 
 Result<TableAppender*> RowStore::appender(const RowBatch& batch, const TableVersion& now, bool log) {
@@ -27,6 +35,7 @@ Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::i
   const ChunkLayout layout = target_layout(batch, log);
   const bool is_mirror = layout != ChunkLayout::kPlain;
   TRY(TableAppender * appender, this->appender(batch, *now, log));
+  const std::optional<idx_t> key = lane.direct ? integer_key(*batch.version, layout) : std::nullopt;
   while (lane.next_chunk < batch.chunks.size() && (stored < rows_max || !is_mirror)) {
     Chunk& chunk = batch.chunks[lane.next_chunk];
     if (is_mirror && stored + static_cast<std::int64_t>(chunk.size()) > rows_max) {
@@ -39,6 +48,10 @@ Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::i
     lane.table->next_ing += rows;
     if (batch.layout != layout) whole = with_layout(whole, *batch.version, batch.layout, layout);
     if (is_mirror && now->wide && !batch.version->wide) whole = with_wide_sequences(whole, *batch.version, layout);
+    if (lane.direct && is_mirror) {
+      const void* keys = key ? duckdb_vector_get_data(duckdb_data_chunk_get_vector(whole.raw, *key)) : nullptr;
+      lane.table->note_direct_keys(static_cast<const std::int64_t*>(keys), whole.size());
+    }
     TRY_STATUS(appender->append(whole));
     stored += rows;
     lane.rows -= rows;

@@ -48,6 +48,7 @@ void TableState::start_load(data::Sequence sequence) {
   loading_ = true;
   load_to_save_ = true;
   used_ = true;
+  direct_keys_.begin();
   ++epoch_;
 }
 
@@ -80,8 +81,19 @@ bool TableState::is_virgin() const {
 void TableState::before_plain_commit(const Rank& newest) {
   std::lock_guard lock(mutex_);
   used_ = true;
+  direct_keys_.give_up();
   if (base_newest_ < newest) base_newest_ = newest;
   if (!segments_.empty()) refresh_locked();
+}
+
+void TableState::note_direct_keys(const std::int64_t* keys, std::size_t count) {
+  std::lock_guard lock(mutex_);
+  keys == nullptr ? direct_keys_.give_up() : direct_keys_.add(keys, count);
+}
+
+bool TableState::has_distinct_keys() const {
+  std::lock_guard lock(mutex_);
+  return direct_keys_.are_distinct();
 }
 
 void TableState::before_direct_commit(const Rank& newest) {
@@ -151,6 +163,7 @@ void TableState::before_apply_commit(const Applicable& taken) {
   std::lock_guard lock(mutex_);
   const Rank newest{taken.newest, taken.last_ing};
   if (base_newest_ < newest) base_newest_ = newest;
+  direct_keys_.give_up();
   log_wins_ = false;  // the rows being moved are in the log and in this bound at once
   ++epoch_;
 }

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "data/sequence.h"
+#include "warehouse/internal/key_spans.h"
 #include "warehouse/internal/table_version.h"
 
 namespace flytt::warehouse::internal {
@@ -78,6 +79,8 @@ class TableState {
   bool has_load_to_save() const;  // one of both happened and is not yet in the file
   void load_saved();
   std::optional<data::Sequence> loading() const;  // rows of which sequence go to base now
+  // Keys of one chunk of direct rows, before their COMMIT; none when the key is not a single INT64 column.
+  void note_direct_keys(const std::int64_t* keys, std::size_t count);
   void before_direct_commit(const Rank& newest);
   void after_direct_commit(bool kept);
   void before_plain_commit(const Rank& newest);       // rows that are neither changes nor direct
@@ -96,6 +99,8 @@ class TableState {
   std::optional<Applicable> applicable(std::int64_t rows_max) const;
   void before_apply_commit(const Applicable& taken);
   void after_apply_commit(const Applicable& taken, std::int64_t base_rows_added);
+  // All rows in base are direct rows and their order shows that no key is there twice: nothing has to be counted.
+  bool has_distinct_keys() const;
   void after_verification(std::int64_t verified_ing, std::int64_t removed_rows);
   void forget_load();  // all direct rows are verified and there will be no others
   std::optional<base::SteadyTime> oldest_change() const;
@@ -126,6 +131,7 @@ class TableState {
   std::optional<data::Sequence> load_sequence_;
   std::int64_t direct_ing_ = 0, direct_committed_ing_ = 0, verified_ing_ = 0;
   Rank base_newest_;
+  KeySpans direct_keys_;
   std::deque<LogSegment> segments_;
   std::int64_t log_rows_ = 0, base_rows_ = 0, modified_micros_ = 0;
 };
