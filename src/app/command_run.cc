@@ -132,8 +132,8 @@ Status open_listeners(Session& session, Running& running) {
 bool wait_for_end(Session& session, const SignalWatch& signals, Running& running) {
   Progress progress(session.clock, stderr_is_terminal());
   bool is_stopping = false;
-  while (!running.engine->wait(base::Deadline::passed())) {
-    if (signals.wait(session.clock, session.clock.in(std::chrono::milliseconds(200)))) {
+  while (!running.engine->wait(session.clock.in(std::chrono::milliseconds(100)))) {
+    if (signals.wait(session.clock, base::Deadline::passed())) {
       if (is_stopping) {
         base::log_warning("second signal: stopping at once");
         running.engine->stop_now();

@@ -30,6 +30,7 @@ inline constexpr seconds kAdoptWatch{5};         // a foreign slot must not move
 
 // -- the supervisor
 inline constexpr milliseconds kTick{200};
+inline constexpr milliseconds kOnceTick{20};            // of a run that ends when it has caught up
 inline constexpr seconds kTableListInterval{30};       // added and removed tables are seen within it
 inline constexpr milliseconds kRequestInterval{1000};  // wishes in the state file are seen within it
 inline constexpr seconds kFactsInterval{5};            // between two writes of the facts for `status`

@@ -158,13 +158,16 @@ Progress Pipeline::step(base::Duration wait) {
     stop_step();
     if (phase_ == Phase::kStopped) return Progress::kDone;
   } else {
+    const Phase before = phase_;
     work();
     save_facts(false);
+    if (phase_ != before) return Progress::kWorked;  // there is something to do at once
     if (has_ended_ && config_.ends_when_caught_up && !copies_) return Progress::kDone;
   }
   if (wait > base::Duration::zero()) {
     std::unique_lock lock(bell_mutex_);
-    bell_.wait_for(lock, std::min<base::Duration>(wait, kTick), [&] { return has_rung_; });
+    bell_.wait_for(lock, std::min<base::Duration>(wait, config_.ends_when_caught_up ? kOnceTick : kTick),
+                   [&] { return has_rung_; });
     has_rung_ = false;
   }
   return Progress::kIdle;
