@@ -173,6 +173,91 @@ TEST_F(Concurrency, AppendsOfManyTablesShareCommits) {
     EXPECT_EQ(rows("SELECT COUNT(*) FROM d.t" + std::to_string(t)), std::to_string(kAppends) + ";");
 }
 
+// Runs questions and writes until `done`; every error is told to `judge`.
+template <typename Judge>
+void ask_until(Warehouse& house, const std::string& sql, const std::atomic<bool>& done, Judge judge) {
+  QueryOptions options;
+  options.project = "p";
+  while (!done) {
+    auto result = house.query(sql, options);
+    if (!result) {
+      judge(result.error(), "");
+      continue;
+    }
+    while (true) {
+      auto page = (*result)->next();
+      if (!page) judge(page.error(), "");
+      if (!page || !*page) break;
+      std::string cells;
+      for (const data::Column& column : (*page)->columns) cells += std::to_string(column.int64(0)) + ",";
+      judge(std::nullopt, cells);
+    }
+  }
+}
+
+TEST_F(Concurrency, AQueryMeetsATableThatIsDroppedAndMadeAgain) {
+  constexpr int kRounds = 40;
+  make_mirror("t");
+  make_plain("copied");
+  std::atomic<bool> done{false};
+  std::atomic<int> answers{0};
+  const auto judge = [&](const std::optional<Error>& error, const std::string&) {
+    ++answers;
+    if (!error) return;
+    EXPECT_EQ(error->code(), ErrorCode::kNotFound) << error->text();
+    EXPECT_EQ(error->sentence().rfind("Not found: Table p:d.t", 0), 0u) << error->text();
+  };
+  std::vector<std::thread> threads;
+  for (const char* sql : {"SELECT COUNT(*), MAX(id) FROM d.t", "SELECT a.id FROM d.t a JOIN d.t b ON a.id = b.id + 1",
+                          "INSERT INTO d.copied (id, name) SELECT id, name FROM d.t"})
+    threads.emplace_back([&, sql] { ask_until(warehouse(), sql, done, judge); });
+  threads.emplace_back([&] {
+    while (!done) {
+      const auto usage = warehouse().usage(path("t"));
+      if (!usage) judge(usage.error(), "");
+    }
+  });
+  for (int round = 0; round < kRounds && !HasFailure(); ++round) {
+    auto session = open("t");
+    EXPECT_TRUE(upsert(*session, {{1, "a", 1}, {2, "b", 1}}));
+    EXPECT_TRUE(upsert(*session, {{2, "c", 2}}));
+    if (round % 10 == 9) static_cast<void>(warehouse().checkpoint());
+    EXPECT_TRUE(warehouse().delete_table(path("t")));
+    make_mirror("t");
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(answers, 0);
+}
+
+TEST_F(Concurrency, AReplacedTableIsSeenOldOrNewAndNeverNot) {
+  constexpr int kRounds = 40;
+  make_plain("l");
+  {
+    auto session = open("l", false);
+    ASSERT_TRUE(insert(*session, {{0, "x", 0}, {0, "y", 0}, {0, "z", 0}}));
+  }
+  std::atomic<bool> done{false};
+  const auto judge = [&](const std::optional<Error>& error, const std::string& cells) {
+    EXPECT_FALSE(error) << error->text();
+    EXPECT_EQ(cells, "3,0,");
+  };
+  std::vector<std::thread> threads;
+  for (int r = 0; r < 2; ++r)
+    threads.emplace_back([&] { ask_until(warehouse(), "SELECT COUNT(*), MAX(id) - MIN(id) FROM d.l", done, judge); });
+  for (int round = 0; round < kRounds && !HasFailure(); ++round) {
+    const std::string made = rows("CREATE OR REPLACE TABLE d.l AS SELECT id + 1 AS id, name FROM d.l");
+    EXPECT_EQ(made, "");
+    if (round % 10 == 9) static_cast<void>(warehouse().checkpoint());
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(rows("SELECT MIN(id), COUNT(DISTINCT name) FROM d.l"), std::to_string(kRounds) + ",3;");
+  // A query that fails leaves the old table as it was.
+  EXPECT_EQ(rows("CREATE OR REPLACE TABLE d.l AS SELECT CAST(name AS INT64) AS id FROM d.l").rfind("error: ", 0), 0u);
+  EXPECT_EQ(rows("SELECT COUNT(*) FROM d.l"), "3;");
+}
+
 TEST_F(Concurrency, AQueryEndsWhenItsDeadlinePassesOrItIsCancelled) {
   make_plain("l");
   auto session = open("l", false);

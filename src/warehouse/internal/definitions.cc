@@ -2,6 +2,7 @@
 
 #include "warehouse/internal/metadata.h"
 #include "warehouse/internal/warehouse_impl.h"
+#include "warehouse/limits.h"
 
 namespace flytt::warehouse {
 
@@ -13,6 +14,38 @@ Error etag_mismatch() { return Error(ErrorCode::kConflict, "Precondition check f
 
 std::string dataset_text(const DatasetPath& path) { return path.project + ":" + path.dataset; }
 
+Error moved() { return Error(ErrorCode::kConflict, "a table of the statement was changed").cause("backendError"); }
+
+std::shared_ptr<const TableVersion> new_version(const TableInfo& table, std::int64_t id, std::int64_t now_micros) {
+  auto version = std::make_shared<TableVersion>();
+  TableInfo& info = version->info;
+  info = table;
+  info.id = id;
+  info.created_micros = info.modified_micros = now_micros;
+  for (std::size_t i = 0; i < info.schema.fields.size(); ++i)
+    version->physical.push_back("c" + std::to_string(version->next_column++));
+  info.etag = make_etag(to_document(*version));
+  return version;
+}
+
+// On the writer thread, inside its transaction.
+Result<std::int64_t> insert_selected(Connection& connection, TableState& table, const std::vector<std::string>& columns,
+                                     const std::string& sql) {
+  const auto version = table.version();
+  std::string names = version->is_mirror() ? "_seq, _ing" : "";
+  for (const std::string& column : columns) names += (names.empty() ? "" : ", ") + column;
+  const std::string zero = version->wide ? "''::BLOB" : "0::UHUGEINT";
+  const std::string select = version->is_mirror() ? "SELECT " + zero + ", " + std::to_string(table.next_ing - 1) +
+                                                        " + row_number() OVER (), * FROM (" + sql + ")"
+                                                  : sql;
+  TRY(const std::int64_t rows, connection.changed("INSERT INTO " + version->base() + " (" + names + ") " + select));
+  if (!version->is_mirror()) return rows;
+  table.end_load();
+  table.next_ing += rows;
+  table.before_plain_commit({data::Sequence{}, table.next_ing - 1});
+  return rows;
+}
+
 }  // namespace
 
 Status WarehouseImpl::transact(const std::vector<std::int64_t>& tables, const std::function<Status(Connection&)>& work,
@@ -20,12 +53,17 @@ Status WarehouseImpl::transact(const std::vector<std::int64_t>& tables, const st
   return writer_->run(tables, [&](Connection& connection) -> Status {
     Status status = connection.run("BEGIN");
     if (status) status = work(connection);
-    if (status) status = connection.run("COMMIT");
+    if (status) {
+      std::lock_guard publishing(publishing_);
+      status = connection.run("COMMIT");
+      if (status && committed) committed();
+    }
     if (!status) connection.roll_back();
-    if (status && committed) committed();
     return status;
   });
 }
+
+void WarehouseImpl::await_definitions() { std::lock_guard published(publishing_); }
 
 Result<DatasetInfo> WarehouseImpl::dataset(const DatasetPath& path) const {
   if (auto found = directory_.find(path)) return std::move(*found);
@@ -73,24 +111,46 @@ Status WarehouseImpl::delete_dataset(const DatasetPath& path, bool with_tables) 
 }
 
 Result<TableInfo> WarehouseImpl::create_table(const TableInfo& table) {
+  TRY(MadeTable made, make_table(table, false, nullptr));
+  return std::move(made.info);
+}
+
+Result<WarehouseImpl::MadeTable> WarehouseImpl::make_table(const TableInfo& table, bool replaces, Selection* rows) {
   TRY_STATUS(check_table_id(table.path.table));
   TRY_STATUS(check_schema(table.schema));
   std::lock_guard lock(definitions_);
   const DatasetPath home{table.path.project, table.path.dataset};
   if (!directory_.find(home)) return dataset_not_found(home);
-  if (directory_.find(table.path)) return already_exists(table.path);
-  auto version = std::make_shared<TableVersion>();
-  version->info = table;
-  TableInfo& info = version->info;
-  info.id = next_id_;
-  info.created_micros = info.modified_micros = clock_.wall_micros();
-  for (std::size_t i = 0; i < info.schema.fields.size(); ++i)
-    version->physical.push_back("c" + std::to_string(version->next_column++));
-  info.etag = make_etag(to_document(*version));
-  TRY_STATUS(transact({}, [&](Connection& connection) { return insert_table(connection, *version); }));
+  const std::shared_ptr<TableState> old = directory_.find(table.path);
+  if (old && !replaces) return already_exists(table.path);
+  std::unique_lock<std::mutex> rewriting;
+  std::vector<std::int64_t> changed;
+  if (old) {
+    rewriting = std::unique_lock(old->maintenance);
+    changed.push_back(old->id);
+  }
+  const auto version = new_version(table, next_id_, clock_.wall_micros());
+  const auto state = std::make_shared<TableState>(version);
+  MadeTable made{version->info, old != nullptr, 0};
+  TRY_STATUS(transact(
+      changed,
+      [&](Connection& connection) -> Status {
+        if (rows != nullptr && !rows->is_current()) {
+          rows->is_void = true;
+          return moved();
+        }
+        TRY_STATUS(insert_table(connection, *version));
+        if (rows != nullptr) {
+          TRY(made.rows, insert_selected(connection, *state, version->physical, rows->sql));
+        }
+        return old ? remove_table(connection, *old->version()) : ok();
+      },
+      [&] {
+        if (rows != nullptr) state->after_append(made.rows, clock_.wall_micros());
+        if (old) old->mark_dropped();
+        directory_.put(state);
+      }));
   ++next_id_;
-  TableInfo made = info;
-  directory_.put(std::make_shared<TableState>(std::move(version)));
   return made;
 }
 
@@ -139,6 +199,7 @@ Result<TableInfo> WarehouseImpl::update_table(const data::TablePath& path, const
 
 Status WarehouseImpl::widen(TableState& table) {
   std::lock_guard lock(definitions_);
+  if (table.read_state().dropped) return table_not_found(table.version()->info.path);
   // Direct rows have narrow sequences: no more of them, and those that exist are verified first.
   table.end_load();
   TRY_STATUS(writer_->run({}, [](Connection&) { return ok(); }));
@@ -162,28 +223,20 @@ Status WarehouseImpl::widen(TableState& table) {
 }
 
 Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::vector<std::string>& columns,
-                                                const std::string& sql) {
-  std::int64_t rows = 0;
+                                                Selection& rows) {
+  std::int64_t count = 0;
   TRY_STATUS(transact(
       {},
       [&](Connection& connection) -> Status {
-        const auto version = table.version();
-        if (table.read_state().dropped) return table_not_found(version->info.path);
-        std::string names = version->is_mirror() ? "_seq, _ing" : "";
-        for (const std::string& column : columns) names += (names.empty() ? "" : ", ") + column;
-        const std::string zero = version->wide ? "''::BLOB" : "0::UHUGEINT";
-        const std::string select = version->is_mirror() ? "SELECT " + zero + ", " + std::to_string(table.next_ing - 1) +
-                                                              " + row_number() OVER (), * FROM (" + sql + ")"
-                                                        : sql;
-        TRY(rows, connection.changed("INSERT INTO " + version->base() + " (" + names + ") " + select));
-        if (!version->is_mirror()) return ok();
-        table.end_load();
-        table.next_ing += rows;
-        table.before_plain_commit({data::Sequence{}, table.next_ing - 1});
+        if (!rows.is_current()) {
+          rows.is_void = true;
+          return moved();
+        }
+        TRY(count, insert_selected(connection, table, columns, rows.sql));
         return ok();
       },
-      [&] { table.after_append(rows, clock_.wall_micros()); }));
-  return rows;
+      [&] { table.after_append(count, clock_.wall_micros()); }));
+  return count;
 }
 
 Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& tables) {
@@ -192,8 +245,10 @@ Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& table
     const auto version = table->version();
     TRY_STATUS(transact(
         {table->id}, [&](Connection& connection) { return remove_table(connection, *version); },
-        [&] { table->mark_dropped(); }));
-    directory_.remove(version->info.path);
+        [&] {
+          table->mark_dropped();
+          directory_.remove(version->info.path);
+        }));
   }
   return ok();
 }
@@ -205,17 +260,23 @@ Status WarehouseImpl::delete_table(const data::TablePath& path) {
 }
 
 Result<TableUsage> WarehouseImpl::usage(const data::TablePath& path) {
-  TRY(const std::shared_ptr<TableState> table, find_table(path));
-  TableUsage usage;
-  usage.row_count = table->base_rows();
-  usage.waiting_changes = table->read_state().log_rows;
-  usage.modified_micros = table->modified_micros();
   TRY(Connection connection, Connection::open(database_.raw()));
-  TRY(const auto blocks, connection.number("SELECT count(DISTINCT block_id)::BIGINT FROM pragma_storage_info('" +
-                                           table->version()->base() + "') WHERE persistent AND block_id >= 0"));
   TRY(const auto block_size, connection.number("SELECT block_size::BIGINT FROM pragma_database_size()"));
-  usage.byte_count = blocks.value_or(0) * block_size.value_or(0);
-  return usage;
+  for (int attempt = 1;; ++attempt) {
+    TRY(const std::shared_ptr<TableState> table, find_table(path));
+    TableUsage usage;
+    usage.row_count = table->base_rows();
+    usage.waiting_changes = table->read_state().log_rows;
+    usage.modified_micros = table->modified_micros();
+    const auto blocks = connection.number("SELECT count(DISTINCT block_id)::BIGINT FROM pragma_storage_info('" +
+                                          table->version()->base() + "') WHERE persistent AND block_id >= 0");
+    if (blocks) {
+      usage.byte_count = blocks->value_or(0) * block_size.value_or(0);
+      return usage;
+    }
+    await_definitions();
+    if (!table->read_state().dropped || attempt == kSnapshotAttemptsMax) return blocks.error();
+  }
 }
 
 }  // namespace flytt::warehouse

@@ -88,6 +88,12 @@ class StreamedRows final : public QueryResult {
   bool finished_ = false;
 };
 
+Error always_moving() {
+  return Error(ErrorCode::kConflict, "a table of the query was changed again and again; try again")
+      .retry(base::Retry::kAfterBackoff)
+      .cause("backendError");
+}
+
 std::string target_text(const data::TablePath& path) { return path.project + "." + path.dataset + "." + path.table; }
 
 }  // namespace
@@ -107,10 +113,8 @@ Result<QueryRun::Step> QueryRun::translate(std::size_t begin, Connection& connec
     TRY_STATUS(catalog->pin());
     if (!catalog->is_stale()) return Step{std::move(*translation), std::move(catalog)};
     connection.roll_back();
-    if (attempt == kSnapshotAttemptsMax)
-      return Error(ErrorCode::kConflict, "a table of the query was changed again and again; try again")
-          .retry(base::Retry::kAfterBackoff)
-          .cause("backendError");
+    if (attempt == kSnapshotAttemptsMax) return always_moving();
+    warehouse_.await_definitions();
   }
 }
 
@@ -122,63 +126,67 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
     TRY_STATUS(guard->check());
     TRY(Step step, translate(begin, *lease, SnapshotCatalog::Use::kRead));
     const googlesql::Translation& translation = step.translation;
-    const bool writes = translation.kind == StatementKind::kInsert ||
-                        (translation.kind == StatementKind::kCreateTable && translation.create_table.query);
-    if (writes && !dry) {
-      lease->roll_back();
-      TRY(step, translate(begin, *lease, SnapshotCatalog::Use::kWrite));
-    }
-    const bool is_last = step.translation.is_last;
-    begin = step.translation.end;
-    if (dry) {
+    const bool is_last = translation.is_last, is_query = translation.kind == StatementKind::kQuery;
+    const std::size_t end = translation.end;
+    std::unique_ptr<QueryResult> result;
+    if (!dry && is_query) {
+      TRY(result, select(step, std::move(lease), std::move(guard)));
+    } else {
+      lease->roll_back();  // its snapshot is not needed: the writer thread does the work
+      const bool has_query = translation.create_table.query.has_value();
       StatementSummary summary;
-      summary.statement_type = googlesql::statement_type(translation.kind, translation.create_table.query.has_value());
+      if (!dry) {
+        const bool writes = translation.kind == StatementKind::kInsert || has_query;
+        TRY(summary, writes ? write(begin, *lease) : define(translation));
+      }
+      summary.statement_type = googlesql::statement_type(translation.kind, has_query);
       summary.referenced_tables = translation.referenced_tables;
-      return std::unique_ptr<QueryResult>(std::make_unique<NoRows>(std::move(summary), translation.query.columns));
+      auto columns = dry ? translation.query.columns : std::vector<googlesql::OutputColumn>();
+      result = std::make_unique<NoRows>(std::move(summary), std::move(columns));
     }
-    TRY(std::unique_ptr<QueryResult> result, execute(step, std::move(lease), std::move(guard)));
-    if (is_last) return result;
+    if (dry || is_last) return result;
     while (true) {
       TRY(const std::optional<ResultPage> page, result->next());
       if (!page) break;
     }
+    begin = end;
   }
 }
 
-Result<std::unique_ptr<QueryResult>> QueryRun::execute(Step& step, ConnectionPool::Lease lease,
-                                                       std::unique_ptr<QueryWatch::Guard> guard) {
-  const googlesql::Translation& translation = step.translation;
-  if (translation.kind == StatementKind::kQuery) return select(step, std::move(lease), std::move(guard));
-  lease->roll_back();  // its snapshot is not needed: the writer thread does the work
-  StatementSummary summary;
+Result<StatementSummary> QueryRun::define(const googlesql::Translation& translation) {
   switch (translation.kind) {
-    case StatementKind::kCreateTable: {
-      TRY(summary, create_table(translation.create_table));
-      break;
-    }
-    case StatementKind::kDropTable: {
-      TRY(summary, drop_table(translation.drop_table));
-      break;
-    }
-    case StatementKind::kCreateSchema: {
-      TRY(summary, create_schema(translation.create_schema));
-      break;
-    }
-    case StatementKind::kDropSchema: {
-      TRY(summary, drop_schema(translation.drop_schema));
-      break;
-    }
-    default: {
-      const std::shared_ptr<TableState> table = step.catalog->by_full_name(translation.insert.table);
-      if (!table) return Error(ErrorCode::kBug, "the table of an INSERT is not among those of its statement");
-      TRY(const std::int64_t rows, insert_rows(*table, translation.insert.columns, translation.insert.query.sql));
-      summary.affected_rows = rows;
-    }
+    case StatementKind::kCreateTable: return create_table(translation.create_table, nullptr);
+    case StatementKind::kDropTable: return drop_table(translation.drop_table);
+    case StatementKind::kCreateSchema: return create_schema(translation.create_schema);
+    case StatementKind::kDropSchema: return drop_schema(translation.drop_schema);
+    default: return Error(ErrorCode::kBug, "a statement is neither a question, nor does it write or define anything");
   }
-  summary.statement_type = googlesql::statement_type(translation.kind, translation.create_table.query.has_value());
-  summary.referenced_tables = translation.referenced_tables;
-  return std::unique_ptr<QueryResult>(
-      std::make_unique<NoRows>(std::move(summary), std::vector<googlesql::OutputColumn>()));
+}
+
+Result<StatementSummary> QueryRun::write(std::size_t begin, Connection& connection) {
+  for (int attempt = 1;; ++attempt) {
+    TRY(const Step step, translate(begin, connection, SnapshotCatalog::Use::kWrite));
+    const googlesql::Translation& translation = step.translation;
+    const bool is_insert = translation.kind == StatementKind::kInsert;
+    Selection rows;
+    rows.sql = is_insert ? translation.insert.query.sql : translation.create_table.query->sql;
+    rows.is_current = [&step] { return !step.catalog->has_moved(); };
+    Result<StatementSummary> summary = is_insert ? insert(step, rows) : create_table(translation.create_table, &rows);
+    if (!rows.is_void) return summary;
+    if (attempt == kSnapshotAttemptsMax) return always_moving();
+  }
+}
+
+Result<StatementSummary> QueryRun::insert(const Step& step, Selection& rows) {
+  const googlesql::Translation& translation = step.translation;
+  const std::shared_ptr<TableState> table = step.catalog->by_full_name(translation.insert.table);
+  if (!table) return Error(ErrorCode::kBug, "the table of an INSERT is not among those of its statement");
+  std::vector<std::string> names;
+  const auto version = table->version();
+  for (const std::uint32_t column : translation.insert.columns) names.push_back(version->physical[column]);
+  StatementSummary summary;
+  TRY(summary.affected_rows, warehouse_.insert_rows(*table, names, rows));
+  return summary;
 }
 
 Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool::Lease lease,
@@ -203,7 +211,7 @@ Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool
       std::move(lease), std::move(guard), std::move(result), query.columns, std::move(summary)));
 }
 
-Result<StatementSummary> QueryRun::create_table(const googlesql::CreateTable& statement) {
+Result<StatementSummary> QueryRun::create_table(const googlesql::CreateTable& statement, Selection* rows) {
   const auto path = resolve_table(statement.path, options_);
   if (!path)
     return Error(ErrorCode::kBadData,
@@ -220,22 +228,12 @@ Result<StatementSummary> QueryRun::create_table(const googlesql::CreateTable& st
       return summary;
     }
     if (statement.mode == CreateMode::kError) return already_exists(*path);
-    TRY_STATUS(warehouse_.delete_table(*path));
-    summary.ddl_operation = "REPLACE";
   }
   TRY(const TableInfo wanted, describe_table(statement, *path));
-  TRY_STATUS(warehouse_.create_table(wanted));
-  if (!statement.query) return summary;
-  TRY(const std::shared_ptr<TableState> table, warehouse_.find_table(*path));
-  std::vector<std::uint32_t> all(wanted.schema.fields.size());
-  for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
-  const Result<std::int64_t> rows = insert_rows(*table, all, statement.query->sql);
-  if (rows) {
-    summary.affected_rows = *rows;
-    return summary;
-  }
-  static_cast<void>(warehouse_.delete_table(*path));  // CREATE TABLE AS leaves no empty table behind
-  return rows.error();
+  TRY(const auto made, warehouse_.make_table(wanted, statement.mode == CreateMode::kReplace, rows));
+  if (made.has_replaced) summary.ddl_operation = "REPLACE";
+  if (rows != nullptr) summary.affected_rows = made.rows;
+  return summary;
 }
 
 Result<StatementSummary> QueryRun::drop_table(const googlesql::DropTable& statement) {
@@ -283,14 +281,6 @@ Result<StatementSummary> QueryRun::drop_schema(const googlesql::DropSchema& stat
   }
   TRY_STATUS(warehouse_.delete_dataset(path, statement.cascade));
   return summary;
-}
-
-Result<std::int64_t> QueryRun::insert_rows(TableState& table, const std::vector<std::uint32_t>& columns,
-                                           const std::string& sql) {
-  std::vector<std::string> names;
-  const auto version = table.version();
-  for (const std::uint32_t column : columns) names.push_back(version->physical[column]);
-  return warehouse_.insert_rows(table, names, sql);
 }
 
 }  // namespace flytt::warehouse::internal

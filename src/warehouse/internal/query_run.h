@@ -11,7 +11,8 @@
 
 namespace flytt::warehouse {
 class WarehouseImpl;
-}
+struct Selection;
+}  // namespace flytt::warehouse
 
 namespace flytt::warehouse::internal {
 
@@ -28,16 +29,16 @@ class QueryRun {
     std::unique_ptr<SnapshotCatalog> catalog;
   };
   Result<Step> translate(std::size_t begin, Connection& connection, SnapshotCatalog::Use use);
-  Result<std::unique_ptr<QueryResult>> execute(Step& step, ConnectionPool::Lease lease,
-                                               std::unique_ptr<QueryWatch::Guard> guard);
+  // Statements whose rows are made by a query of their own: that query is run on the writer thread.
+  Result<StatementSummary> write(std::size_t begin, Connection& connection);
+  Result<StatementSummary> define(const googlesql::Translation& translation);
   Result<std::unique_ptr<QueryResult>> select(Step& step, ConnectionPool::Lease lease,
                                               std::unique_ptr<QueryWatch::Guard> guard);
-  Result<StatementSummary> create_table(const googlesql::CreateTable& statement);
+  Result<StatementSummary> insert(const Step& step, Selection& rows);
+  Result<StatementSummary> create_table(const googlesql::CreateTable& statement, Selection* rows);
   Result<StatementSummary> drop_table(const googlesql::DropTable& statement);
   Result<StatementSummary> create_schema(const googlesql::CreateSchema& statement);
   Result<StatementSummary> drop_schema(const googlesql::DropSchema& statement);
-  Result<std::int64_t> insert_rows(TableState& table, const std::vector<std::uint32_t>& columns,
-                                   const std::string& sql);
 
   WarehouseImpl& warehouse_;
   const std::string& sql_;

@@ -75,19 +75,29 @@ Status SnapshotCatalog::pin() {
       if (entry->table->read_state().has_unverified()) TRY_STATUS(verify_(*entry->table));
       entry->before = entry->table->read_state();
     }
-    if (use_ == Use::kRead) {
-      TRY_STATUS(connection_.run("BEGIN"));
-      TRY_STATUS(connection_.number(
-          "SELECT next_id FROM flytt.format"));  // the snapshot is taken by the first look at the file
-    }
-    for (auto& [name, entry] : entries_) {
-      const ReadState after = entry->table->read_state();
-      if (after.dropped || entry->table->version() != entry->version) stale_ = true;
-      entry->plan = choose(*entry, after);
-    }
+    if (use_ == Use::kRead) TRY_STATUS(take_snapshot());
+    for (auto& [name, entry] : entries_) entry->plan = choose(*entry, entry->table->read_state());
+    stale_ = stale_ || has_moved();
     return ok();
   }();
   return pin_status_;
+}
+
+Status SnapshotCatalog::take_snapshot() {
+  TRY_STATUS(connection_.run("BEGIN"));
+  // The first look at the file takes the snapshot. No table has the id 0.
+  std::string ids = "0";
+  for (const auto& [name, entry] : entries_) ids += ", " + std::to_string(entry->table->id);
+  TRY(const auto there, connection_.number("SELECT count(*) FROM flytt.tables WHERE id IN (" + ids + ")"));
+  stale_ = there.value_or(0) != static_cast<std::int64_t>(entries_.size());
+  return ok();
+}
+
+bool SnapshotCatalog::has_moved() const {
+  return std::any_of(entries_.begin(), entries_.end(), [](const auto& each) {
+    const Entry& entry = *each.second;
+    return entry.table->read_state().dropped || entry.table->version() != entry.version;
+  });
 }
 
 ReadPlan SnapshotCatalog::choose(const Entry& entry, const ReadState& after) const {

@@ -3,6 +3,8 @@
 //
 // `find` resolves names while the statement is analyzed. The first `relation` of the generator takes the snapshot: tables
 // with direct rows are verified, BEGIN, and then the shortest SQL is chosen that is right in that snapshot (table_state.h).
+// A table may be dropped, or replaced by another one of its name, at any time until then. Memory learns of it a little later
+// than the file, so the snapshot itself is asked whether the tables are in it; what it holds stays readable.
 
 #include <functional>
 #include <map>
@@ -45,6 +47,8 @@ class SnapshotCatalog final : public googlesql::Catalog {
   Status pin();
   // A table changed shape or vanished under us: translate again with a new catalog.
   bool is_stale() const { return stale_; }
+  // The same question at any later time; exact on the writer thread, which alone changes tables.
+  bool has_moved() const;
   std::int64_t log_rows_read() const { return log_rows_; }
   const std::vector<std::shared_ptr<TableState>>& read_tables() const { return used_tables_; }
   std::shared_ptr<TableState> by_full_name(const std::string& name) const;
@@ -60,6 +64,7 @@ class SnapshotCatalog final : public googlesql::Catalog {
   };
   std::string relation(Entry& entry, const std::vector<int>& columns);
   ReadPlan choose(const Entry& entry, const ReadState& after) const;
+  Status take_snapshot();
 
   const Directory& directory_;
   const QueryOptions& options_;

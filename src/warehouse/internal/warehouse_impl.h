@@ -18,6 +18,13 @@
 
 namespace flytt::warehouse {
 
+// Rows of a SELECT in DuckDB's SQL, whose relations are right in every snapshot.
+struct Selection {
+  std::string sql;
+  std::function<bool()> is_current;  // asked on the writer thread: the tables are still those that `sql` was made for
+  bool is_void = false;              // they were not, and nothing was done: translate again
+};
+
 class WarehouseImpl {
  public:
   WarehouseImpl(const WarehouseOptions& options, const base::Clock& clock, base::Metrics& metrics);
@@ -32,6 +39,14 @@ class WarehouseImpl {
   Result<DatasetInfo> update_dataset(const DatasetPath& path, const DatasetChange& change);
   Status delete_dataset(const DatasetPath& path, bool with_tables);
   Result<TableInfo> create_table(const TableInfo& table);
+  struct MadeTable {
+    TableInfo info;
+    bool has_replaced = false;
+    std::int64_t rows = 0;
+  };
+  // Makes a table, with `replaces` in the place of the one that has its name, and with the rows of `rows` when it is not
+  // null: one transaction, so that readers see the old table or the new one and never none.
+  Result<MadeTable> make_table(const TableInfo& table, bool replaces, Selection* rows);
   Result<std::shared_ptr<internal::TableState>> find_table(const data::TablePath& path) const;
   Result<std::vector<TableInfo>> tables(const DatasetPath& path) const;
   Result<TableInfo> update_table(const data::TablePath& path, const TableChange& change);
@@ -40,9 +55,11 @@ class WarehouseImpl {
   Status widen(internal::TableState& table);
 
   Result<std::unique_ptr<AppendSession>> open_append(const data::TablePath& path, const std::string& descriptor);
-  // Rows of a SELECT in DuckDB's SQL, whose relations are right in every snapshot, as plain rows. How many.
+  // As plain rows. How many.
   Result<std::int64_t> insert_rows(internal::TableState& table, const std::vector<std::string>& columns,
-                                   const std::string& sql);
+                                   Selection& rows);
+  // Waits until memory knows of every change of definitions that a snapshot can show.
+  void await_definitions();
   Result<std::unique_ptr<QueryResult>> query(const std::string& sql, const QueryOptions& options, bool dry);
 
   Status apply(const data::TablePath& path);
@@ -66,6 +83,7 @@ class WarehouseImpl {
                   const std::function<void()>& committed = nullptr);
 
   std::mutex definitions_;  // one change of definitions at a time
+  std::mutex publishing_;   // held by the writer thread from the COMMIT of such a change until memory knows of it
   std::int64_t next_id_ = 1;
   std::unique_ptr<internal::Writer> writer_;
 };
