@@ -35,8 +35,9 @@ struct OriginTable {
   std::int64_t bytes_estimated = 0;
   // Not empty: it cannot be carried (no usable key, no right to read it), in a sentence with the next step.
   std::string refusal;
-  // Names this table and its membership in the stream (relation, publication membership): another text means that
-  // changes may have been missed, or that it is another table of the same name, and it is copied again.
+  // "RELATION/MEMBERSHIP", names without a slash for this table and for its membership in the stream: another text means
+  // that changes may have been missed, or that it is another table of the same name, and it is copied again. State of
+  // older versions holds RELATION alone, which is taken for any membership once and then replaced.
   std::string identity;
   // Set by the pipeline for open_stream: changes up to it are in a copy and are not written, so a shape there that does
   // not fit only leaves them out. Zero: none.

@@ -14,6 +14,17 @@ namespace flytt::postgres {
 
 namespace {
 
+// What carries a table in a publication: the publication itself when it is FOR ALL TABLES, else rows of the table or of its
+// schema. The oldest of several: as long as that one stays nothing was missed, whatever came and went beside it.
+std::string membership_sql(int server_version) {
+  std::string rows = "SELECT r.oid FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = b.oid AND r.prrelid = c.oid";
+  if (server_version >= kSchemaPublicationVersionMin)
+    rows +=
+        " UNION ALL SELECT s.oid FROM pg_catalog.pg_publication_namespace s WHERE s.pnpubid = b.oid AND s.pnnspid = "
+        "c.relnamespace";
+  return "CASE WHEN b.puballtables THEN b.oid ELSE (SELECT min(m.oid) FROM (" + rows + ") m) END";
+}
+
 constexpr std::string_view kTablesSql = R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relpersistence,
        CASE WHEN c.relkind = 'p' THEN (SELECT sum(p.reltuples) FILTER (WHERE p.reltuples >= 0) FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class p ON p.oid = t.relid)
@@ -154,8 +165,10 @@ Status read_publication(Reading& reading, const std::string& name, PublicationFa
   const bool filters = reading.client.server_version() >= kFilterVersionMin;
   const std::string sql =
       std::string("SELECT c.oid, ") +
-      (filters ? "p.rowfilter, pg_catalog.array_to_string(p.attnames, E'\\x01')" : "NULL, NULL") +
-      " FROM pg_catalog.pg_publication_tables p JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname "
+      (filters ? "p.rowfilter, pg_catalog.array_to_string(p.attnames, E'\\x01')" : "NULL, NULL") + ", " +
+      membership_sql(reading.client.server_version()) +
+      " FROM pg_catalog.pg_publication_tables p JOIN pg_catalog.pg_publication b ON b.pubname = p.pubname "
+      "JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname "
       "JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE p.pubname = $1";
   TRY(const Rows members, reading.client.query(sql, reading.deadline, "read the publication's tables", {name}));
   for (int row = 0; row < members.size(); ++row) {
@@ -163,6 +176,7 @@ Status read_publication(Reading& reading, const std::string& name, PublicationFa
     if (found == reading.by_oid.end()) continue;
     SourceTable& table = reading.tables[found->second];
     table.published = true;
+    table.membership = members.is_null(row, 3) ? 0 : static_cast<std::uint32_t>(members.number(row, 3));
     table.row_filter = members.text(row, 1);
     if (members.is_null(row, 2)) continue;
     std::set<std::string> published;

@@ -39,12 +39,15 @@ struct SourceTable {
   std::uint64_t size_bytes = 0;       // main fork, partitions included
   bool readable = true;               // our role may SELECT from it
   bool published = false;             // it is in the publication that was asked for
+  std::uint32_t membership = 0;       // … by the row with this oid: another one after it was removed and added again
   std::string row_filter;             // of the publication (PostgreSQL 15), SQL; empty = all rows
   std::vector<std::string> left_out;  // columns that are generated or not published
   std::string problem;                // why it cannot be mirrored, as a sentence; empty = it can
   std::string remedy;                 // SQL that mends the problem
 
   std::string full_name() const { return schema + "." + name; }
+  // "RELATION/MEMBERSHIP": stays for as long as every change of this very table was published.
+  std::string presence() const { return std::to_string(oid) + "/" + std::to_string(membership); }
 };
 
 // Patterns are "schema.table" with * and ?, both also across the dot; a pattern without a dot means schema public.

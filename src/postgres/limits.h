@@ -10,10 +10,11 @@ namespace flytt::postgres {
 using namespace std::chrono_literals;
 
 // -- Servers
-inline constexpr int kServerVersionMin = 130000;        // 13.0, as server_version_num writes it
-inline constexpr int kBinaryStreamVersionMin = 140000;  // pgoutput's `binary` option
-inline constexpr int kTidRangeScanVersionMin = 140000;  // before it, a ctid range reads the whole table
-inline constexpr int kFilterVersionMin = 150000;        // row filters and column lists of publications
+inline constexpr int kServerVersionMin = 130000;             // 13.0, as server_version_num writes it
+inline constexpr int kBinaryStreamVersionMin = 140000;       // pgoutput's `binary` option
+inline constexpr int kTidRangeScanVersionMin = 140000;       // before it, a ctid range reads the whole table
+inline constexpr int kFilterVersionMin = 150000;             // row filters and column lists of publications
+inline constexpr int kSchemaPublicationVersionMin = 150000;  // FOR TABLES IN SCHEMA
 
 // -- Connections
 inline constexpr int kKeepaliveIdle_s = 30;

@@ -52,6 +52,37 @@ class ChangedTableNeverStopsOthers(Scenario):
         connection.execute(f"INSERT INTO {name} (id) VALUES (2000)")
         self.assert_converges(project, "app", [name, "god"])
 
+    def test_left_and_came_back(self):
+        self.server.create_database("away")
+        with self.server.connect("away") as connection:
+            for name in ("borte", "god"):
+                connection.execute(f"CREATE TABLE {name} (id int PRIMARY KEY, v text)")
+                connection.execute(f"INSERT INTO {name} SELECT n, 'start' FROM generate_series(1, 50) AS n")
+            with Project({"away": (self.server.url("away"), "landing", "")}) as project:
+                project.command("setup", "postgres", "away")
+                project.start()
+                project.wait_ready()
+                for name in ("borte", "god"):
+                    self.wait_table(project, "away", f"public.{name}", "streaming")
+                self.assertEqual(project.stop(), 0)
+                self.go_away_and_return(connection)
+                project.start()
+                project.wait_ready()
+                self.assert_converges(project, "away", ["borte", "god"])
+                self.assertIn("left the stream for a while", project.log_text())
+                self.assertEqual(project.log_text().count("it is copied again"), 1, "the other table was never away")
+                self.go_away_and_return(connection)  # between two looks at the publication
+                self.assert_converges(project, "away", ["borte", "god"])
+                self.assertEqual(project.stop(), 0)
+
+    @staticmethod
+    def go_away_and_return(connection):
+        connection.execute("ALTER PUBLICATION flytt_away DROP TABLE borte")
+        connection.execute("UPDATE borte SET v = v || ' borte' WHERE id % 2 = 0")
+        connection.execute("DELETE FROM borte WHERE id = (SELECT min(id) FROM borte)")
+        connection.execute("ALTER PUBLICATION flytt_away ADD TABLE borte")
+        connection.execute("UPDATE god SET v = v || ' videre'")
+
     def test_grant_taken_away(self):
         self.server.create_database("granted")
         with self.server.connect("granted") as connection:

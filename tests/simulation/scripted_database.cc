@@ -95,7 +95,7 @@ void ScriptedDatabase::rewrite(const std::string& name) {
 void ScriptedDatabase::publish(const std::string& name, bool is_published) {
   std::lock_guard lock(mutex_);
   SourceTableState& table = tables_.at(name);
-  if (is_published && !table.is_published) ++table.identity;
+  if (is_published && !table.is_published) ++table.membership;
   table.is_published = is_published;
 }
 
@@ -104,7 +104,8 @@ void ScriptedDatabase::make_anew(const std::string& name) {
   SourceTableState& table = tables_.at(name);
   table.rows.clear();
   ++table.storage;
-  ++table.identity;
+  ++table.relation;
+  ++table.membership;
   table.next_place = 0;
 }
 
@@ -407,8 +408,7 @@ Result<pipeline::OriginTables> ScriptedOrigin::tables() {
   for (const auto& [name, table] : database_.tables_) {
     if (!table.is_published) continue;
     const auto rows = static_cast<std::int64_t>(table.rows.size());
-    listed.push_back(
-        {slice_schema(dataset_, name, table.shape, 1), rows, rows * 16, table.refusal, std::to_string(table.identity)});
+    listed.push_back({slice_schema(dataset_, name, table.shape, 1), rows, rows * 16, table.refusal, table.identity()});
   }
   return listed;
 }

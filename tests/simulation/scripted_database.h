@@ -43,8 +43,10 @@ struct SourceTableState {
   std::int64_t storage = 1;
   std::int64_t next_place = 0;
   bool is_published = true;
-  int identity = 1;  // another one after it was made anew, or left and came back
+  int relation = 1;    // another one after it was made anew
+  int membership = 1;  // … or left and came back
   std::string refusal;
+  std::string identity() const { return std::to_string(relation) + "/" + std::to_string(membership); }
 };
 
 struct Change {

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -302,6 +303,49 @@ TEST_F(SimulationTest, AMissingOrRecreatedDestinationTableIsCopiedAgain) {
   auto simulation = settled(15);
   simulation->kill_process();
   simulation->warehouse.drop_table(kTableA);
+  simulation->start_process();
+  simulation->step(1000);
+  ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));
+  EXPECT_EQ(simulation->verdict(), "");
+}
+
+TEST_F(SimulationTest, ATableThatWasAwayWhileTheProcessWasDownIsCopiedAgain) {
+  auto simulation = settled(24);
+  simulation->write({upsert("public.a", 1, 1), upsert("public.a", 2, 1)});
+  ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));
+  simulation->kill_process();
+  simulation->database.publish("public.a", false);
+  simulation->write({upsert("public.a", 1, 2), erase("public.a", 2)});  // nobody is told
+  simulation->database.publish("public.a", true);
+  simulation->start_process();
+  simulation->step(1000);
+  ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));
+  EXPECT_EQ(simulation->verdict(), "");
+}
+
+TEST_F(SimulationTest, AnIdentityWithoutMembershipIsTakenOnceAndReplaced) {
+  auto simulation = settled(25);
+  const auto records = [&] { return simulation->store().tables(simulation->config.name).value(); };
+  const auto before = records();
+  for (state::TableRecord record : before) {
+    record.source_identity = record.source_identity.substr(0, record.source_identity.find('/'));
+    ASSERT_TRUE(simulation->store().save_table(record));
+  }
+  simulation->kill_process();
+  simulation->start_process();
+  const auto is_rewritten = [&] {
+    const auto now = records();
+    return std::all_of(now.begin(), now.end(),
+                       [](const auto& record) { return record.source_identity.find('/') != std::string::npos; });
+  };
+  ASSERT_TRUE(simulation->step_until([&] { return is_rewritten() && simulation->is_settled(); }));
+  for (const state::TableRecord& record : records())
+    EXPECT_EQ(record.generation, 1) << record.source_table << " was copied again without need";
+  // From now on a membership that is another one counts.
+  simulation->kill_process();
+  simulation->database.publish("public.a", false);
+  simulation->write({upsert("public.a", 77, 7)});
+  simulation->database.publish("public.a", true);
   simulation->start_process();
   simulation->step(1000);
   ASSERT_TRUE(simulation->step_until([&] { return simulation->is_settled(); }));

@@ -110,7 +110,7 @@ Result<pipeline::OriginTables> PostgresOrigin::describe(const postgres::Catalog&
         postgres::make_slice_schema(source, {parts_.project, parts_.dataset, names[i]}, data::SchemaVersion(1));
     table.rows_estimated = std::max<std::int64_t>(source.estimated_rows, 0);
     table.bytes_estimated = static_cast<std::int64_t>(source.size_bytes);
-    table.identity = std::to_string(source.oid);
+    table.identity = source.presence();
     if (!source.problem.empty()) {
       table.refusal = source.problem + (source.remedy.empty() ? "" : "; " + source.remedy);
     } else if (!source.readable) {

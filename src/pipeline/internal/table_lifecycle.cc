@@ -18,6 +18,12 @@ data::TablePath path_of(const TableRecord& record) { return {record.project, rec
 // Detached only because the source's listing refused it.
 bool was_refused(const TableRecord& record) { return record.phase == TablePhase::kDetached && record.is_refused; }
 
+// Nothing is known of the membership that a text without one had; taking it for the present one spares a needless copy.
+bool is_same_source(const std::string& saved, const std::string& now) {
+  if (saved == now) return true;
+  return !saved.empty() && saved.find('/') == saved.npos && now.compare(0, saved.size() + 1, saved + "/") == 0;
+}
+
 const OriginTable* find_listed(const OriginTables& listed, const std::string& name) {
   const auto found = std::find_if(listed.begin(), listed.end(),
                                   [&](const OriginTable& table) { return table.schema->source_table == name; });
@@ -42,7 +48,7 @@ bool TableLifecycle::is_news(const OriginTables& listed) const {
     const auto record = book_.find(table.schema->source_table);
     if (!record || record->phase == TablePhase::kAbsent) return true;
     const bool is_writing = record->phase == TablePhase::kCopying || record->phase == TablePhase::kStreaming;
-    if (is_writing && (!table.refusal.empty() || record->source_identity != table.identity)) return true;
+    if (is_writing && (!table.refusal.empty() || !is_same_source(record->source_identity, table.identity))) return true;
     if (table.refusal.empty() && was_refused(*record)) return true;
   }
   for (const TableRecord& record : book_.records())
@@ -87,10 +93,11 @@ Status TableLifecycle::note_table(const OriginTable& table) {
     record.table = path.table;
     record.created_micros = 0;
   }
-  const bool is_other = !is_new && record.source_identity != table.identity;
+  const bool is_other = !is_new && !is_same_source(record.source_identity, table.identity);
+  const bool is_rewritten = !is_new && record.source_identity != table.identity;
   record.source_identity = table.identity;
   const bool stays_detached = !is_new && record.phase == TablePhase::kDetached && !record.is_refused;
-  if (stays_detached) return is_moved || is_other ? book_.save(std::move(record)) : ok();
+  if (stays_detached) return is_moved || is_rewritten ? book_.save(std::move(record)) : ok();
   if (!table.refusal.empty()) return detach(std::move(record), table.refusal, true);
   const bool is_back = record.phase == TablePhase::kAbsent || was_refused(record);
   const bool is_writing = !is_new && (record.phase == TablePhase::kCopying || record.phase == TablePhase::kStreaming);
@@ -100,7 +107,7 @@ Status TableLifecycle::note_table(const OriginTable& table) {
                       {{"stream", book_.stream()}, {"table", record.source_table}});
   // Of what happened while it was away, or another table, nothing is known.
   if (is_ours && (is_back || (is_other && is_writing))) return book_.save(to_replace(std::move(record)));
-  if (!is_new && !is_moved && !is_back) return is_other ? book_.save(std::move(record)) : ok();
+  if (!is_new && !is_moved && !is_back) return is_rewritten ? book_.save(std::move(record)) : ok();
   const auto there = destination_.table(path);
   if (!there && there.error().retry() == base::Retry::kAfterBackoff) return there.error();
   if (!there)
