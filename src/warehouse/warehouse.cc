@@ -57,7 +57,7 @@ Status WarehouseImpl::open() {
   connections_ = std::make_unique<ConnectionPool>(database_);
   watch_ = std::make_unique<QueryWatch>(clock_);
   maintenance_ =
-      std::make_unique<Maintenance>(database_, directory_, options_.folder + "/warehouse.duckdb.wal", clock_, metrics_);
+      std::make_unique<Maintenance>(database_, directory_, options_.folder + "/warehouse.duckdb", clock_, metrics_);
   writer_ =
       std::make_unique<Writer>(std::move(connection), clock_, metrics_, [this] { maintenance_->notice_commit(); });
   if (options_.maintenance) maintenance_->start();

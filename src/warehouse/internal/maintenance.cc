@@ -6,6 +6,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "warehouse/internal/checkpoint_witness.h"
 #include "warehouse/internal/merge_sql.h"
 #include "warehouse/internal/metadata.h"
 #include "warehouse/limits.h"
@@ -30,11 +31,12 @@ Status in_transaction(Connection& connection, Work work) {
 
 }  // namespace
 
-Maintenance::Maintenance(const Database& database, Directory& directory, std::string wal_path, const base::Clock& clock,
-                         base::Metrics& metrics)
+Maintenance::Maintenance(const Database& database, Directory& directory, std::string database_path,
+                         const base::Clock& clock, base::Metrics& metrics)
     : database_(database),
       directory_(directory),
-      wal_path_(std::move(wal_path)),
+      database_path_(std::move(database_path)),
+      wal_path_(database_path_ + ".wal"),
       clock_(clock),
       connections_(database),
       applies_metric_(metrics.counter("flytt_warehouse_applies_total")),
@@ -131,15 +133,9 @@ Status Maintenance::apply(TableState& table) {
 Status Maintenance::checkpoint() {
   TRY(ConnectionPool::Lease connection, connections_.take());
   const base::SteadyTime begin = clock_.steady();
-  std::optional<Error> told;
-  {
-    // Passed beside the checkpoint, so that a kill meets it half done.
-    std::jthread beside;
-    if (base::failpoints_armed.load(std::memory_order_relaxed))
-      beside = std::jthread([&told] { told = base::pass_failpoint("warehouse.checkpoint.inside"); });
-    TRY_STATUS(connection->run("CHECKPOINT"));
-  }
-  if (told) return std::move(*told);
+  CheckpointWitness witness(database_path_);
+  TRY_STATUS(connection->run("CHECKPOINT"));
+  if (auto told = witness.end()) return std::move(*told);
   ++checkpoints_metric_;
   checkpoint_micros_metric_ += micros_between(begin, clock_.steady());
   return ok();

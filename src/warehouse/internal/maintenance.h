@@ -22,7 +22,7 @@ namespace flytt::warehouse::internal {
 
 class Maintenance {
  public:
-  Maintenance(const Database& database, Directory& directory, std::string wal_path, const base::Clock& clock,
+  Maintenance(const Database& database, Directory& directory, std::string database_path, const base::Clock& clock,
               base::Metrics& metrics);
   ~Maintenance();
 
@@ -49,7 +49,7 @@ class Maintenance {
 
   const Database& database_;
   Directory& directory_;
-  const std::string wal_path_;
+  const std::string database_path_, wal_path_;
   const base::Clock& clock_;
   ConnectionPool connections_;
   base::Metric& applies_metric_;
