@@ -21,17 +21,29 @@ inline constexpr std::size_t kColumnsMax = 10'000;                // BigQuery
 inline constexpr std::size_t kCdcColumnsMax = 2'000;              // BigQuery, of a table with a key
 
 // -- Apply and checkpoint
-inline constexpr std::int64_t kApplyRowsMin = 20'000;       // log rows that start an apply …
-inline constexpr std::int64_t kApplyBaseShare = 50;         // … plus one for so many base rows
-inline constexpr std::int64_t kApplyAgeMillis = 10'000;     // the oldest log row waits no longer
-inline constexpr std::int64_t kApplySlowReadRows = 5'000;   // a read over so many log rows asks for an apply
-inline constexpr std::int64_t kApplyChunkRows = 2'000'000;  // log rows taken by one apply
+inline constexpr std::int64_t kApplyRowsMin = 20'000;         // log rows that start an apply …
+inline constexpr std::int64_t kApplyBaseShare = 50;           // … plus one for so many base rows
+inline constexpr std::int64_t kApplyBytesMin = 64ll << 20;    // … or so many bytes of them, whatever the base holds
+inline constexpr std::int64_t kApplyAgeMillis = 10'000;       // the oldest log row waits no longer
+inline constexpr std::int64_t kApplySlowReadRows = 5'000;     // a read over so many log rows asks for an apply
+inline constexpr std::int64_t kApplyChunkRows = 2'000'000;    // log rows taken by one apply,
+inline constexpr std::int64_t kApplyChunkBytes = 32ll << 20;  // and bytes of them, give or take a segment
+inline constexpr std::int64_t kLogSegmentBytes = 8ll << 20;   // a longer commit is split into such, or single appends
+inline constexpr std::int64_t kLogRowBytes = 32;              // of hidden columns
+inline constexpr std::int64_t kLogLargeBytes = 32ll << 20;    // a log of so many bytes …
+inline constexpr std::int64_t kLogLargeRowBytes = 1'024;      // … in rows of so many is ranked without its values
+// DuckDB keeps dead rows until whole row groups are dead, and writes and reads 2,048 rows at once, dead ones too: of large
+// rows that is more than its memory. Tables with so many bytes of dead rows, and not more of living ones, are made anew.
+inline constexpr std::int64_t kRenewBytes = 32ll << 20;
 inline constexpr std::int64_t kTombstoneMicros =
     2ll * 24 * 3600 * 1'000'000;  // BigQuery remembers a DELETE for two days
 inline constexpr std::int64_t kMaintenanceTickMillis = 500;
 inline constexpr std::int64_t kCheckpointWalBytes = 64ll << 20;     // write-ahead log that starts a checkpoint …
 inline constexpr std::int64_t kCheckpointIdleWalBytes = 1ll << 20;  // … when nothing was written for
 inline constexpr std::int64_t kCheckpointIdleMillis = 3'000;
+// Opening and a checkpoint may take so many times the configured memory: DuckDB invalidates a database whose checkpoint
+// fails, for all tables, and large rows are what needs it.
+inline constexpr std::int64_t kCheckpointMemoryFactor = 4;
 inline constexpr std::int64_t kCheckpointHardWalBytes = 1ll << 30;  // DuckDB's own, inside a commit
 
 // -- Questions

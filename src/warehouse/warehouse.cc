@@ -27,7 +27,7 @@ WarehouseImpl::~WarehouseImpl() {
 Status WarehouseImpl::open() {
   ::mkdir(options_.folder.c_str(), 0700);
   std::map<std::string, std::string> settings{
-      {"memory_limit", std::to_string(options_.memory_bytes_max / 1024) + "KiB"},
+      {"memory_limit", std::to_string(options_.memory_bytes_max / 1024 * kCheckpointMemoryFactor) + "KiB"},
       {"temp_directory", options_.folder + "/spill"},
       {"checkpoint_threshold", std::to_string(kCheckpointHardWalBytes / 1024) + "KiB"},
       {"autoinstall_known_extensions", "false"},
@@ -51,13 +51,16 @@ Status WarehouseImpl::open() {
     table->recover(recovered);
     directory_.put(std::move(table));
   }
+  // Refused while more than that is in use; the first checkpoint tries again.
+  static_cast<void>(connection.run(memory_limit_sql(options_.memory_bytes_max)));
 #if FLYTT_HAS_SQL_FUNCTIONS
   TRY_STATUS(register_sql_functions(connection.raw()));
 #endif
   connections_ = std::make_unique<ConnectionPool>(database_);
   watch_ = std::make_unique<QueryWatch>(clock_);
-  maintenance_ =
-      std::make_unique<Maintenance>(database_, directory_, options_.folder + "/warehouse.duckdb", clock_, metrics_);
+  maintenance_ = std::make_unique<Maintenance>(
+      database_, directory_, options_.folder + "/warehouse.duckdb", options_.memory_bytes_max,
+      [this](TableState& table, TableState::Worn worn) { return renew(table, worn); }, clock_, metrics_);
   writer_ =
       std::make_unique<Writer>(std::move(connection), clock_, metrics_, [this] { maintenance_->notice_commit(); });
   if (options_.maintenance) maintenance_->start();

@@ -32,10 +32,13 @@ struct WarehouseOptions {
   std::string folder;   // mode 0700; the file is FOLDER/warehouse.duckdb
   std::string project;  // answers INFORMATION_SCHEMA and names without a project
   std::string location = "US";
-  std::int64_t memory_bytes_max = 512ll << 20;  // DuckDB's buffers and hash tables; larger ones spill to FOLDER/spill
-  int thread_count = 0;                         // DuckDB's workers; 0 = one per core
-  std::string analyzer_library;                 // see googlesql::AnalyzerOptions
-  bool maintenance = true;                      // false: apply and checkpoint only when asked (tests, tools)
+  // DuckDB's buffers and hash tables; larger ones spill to FOLDER/spill. DuckDB works on 2,048 rows at once, whatever their
+  // size: a table of so many rows needs about three times their size to be read. Opening and checkpoints, which must not
+  // fail, may take up to four times this number for such rows.
+  std::int64_t memory_bytes_max = 512ll << 20;
+  int thread_count = 0;          // DuckDB's workers; 0 = one per core
+  std::string analyzer_library;  // see googlesql::AnalyzerOptions
+  bool maintenance = true;       // false: apply and checkpoint only when asked (tests, tools)
 };
 
 class WarehouseImpl;

@@ -60,6 +60,7 @@ void TableAppendSession::append(std::string_view proto_rows, std::shared_ptr<con
   if (!batch) return done(AppendOutcome{Status(std::move(batch.error())), std::move(refused)});
   if ((*batch)->rows == 0) return done(AppendOutcome{});
   (*batch)->bytes += proto_rows.size();
+  (*batch)->request_bytes = proto_rows.size();
   (*batch)->owner = std::move(owner);
   (*batch)->done = std::move(done);
   if (Status status = writer_.enqueue(*batch, deadline); !status) {

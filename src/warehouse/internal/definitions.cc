@@ -222,6 +222,18 @@ Status WarehouseImpl::widen(TableState& table) {
   return ok();
 }
 
+Status WarehouseImpl::renew(TableState& table, TableState::Worn worn) {
+  const auto version = table.version();
+  return transact(
+      {table.id},
+      [&](Connection& connection) -> Status {
+        if (worn.log) TRY_STATUS(renew_table(connection, version->changes()));
+        if (worn.base) TRY_STATUS(renew_table(connection, version->base()));
+        return ok();
+      },
+      [&] { table.after_renewal(worn); });
+}
+
 Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::vector<std::string>& columns,
                                                 Selection& rows) {
   std::int64_t count = 0;

@@ -26,6 +26,17 @@ Error io_error(std::string_view message) {
   return Error(ErrorCode::kUnavailable, "the warehouse cannot read or write its file").cause(std::string(message));
 }
 
+bool is_about_memory(std::string_view message) {
+  return contains(message, "failed to pin block") || contains(message, "failed to allocate");
+}
+
+Error memory_error() {
+  return Error(ErrorCode::kThrottled,
+               "Resources exceeded during query execution: raise the warehouse's memory or ask for less")
+      .retry(base::Retry::kNever)
+      .cause("resourcesExceeded");
+}
+
 }  // namespace
 
 Error duck_error(duckdb_error_type type, std::string_view message) {
@@ -39,11 +50,9 @@ Error duck_error(duckdb_error_type type, std::string_view message) {
     case DUCKDB_ERROR_OUT_OF_MEMORY:
       if (contains(message, "max_temp_directory_size") || contains(message, "No space left"))
         return io_error("No space left");
-      return Error(ErrorCode::kThrottled,
-                   "Resources exceeded during query execution: raise the warehouse's memory or ask for less")
-          .retry(base::Retry::kNever)
-          .cause("resourcesExceeded");
+      return memory_error();
     case DUCKDB_ERROR_TRANSACTION:
+      if (is_about_memory(message)) return memory_error();  // of a COMMIT
       return Error(ErrorCode::kConflict, "another transaction changed the same table")
           .retry(base::Retry::kAfterBackoff)
           .cause(std::string(message));
@@ -60,6 +69,10 @@ Error duck_error(duckdb_error_type type, std::string_view message) {
       return Error(ErrorCode::kCorrupt, "the warehouse file is damaged").cause(std::string(message));
     default: return Error(ErrorCode::kBug, "the warehouse refused a statement of its own").cause(std::string(message));
   }
+}
+
+std::string memory_limit_sql(std::int64_t bytes) {
+  return "SET GLOBAL memory_limit = '" + std::to_string(bytes / 1024) + "KiB'";
 }
 
 QueryHandle::QueryHandle(QueryHandle&& other) noexcept

@@ -22,6 +22,8 @@ namespace flytt::warehouse::internal {
 // machine (disk, memory) get a sentence of ours and keep DuckDB's as the cause.
 Error duck_error(duckdb_error_type type, std::string_view message);
 
+std::string memory_limit_sql(std::int64_t bytes);
+
 class QueryHandle {
  public:
   QueryHandle() = default;

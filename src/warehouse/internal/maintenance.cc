@@ -32,11 +32,13 @@ Status in_transaction(Connection& connection, Work work) {
 }  // namespace
 
 Maintenance::Maintenance(const Database& database, Directory& directory, std::string database_path,
-                         const base::Clock& clock, base::Metrics& metrics)
+                         std::int64_t memory_bytes_max, Renew renew, const base::Clock& clock, base::Metrics& metrics)
     : database_(database),
       directory_(directory),
       database_path_(std::move(database_path)),
       wal_path_(database_path_ + ".wal"),
+      memory_bytes_max_(memory_bytes_max),
+      renew_(std::move(renew)),
       clock_(clock),
       connections_(database),
       applies_metric_(metrics.counter("flytt_warehouse_applies_total")),
@@ -98,27 +100,29 @@ Result<bool> Maintenance::apply_step(TableState& table, Connection& connection) 
   std::lock_guard lock(table.maintenance);
   if (table.read_state().dropped) return false;
   TRY_STATUS(verify_locked(table, connection));
-  const auto taken = table.applicable(kApplyChunkRows);
+  const auto taken = table.applicable(kApplyChunkRows, kApplyChunkBytes);
   if (!taken) return false;
   const auto version = table.version();
   const bool log_wins = table.read_state().log_wins;
   const ApplyStatements sql = apply_sql(*version, taken->last_ing, log_wins, clock_.wall_micros());
-  std::int64_t added = 0;
+  std::int64_t gone = 0, come = 0;
   const base::SteadyTime begin = clock_.steady();
   TRY_STATUS(in_transaction(connection, [&]() -> Status {
     for (const std::string& statement : sql.prepare) TRY_STATUS(connection.run(statement));
-    TRY(const std::int64_t gone, connection.changed(sql.delete_base));
+    TRY(gone, connection.changed(sql.delete_base));
     FAILPOINT_ERROR("warehouse.apply.inside");
-    TRY(const std::int64_t come, connection.changed(sql.insert_base));
+    TRY(come, connection.changed(sql.insert_base));
     for (const std::string& statement : sql.finish) TRY_STATUS(connection.run(statement));
-    added = come - gone;
     table.before_apply_commit(*taken);
     return ok();
   }));
   FAILPOINT("warehouse.apply.after");
-  table.after_apply_commit(*taken, added);
+  table.after_apply_commit(*taken, gone, come);
   ++applies_metric_;
   apply_micros_metric_ += micros_between(begin, clock_.steady());
+  if (const TableState::Worn worn = table.worn(); worn.log || worn.base)
+    if (const Status renewed = renew_(table, worn); !renewed)
+      base::log_failure(base::LogLevel::kDebug, "a table is not made anew yet", renewed.error());
   return true;
 }
 
@@ -133,8 +137,13 @@ Status Maintenance::apply(TableState& table) {
 Status Maintenance::checkpoint() {
   TRY(ConnectionPool::Lease connection, connections_.take());
   const base::SteadyTime begin = clock_.steady();
+  std::lock_guard lock(checkpoint_);
+  TRY_STATUS(connection->run(memory_limit_sql(memory_bytes_max_ * kCheckpointMemoryFactor)));
   CheckpointWitness witness(database_path_);
-  TRY_STATUS(connection->run("CHECKPOINT"));
+  const Status done = connection->run("CHECKPOINT");
+  // Refused while more is in use than the limit allows; the next checkpoint tries again.
+  static_cast<void>(connection->run(memory_limit_sql(memory_bytes_max_)));
+  TRY_STATUS(done);
   if (auto told = witness.end()) return std::move(*told);
   ++checkpoints_metric_;
   checkpoint_micros_metric_ += micros_between(begin, clock_.steady());
@@ -150,37 +159,33 @@ void Maintenance::notice_slow_read(std::int64_t log_rows) {
 }
 
 void Maintenance::loop(std::stop_token stop) {
+  bool is_more_due = false;
   while (!stop.stop_requested()) {
-    {
+    if (!is_more_due) {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, stop, std::chrono::milliseconds(kMaintenanceTickMillis), [&] { return slow_read_.load(); });
     }
     if (stop.stop_requested()) return;
-    tick();
+    is_more_due = tick();
     slow_read_ = false;
   }
 }
 
-bool Maintenance::is_due(const TableState& table, base::SteadyTime now) const {
-  const ReadState state = table.read_state();
-  if (state.dropped || state.log_rows == 0) return false;
-  if (state.log_rows >= kApplyRowsMin + table.base_rows() / kApplyBaseShare) return true;
-  if (slow_read_ && state.log_rows >= kApplySlowReadRows) return true;
-  const auto oldest = table.oldest_change();
-  return oldest && now - *oldest >= std::chrono::milliseconds(kApplyAgeMillis);
-}
-
-void Maintenance::tick() {
+bool Maintenance::tick() {
   const base::SteadyTime now = clock_.steady();
+  bool is_more_due = false;
   for (const std::shared_ptr<TableState>& table : directory_.all_tables()) {
-    if (!is_due(*table, now)) continue;
+    if (!table->is_apply_due(now, slow_read_)) continue;
     auto connection = connections_.take();
     const Result<bool> done = connection ? apply_step(*table, **connection) : Result<bool>(connection.error());
-    if (!done)
+    if (done)
+      is_more_due = is_more_due || table->is_apply_due(now, slow_read_);
+    else
       base::log_failure(base::LogLevel::kWarning, "changes could not be applied", done.error(),
                         {{"table", table->version()->info.path.text()}});
   }
   maybe_checkpoint(now);
+  return is_more_due;
 }
 
 std::int64_t Maintenance::wal_bytes() const {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,8 +23,10 @@ namespace flytt::warehouse::internal {
 
 class Maintenance {
  public:
-  Maintenance(const Database& database, Directory& directory, std::string database_path, const base::Clock& clock,
-              base::Metrics& metrics);
+  // Makes worn tables anew, on the writer thread; called with the table's maintenance mutex held.
+  using Renew = std::function<Status(TableState& table, TableState::Worn worn)>;
+  Maintenance(const Database& database, Directory& directory, std::string database_path, std::int64_t memory_bytes_max,
+              Renew renew, const base::Clock& clock, base::Metrics& metrics);
   ~Maintenance();
 
   void start();
@@ -42,14 +45,15 @@ class Maintenance {
   Status verify_locked(TableState& table, Connection& connection);
   Result<bool> apply_step(TableState& table, Connection& connection);  // false: there was nothing
   void loop(std::stop_token stop);
-  void tick();
-  bool is_due(const TableState& table, base::SteadyTime now) const;
+  bool tick();  // true when a log is still too long
   void maybe_checkpoint(base::SteadyTime now);
   std::int64_t wal_bytes() const;
 
   const Database& database_;
   Directory& directory_;
   const std::string database_path_, wal_path_;
+  const std::int64_t memory_bytes_max_;
+  const Renew renew_;
   const base::Clock& clock_;
   ConnectionPool connections_;
   base::Metric& applies_metric_;
@@ -60,6 +64,7 @@ class Maintenance {
   std::atomic<bool> slow_read_{false};
   std::int64_t commits_seen_ = 0;
   base::SteadyTime quiet_since_{};
+  std::mutex checkpoint_;  // one at a time
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::jthread thread_;

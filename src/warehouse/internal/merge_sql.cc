@@ -36,6 +36,43 @@ std::string newest(const TableVersion& version, const Names& names, const std::s
          " ORDER BY _seq DESC, _ing DESC) = 1)";
 }
 
+// The same without columns beside the key, but with where the row lies.
+std::string newest_places(const TableVersion& version, const std::string& condition = "") {
+  Names names = version.key_columns();
+  names.push_back("rowid AS place");
+  return newest(version, names, condition);
+}
+
+// Those log rows whose key and place are in the relation `places`. The key is compared, too, so that a condition on it
+// reaches both sides.
+std::string rows_at(const TableVersion& version, const Names& names, const std::string& places) {
+  return "SELECT " + joined(names, "l.") + " FROM " + version.changes() + " l JOIN " + places +
+         " w ON l.rowid = w.place AND " + same_key(version, "l", "w");
+}
+
+bool is_of_any_size(const data::Type& type) {
+  using data::TypeKind;
+  switch (type.kind) {
+    case TypeKind::kString:
+    case TypeKind::kBytes:
+    case TypeKind::kJson:
+    case TypeKind::kGeography:
+    case TypeKind::kArray:
+    case TypeKind::kStruct: return true;
+    default: return false;
+  }
+}
+
+// `names` without the key hold columns whose values may be large.
+bool has_large(const TableVersion& version, const Names& names) {
+  for (std::size_t i = 0; i < version.physical.size(); ++i) {
+    if (!is_of_any_size(version.info.schema.fields[i].type)) continue;
+    if (version.info.schema.is_key(static_cast<std::uint32_t>(i))) continue;
+    if (std::find(names.begin(), names.end(), version.physical[i]) != names.end()) return true;
+  }
+  return false;
+}
+
 Names with_key(const TableVersion& version, const Names& names) {
   Names all = version.key_columns();
   for (const std::string& name : names)
@@ -56,12 +93,20 @@ std::string ranked_sql(const TableVersion& version, const ReadPlan& plan, const 
   const std::string base = plan.unverified_sequence
                                ? "(SELECT * FROM " + version.base() + " r WHERE " + base_condition(plan, "r") + ")"
                                : version.base();
+  const auto winners = [&](const std::string& columns, const std::string& log) {
+    return "SELECT " + columns + " FROM " + log + " n LEFT JOIN " + base + " b ON " + same_key(version, "n", "b") +
+           " LEFT JOIN " + version.tombstones() + " t ON " + same_key(version, "n", "t") +
+           " WHERE n._kind = 0 AND (b._ing IS NULL OR " + outranks("n", "b") + ") AND (t._ing IS NULL OR " +
+           outranks("n", "t") + ")";
+  };
+  const bool by_place = plan.is_log_large && has_large(version, names);
+  const std::string of_log =
+      by_place ? rows_at(version, names,
+                         "(" + winners(joined(version.key_columns(), "n.") + ", n.place", newest_places(version)) + ")")
+               : winners(joined(names, "n."), newest(version, all));
   return "(SELECT " + joined(names, "b.") + " FROM " + base + " b LEFT JOIN " + newest(version, version.key_columns()) +
          " n ON " + same_key(version, "b", "n") + " WHERE (n._ing IS NULL OR " + outranks("b", "n") + ")" +
-         " UNION ALL SELECT " + joined(names, "n.") + " FROM " + newest(version, all) + " n LEFT JOIN " + base +
-         " b ON " + same_key(version, "n", "b") + " LEFT JOIN " + version.tombstones() + " t ON " +
-         same_key(version, "n", "t") + " WHERE n._kind = 0 AND (b._ing IS NULL OR " + outranks("n", "b") +
-         ") AND (t._ing IS NULL OR " + outranks("n", "t") + "))";
+         " UNION ALL " + of_log + ")";
 }
 
 // Keys of direct rows in (from, to], each once.
@@ -79,13 +124,33 @@ std::string relation_sql(const TableVersion& version, const ReadPlan& plan, cons
   switch (plan.shape) {
     case ReadShape::kBase:
       return "(SELECT " + joined(names, "b.") + " FROM " + version.base() + " b" + where(direct) + ")";
-    case ReadShape::kLogWins:
+    case ReadShape::kLogWins: {
+      const bool by_place = plan.is_log_large && has_large(version, names);
+      const std::string of_log = by_place ? rows_at(version, names, newest_places(version)) + " WHERE l._kind = 0"
+                                          : "SELECT " + joined(names, "") + " FROM " +
+                                                newest(version, with_key(version, names)) + " WHERE _kind = 0";
       return "(SELECT " + joined(names, "b.") + " FROM " + version.base() + " b ANTI JOIN " + version.changes() +
-             " l ON " + same_key(version, "b", "l") + where(direct) + " UNION ALL SELECT " + joined(names, "") +
-             " FROM " + newest(version, with_key(version, names)) + " WHERE _kind = 0)";
+             " l ON " + same_key(version, "b", "l") + where(direct) + " UNION ALL " + of_log + ")";
+    }
     case ReadShape::kRanked: break;
   }
   return ranked_sql(version, plan, names);
+}
+
+std::string row_bytes_sql(const TableVersion& version) {
+  std::size_t fixed = kLogRowBytes;
+  std::string sql;
+  for (std::size_t i = 0; i < version.physical.size(); ++i) {
+    const data::Type& type = version.info.schema.fields[i].type;
+    const std::string& name = version.physical[i];
+    if (!is_of_any_size(type))
+      fixed += 8;
+    else if (type.is(data::TypeKind::kBytes))
+      sql += " + coalesce(octet_length(" + name + "), 0)";
+    else
+      sql += " + coalesce(strlen(" + name + "::VARCHAR), 0)";
+  }
+  return std::to_string(fixed) + sql;
 }
 
 std::string excess_sql(const TableVersion& version, std::int64_t from, std::int64_t to) {
@@ -124,14 +189,12 @@ ApplyStatements apply_sql(const TableVersion& version, std::int64_t last_ing, bo
   const std::string limit = " WHERE _ing <= " + std::to_string(last_ing);
   const std::string beaten = log_wins ? key_join : key_join + " AND NOT " + outranks("b", "m");
   ApplyStatements sql;
-  // Ranked by key and row id alone: a log of large values must not have to fit into memory to be ranked.
-  sql.prepare.push_back("CREATE TEMP TABLE moved_" + version.base_name() + " AS SELECT " + all +
-                        ", _seq, _ing, _kind FROM " + version.changes() +
-                        " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r FROM " + version.changes() + limit +
-                        " QUALIFY row_number() OVER (PARTITION BY " + keys + " ORDER BY _seq DESC, _ing DESC) = 1))");
+  // Keys, ranks and row ids alone: the values go from the log to the base without a stop.
+  sql.prepare.push_back("CREATE TEMP TABLE moved_" + version.base_name() + " AS FROM " + newest_places(version, limit));
   sql.delete_base = "DELETE FROM " + version.base() + " b USING " + moved + " m WHERE " + beaten;
-  sql.insert_base = "INSERT INTO " + version.base() + " (_seq, _ing, " + all + ") SELECT _seq, _ing, " + all +
-                    " FROM " + kept + " WHERE _kind = 0";
+  sql.insert_base = "INSERT INTO " + version.base() + " (_seq, _ing, " + all + ") SELECT l._seq, l._ing, " +
+                    joined(version.physical, "l.") + " FROM " + version.changes() + " l JOIN " + kept +
+                    " w ON l.rowid = w.place WHERE w._kind = 0 AND l._ing <= " + std::to_string(last_ing);
   sql.finish.push_back("DELETE FROM " + version.tombstones() + " b USING " + moved + " m WHERE " + beaten);
   if (!log_wins) {
     // What is left of the same keys outranks the log: those log rows are history.

@@ -22,7 +22,13 @@ struct ReadPlan {
   // Set while rows of a first load are arriving: direct rows (with this sequence) above `verified_ing` are not looked at.
   std::optional<data::Sequence> unverified_sequence;
   std::int64_t verified_ing = 0;
+  // The log's rows are large: they are ranked by key and row id alone, and large columns are fetched of the winners. That is
+  // one more look at the log, but its values need not fit into memory to be sorted.
+  bool is_log_large = false;
 };
+
+// The size of one log row in bytes, as an SQL expression over its columns.
+std::string row_bytes_sql(const TableVersion& version);
 
 // What stands after FROM: a table or a parenthesised SELECT with the columns `physical` (at least one column, whatever it is).
 // Conditions on key columns are pushed by DuckDB into base, log and tombstones.

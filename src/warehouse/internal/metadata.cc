@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "googlesql/physical_type.h"
+#include "warehouse/internal/merge_sql.h"
 #include "warehouse/limits.h"
 
 namespace flytt::warehouse::internal {
@@ -20,6 +21,30 @@ std::string column_list(const TableVersion& version, bool only_key) {
     sql += ", " + version.physical[i] + " " + physical_type(version.info.schema.fields[i].type);
   }
   return sql;
+}
+
+// The log in parts of about kLogSegmentBytes.
+Result<std::vector<LogSegment>> recover_log(Connection& connection, const TableVersion& version, base::SteadyTime now) {
+  const std::string least = version.wide ? "'0'" : "min(_seq)::VARCHAR";
+  const std::string newest = version.wide ? "'0'" : "max(_seq)::VARCHAR";
+  TRY(const auto parts,
+      connection.rows("SELECT min(_ing)::VARCHAR, max(_ing)::VARCHAR, count(*)::VARCHAR, sum(size)::VARCHAR, " + least +
+                      ", " + newest + " FROM (SELECT _ing, _seq, size, sum(size) OVER (ORDER BY _ing) // " +
+                      std::to_string(kLogSegmentBytes) + " AS part FROM (SELECT _ing, _seq, " + row_bytes_sql(version) +
+                      " AS size FROM " + version.changes() + ")) GROUP BY part ORDER BY min(_ing)"));
+  std::vector<LogSegment> segments;
+  for (const TextRow& row : parts) {
+    LogSegment& segment = segments.emplace_back();
+    segment.first_ing = std::stoll(text_of(row[0]));
+    segment.last_ing = std::stoll(text_of(row[1]));
+    segment.rows = std::stoll(text_of(row[2]));
+    segment.bytes = std::stoll(text_of(row[3]));
+    segment.least = {data::Sequence{parse_decimal(text_of(row[4]))}, segment.first_ing};
+    segment.newest = data::Sequence{parse_decimal(text_of(row[5]))};
+    segment.committed = true;
+    segment.committed_at = now;
+  }
+  return segments;
 }
 
 }  // namespace
@@ -108,16 +133,8 @@ Result<TableState::Recovered> recover(Connection& connection, const TableVersion
       std::max(base_ing, dead_ing)};
   const std::int64_t log_ing = std::stoll(text_of(log[0][1]));
   recovered.next_ing = std::max({base_ing, dead_ing, log_ing}) + 1;
-  if (const std::int64_t rows = std::stoll(text_of(log[0][0])); rows > 0) {
-    LogSegment segment;
-    segment.first_ing = std::stoll(text_of(log[0][2]));
-    segment.last_ing = log_ing;
-    segment.rows = rows;
-    segment.least = {data::Sequence{parse_decimal(text_of(log[0][3]))}, segment.first_ing};
-    segment.newest = data::Sequence{parse_decimal(text_of(log[0][4]))};
-    segment.committed = true;
-    segment.committed_at = now;
-    recovered.log = segment;
+  if (log_ing > 0) {
+    TRY(recovered.log, recover_log(connection, version, now));
   }
   TRY(const auto loads, connection.rows("SELECT sequence, is_open::VARCHAR FROM flytt.loads WHERE id = " + id));
   if (loads.empty()) return recovered;
@@ -186,6 +203,13 @@ Status add_columns(Connection& connection, const TableVersion& now, std::size_t 
     if (now.is_mirror()) TRY_STATUS(connection.run("ALTER TABLE " + now.changes() + column));
   }
   return replace_table(connection, now);
+}
+
+Status renew_table(Connection& connection, const std::string& table) {
+  TRY_STATUS(connection.run("CREATE TEMP TABLE renewed AS FROM " + table));
+  TRY_STATUS(connection.run("DROP TABLE " + table));
+  TRY_STATUS(connection.run("CREATE TABLE " + table + " AS FROM temp.renewed"));
+  return connection.run("DROP TABLE temp.renewed");
 }
 
 Status widen_sequences(Connection& connection, const TableVersion& version) {

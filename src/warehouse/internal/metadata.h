@@ -38,6 +38,8 @@ Status insert_table(Connection& connection, const TableVersion& version);   // d
 Status replace_table(Connection& connection, const TableVersion& version);  // description only
 Status remove_table(Connection& connection, const TableVersion& version);
 Status add_columns(Connection& connection, const TableVersion& now, std::size_t first_new);
+// The same rows in a table without dead ones.
+Status renew_table(Connection& connection, const std::string& table);
 Status widen_sequences(Connection& connection, const TableVersion& version);
 
 Status save_load(Connection& connection, std::int64_t table_id, data::Sequence sequence, bool is_open);

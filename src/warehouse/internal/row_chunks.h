@@ -60,7 +60,8 @@ struct RowBatch {
   bool has_deletes = false;
   std::vector<Chunk> chunks;
   std::int64_t rows = 0;
-  std::size_t bytes = 0;         // of request and chunks, for the queue's bound
+  std::size_t bytes = 0;  // of request and chunks, for the queue's bound
+  std::size_t request_bytes = 0;
   data::Sequence least, newest;  // of a narrow mirror: bounds of the sequences
   std::shared_ptr<const void> owner;
   std::unique_ptr<wire::CellArena> arena;

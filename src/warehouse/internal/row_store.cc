@@ -1,6 +1,7 @@
 #include "warehouse/internal/row_store.h"
 
 #include "warehouse/internal/metadata.h"
+#include "warehouse/limits.h"
 
 namespace flytt::warehouse::internal {
 
@@ -18,6 +19,12 @@ std::optional<idx_t> integer_key(const TableVersion& version, ChunkLayout layout
     return std::nullopt;
   return hidden_columns(layout) + schema.key.front();
 }
+
+// The log rows of one lane in one commit, cut so that an apply need not take them all.
+struct LogSegments {
+  std::vector<LogSegment> all;
+  void add(const RowBatch& batch, std::int64_t first_ing, std::int64_t rows);
+};
 
 }  // namespace
 
@@ -61,11 +68,26 @@ Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::i
   return ok();
 }
 
+void LogSegments::add(const RowBatch& batch, std::int64_t first_ing, std::int64_t rows) {
+  if (rows == 0) return;
+  if (all.empty() || all.back().bytes >= kLogSegmentBytes) {
+    all.emplace_back();
+    all.back().first_ing = first_ing;
+    all.back().least = {batch.least, first_ing};
+  }
+  LogSegment& segment = all.back();
+  if (batch.least < segment.least.sequence) segment.least.sequence = batch.least;
+  if (segment.newest < batch.newest) segment.newest = batch.newest;
+  segment.last_ing = first_ing + rows - 1;
+  segment.rows += rows;
+  segment.bytes += rows * (kLogRowBytes + static_cast<std::int64_t>(batch.request_bytes) / batch.rows);
+}
+
 Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transaction) {
   TableState& table = *lane.table;
   Transaction::Part part;
   part.table = lane.table;
-  LogSegment segment;
+  LogSegments segments;
   std::int64_t stored = 0;
   data::Sequence newest;
   const bool is_mirror = table.version()->is_mirror();
@@ -79,17 +101,10 @@ Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transacti
     const std::int64_t before = stored, first_ing = table.next_ing;
     TRY_STATUS(store_batch(lane, log, rows_max, stored));
     if (newest < batch.newest) newest = batch.newest;
-    if (log) {
-      if (segment.rows == 0) {
-        segment.first_ing = first_ing;
-        segment.least = {batch.least, first_ing};
-      } else if (batch.least < segment.least.sequence) {
-        segment.least.sequence = batch.least;
-      }
-      segment.rows += stored - before;
-    } else {
+    if (log)
+      segments.add(batch, first_ing, stored - before);
+    else
       part.base_rows += stored - before;
-    }
     if (lane.next_chunk < batch.chunks.size()) break;
     lane.next_chunk = 0;
     lane.bytes -= batch.bytes;
@@ -97,12 +112,8 @@ Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transacti
     lane.batches.pop_front();
   }
   if (lane.next_chunk != 0) transaction.torn.push_back(&lane);
-  if (segment.rows > 0) {
-    segment.last_ing = table.next_ing - 1;
-    segment.newest = newest;
-    part.log_first_ing = segment.first_ing;
-    table.before_log_commit(segment);
-  }
+  for (const LogSegment& segment : segments.all) table.before_log_commit(segment);
+  part.has_log = !segments.all.empty();
   if (is_mirror && part.base_rows > 0) {
     const Rank bound{newest, table.next_ing - 1};
     part.has_direct = lane.direct;

@@ -29,7 +29,7 @@ struct Transaction {
   struct Part {
     std::shared_ptr<TableState> table;
     std::int64_t base_rows = 0;
-    std::int64_t log_first_ing = 0;  // 0 = no log rows
+    bool has_log = false;
     bool saved_load = false;
     bool has_direct = false;
   };

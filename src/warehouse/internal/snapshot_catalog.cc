@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "warehouse/limits.h"
+
 namespace flytt::warehouse::internal {
 
 namespace {
@@ -103,6 +105,7 @@ bool SnapshotCatalog::has_moved() const {
 ReadPlan SnapshotCatalog::choose(const Entry& entry, const ReadState& after) const {
   const ReadState& before = entry.before;
   ReadPlan plan;
+  plan.is_log_large = after.log_bytes >= kLogLargeBytes && after.log_bytes >= after.log_rows * kLogLargeRowBytes;
   const bool same = before.epoch == after.epoch && use_ == Use::kRead;
   if (same && !after.has_changes)
     plan.shape = ReadShape::kBase;

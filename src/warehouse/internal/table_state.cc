@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "warehouse/limits.h"
+
 namespace flytt::warehouse::internal {
 
 std::shared_ptr<const TableVersion> TableState::version() const {
@@ -24,8 +26,8 @@ void TableState::mark_dropped() {
 
 ReadState TableState::read_state() const {
   std::lock_guard lock(mutex_);
-  return ReadState{epoch_,        dropped_,      has_changes_, log_wins_, log_rows_, direct_ing_, direct_committed_ing_,
-                   verified_ing_, load_sequence_};
+  return ReadState{epoch_,     dropped_,    has_changes_,          log_wins_,     log_rows_,
+                   log_bytes_, direct_ing_, direct_committed_ing_, verified_ing_, load_sequence_};
 }
 
 void TableState::refresh_locked() {
@@ -119,24 +121,27 @@ void TableState::before_log_commit(const LogSegment& segment) {
   used_ = true;
   segments_.push_back(segment);
   log_rows_ += segment.rows;
+  log_bytes_ += segment.bytes;
   const bool wins = !version_->wide && base_newest_ < segment.least && (segments_.size() == 1 || log_wins_);
   if (!has_changes_ || wins != log_wins_) ++epoch_;
   has_changes_ = true;
   log_wins_ = wins;
 }
 
-void TableState::after_log_commit(std::int64_t first_ing, bool kept, base::SteadyTime now) {
+void TableState::after_log_commit(bool kept, base::SteadyTime now) {
   std::lock_guard lock(mutex_);
-  const auto found =
-      std::find_if(segments_.rbegin(), segments_.rend(), [&](const LogSegment& s) { return s.first_ing == first_ing; });
-  if (found == segments_.rend()) return;
   if (kept) {
-    found->committed = true;
-    found->committed_at = now;
+    for (auto segment = segments_.rbegin(); segment != segments_.rend() && !segment->committed; ++segment) {
+      segment->committed = true;
+      segment->committed_at = now;
+    }
     return;
   }
-  log_rows_ -= found->rows;
-  segments_.erase(std::next(found).base());
+  while (!segments_.empty() && !segments_.back().committed) {
+    log_rows_ -= segments_.back().rows;
+    log_bytes_ -= segments_.back().bytes;
+    segments_.pop_back();
+  }
   refresh_locked();
 }
 
@@ -146,12 +151,14 @@ void TableState::after_append(std::int64_t rows, std::int64_t wall_micros) {
   modified_micros_ = wall_micros;
 }
 
-std::optional<TableState::Applicable> TableState::applicable(std::int64_t rows_max) const {
+std::optional<TableState::Applicable> TableState::applicable(std::int64_t rows_max, std::int64_t bytes_max) const {
   std::lock_guard lock(mutex_);
   std::optional<Applicable> taken;
   for (const LogSegment& segment : segments_) {
-    if (!segment.committed || (taken && taken->rows + segment.rows > rows_max)) break;
+    if (!segment.committed) break;
+    if (taken && (taken->rows + segment.rows > rows_max || taken->bytes + segment.bytes > bytes_max)) break;
     if (!taken) taken.emplace();
+    taken->bytes += segment.bytes;
     taken->last_ing = segment.last_ing;
     taken->rows += segment.rows;
     if (taken->newest < segment.newest) taken->newest = segment.newest;
@@ -168,15 +175,31 @@ void TableState::before_apply_commit(const Applicable& taken) {
   ++epoch_;
 }
 
-void TableState::after_apply_commit(const Applicable& taken, std::int64_t base_rows_added) {
+void TableState::after_apply_commit(const Applicable& taken, std::int64_t base_rows_gone, std::int64_t base_rows_come) {
   std::lock_guard lock(mutex_);
   while (!segments_.empty() && segments_.front().last_ing <= taken.last_ing) {
     log_rows_ -= segments_.front().rows;
+    log_bytes_ -= segments_.front().bytes;
     segments_.pop_front();
   }
-  base_rows_ += base_rows_added;
+  base_rows_ += base_rows_come - base_rows_gone;
+  log_dead_bytes_ += taken.bytes;
+  base_row_bytes_ = taken.bytes / std::max<std::int64_t>(taken.rows, 1);
+  base_dead_bytes_ += taken.bytes * base_rows_gone / std::max<std::int64_t>(taken.rows, 1);
   ++epoch_;
   refresh_locked();
+}
+
+TableState::Worn TableState::worn() const {
+  std::lock_guard lock(mutex_);
+  return {log_dead_bytes_ >= kRenewBytes && log_bytes_ <= kRenewBytes,
+          base_dead_bytes_ >= kRenewBytes && base_rows_ * base_row_bytes_ <= kRenewBytes};
+}
+
+void TableState::after_renewal(Worn renewed) {
+  std::lock_guard lock(mutex_);
+  if (renewed.log) log_dead_bytes_ = 0;
+  if (renewed.base) base_dead_bytes_ = 0;
 }
 
 void TableState::after_verification(std::int64_t verified_ing, std::int64_t removed_rows) {
@@ -194,10 +217,12 @@ void TableState::forget_load() {
   ++epoch_;
 }
 
-std::optional<base::SteadyTime> TableState::oldest_change() const {
+bool TableState::is_apply_due(base::SteadyTime now, bool has_slow_read) const {
   std::lock_guard lock(mutex_);
-  if (segments_.empty() || !segments_.front().committed) return std::nullopt;
-  return segments_.front().committed_at;
+  if (dropped_ || segments_.empty() || !segments_.front().committed) return false;
+  if (log_rows_ >= kApplyRowsMin + base_rows_ / kApplyBaseShare || log_bytes_ >= kApplyBytesMin) return true;
+  if (has_slow_read && log_rows_ >= kApplySlowReadRows) return true;
+  return now - segments_.front().committed_at >= std::chrono::milliseconds(kApplyAgeMillis);
 }
 
 void TableState::recover(const Recovered& recovered) {
@@ -210,9 +235,10 @@ void TableState::recover(const Recovered& recovered) {
   direct_ing_ = direct_committed_ing_ = recovered.direct_ing;
   verified_ing_ = recovered.verified_ing;
   used_ = recovered.next_ing > 1 || recovered.base_rows > 0;
-  if (recovered.log) {
-    segments_.push_back(*recovered.log);
-    log_rows_ = recovered.log->rows;
+  for (const LogSegment& segment : recovered.log) {
+    segments_.push_back(segment);
+    log_rows_ += segment.rows;
+    log_bytes_ += segment.bytes;
   }
   refresh_locked();
 }

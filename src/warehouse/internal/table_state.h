@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 #include "data/sequence.h"
@@ -36,10 +37,11 @@ struct Rank {
   }
 };
 
-// Consecutive log rows of one commit.
+// Consecutive log rows of one commit, which may have several of them.
 struct LogSegment {
   std::int64_t first_ing = 0, last_ing = 0;
   std::int64_t rows = 0;
+  std::int64_t bytes = 0;           // about
   Rank least;                       // a lower bound
   data::Sequence newest;            // an upper bound
   base::SteadyTime committed_at{};  // for the age
@@ -51,7 +53,7 @@ struct ReadState {
   bool dropped = false;
   bool has_changes = false;
   bool log_wins = false;
-  std::int64_t log_rows = 0;
+  std::int64_t log_rows = 0, log_bytes = 0;
   std::int64_t direct_ing = 0;            // of the newest direct row that may be committed
   std::int64_t direct_committed_ing = 0;  // … that is committed
   std::int64_t verified_ing = 0;
@@ -83,33 +85,41 @@ class TableState {
   void note_direct_keys(const std::int64_t* keys, std::size_t count);
   void before_direct_commit(const Rank& newest);
   void after_direct_commit(bool kept);
-  void before_plain_commit(const Rank& newest);       // rows that are neither changes nor direct
-  void before_log_commit(const LogSegment& segment);  // segments in order of numbers
-  void after_log_commit(std::int64_t first_ing, bool kept, base::SteadyTime now);
+  void before_plain_commit(const Rank& newest);            // rows that are neither changes nor direct
+  void before_log_commit(const LogSegment& segment);       // segments in order of numbers
+  void after_log_commit(bool kept, base::SteadyTime now);  // of all segments since the last one
   void after_append(std::int64_t rows, std::int64_t wall_micros);
   bool is_virgin() const;  // nothing was ever put into it
 
   // -- Written by maintenance
-  // Committed segments from the oldest on, up to `rows_max` rows (at least one): their last number and newest sequence.
+  // Committed segments from the oldest on, up to `rows_max` rows and `bytes_max` bytes (at least one segment): their last
+  // number and newest sequence.
   struct Applicable {
     std::int64_t last_ing = 0;
-    std::int64_t rows = 0;
+    std::int64_t rows = 0, bytes = 0;
     data::Sequence newest;
   };
-  std::optional<Applicable> applicable(std::int64_t rows_max) const;
+  std::optional<Applicable> applicable(std::int64_t rows_max, std::int64_t bytes_max) const;
+  // The log is long in rows, relative to the base, or in bytes, or it is old, or it holds up a read.
+  bool is_apply_due(base::SteadyTime now, bool has_slow_read) const;
   void before_apply_commit(const Applicable& taken);
-  void after_apply_commit(const Applicable& taken, std::int64_t base_rows_added);
   // All rows in base are direct rows and their order shows that no key is there twice: nothing has to be counted.
   bool has_distinct_keys() const;
+  void after_apply_commit(const Applicable& taken, std::int64_t base_rows_gone, std::int64_t base_rows_come);
+  // Which of its tables hold many bytes of dead rows and few of living ones.
+  struct Worn {
+    bool log = false, base = false;
+  };
+  Worn worn() const;
+  void after_renewal(Worn renewed);  // by the writer thread, after its COMMIT
   void after_verification(std::int64_t verified_ing, std::int64_t removed_rows);
   void forget_load();  // all direct rows are verified and there will be no others
-  std::optional<base::SteadyTime> oldest_change() const;
 
   // -- At opening
   struct Recovered {
     std::int64_t next_ing = 1, base_rows = 0;
     Rank base_newest;  // upper bound over base and tombstones
-    std::optional<LogSegment> log;
+    std::vector<LogSegment> log;
     std::optional<data::Sequence> load_sequence;
     bool loading = false;
     std::int64_t direct_ing = 0, verified_ing = 0;
@@ -133,7 +143,8 @@ class TableState {
   Rank base_newest_;
   KeySpans direct_keys_;
   std::deque<LogSegment> segments_;
-  std::int64_t log_rows_ = 0, base_rows_ = 0, modified_micros_ = 0;
+  std::int64_t log_dead_bytes_ = 0, base_dead_bytes_ = 0, base_row_bytes_ = 0;  // the last is of the newest apply
+  std::int64_t log_rows_ = 0, log_bytes_ = 0, base_rows_ = 0, modified_micros_ = 0;
 };
 
 }  // namespace flytt::warehouse::internal

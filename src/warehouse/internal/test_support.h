@@ -64,6 +64,7 @@ class Fixture : public ::testing::Test {
   base::SystemClock clock_;
   base::Metrics metrics_;
   TemporaryFolder folder_;
+  std::int64_t memory_bytes_max_ = 512ll << 20;  // of the next reopen
   std::unique_ptr<Warehouse> warehouse_;
 };
 

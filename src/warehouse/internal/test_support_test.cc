@@ -74,6 +74,7 @@ void Fixture::reopen(bool maintenance) {
   options.folder = folder_.path();
   options.project = "p";
   options.maintenance = maintenance;
+  options.memory_bytes_max = memory_bytes_max_;
   auto opened = Warehouse::open(options, clock_, metrics_);
   ASSERT_TRUE(opened) << opened.error().text();
   warehouse_ = std::move(*opened);

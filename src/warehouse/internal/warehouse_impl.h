@@ -53,6 +53,8 @@ class WarehouseImpl {
   Status delete_table(const data::TablePath& path);
   Result<TableUsage> usage(const data::TablePath& path);
   Status widen(internal::TableState& table);
+  // With the table's maintenance mutex held: makes its worn tables in DuckDB anew.
+  Status renew(internal::TableState& table, internal::TableState::Worn worn);
 
   Result<std::unique_ptr<AppendSession>> open_append(const data::TablePath& path, const std::string& descriptor);
   // As plain rows. How many.

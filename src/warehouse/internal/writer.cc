@@ -228,7 +228,7 @@ void Writer::settle(Transaction& transaction, const Status& status) {
   const base::SteadyTime now = clock_.steady();
   const std::int64_t wall = clock_.wall_micros();
   for (const Transaction::Part& part : transaction.parts) {
-    if (part.log_first_ing != 0) part.table->after_log_commit(part.log_first_ing, status.has_value(), now);
+    if (part.has_log) part.table->after_log_commit(status.has_value(), now);
     if (part.has_direct) part.table->after_direct_commit(status.has_value());
     if (!status) continue;
     if (part.saved_load) part.table->load_saved();
