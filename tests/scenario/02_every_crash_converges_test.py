@@ -4,6 +4,7 @@ import os
 import pathlib
 import random
 import signal
+import subprocess
 import sys
 import threading
 import unittest
@@ -19,11 +20,15 @@ from support.workload import Writers, make_sak  # noqa: E402
 PLACES = {
     "postgres.copy.mid_range": (1, 3),            # mid-copy
     "postgres.stream.mid_transaction": (1, 60),
+    "warehouse.commit.before": (1, 40),           # the rows are written, their COMMIT is not
     "warehouse.commit.after": (1, 40),            # between the warehouse's commit and its answer
     "pipeline.receipt.before_save": (1, 40),
     "pipeline.save.after": (1, 40),               # between save and confirm
-    "warehouse.apply.inside": (1, 2),             # kills inside a checkpoint are in src/warehouse/recovery_test.cc
+    "warehouse.apply.inside": (1, 2),
+    "warehouse.checkpoint.inside": (1, 1),        # DuckDB has begun to write the database file and is not done
+    "outside": (1, 150),                          # nothing in the program chose the moment: after so many transactions
 }
+REACHED_SECONDS = 120
 LONG = bool(os.environ.get("FLYTT_LONG"))
 KILLS = 50 if LONG else 12
 SEED = int(os.environ.get("FLYTT_SEED", "20260101"))
@@ -64,16 +69,25 @@ class Reader:
 
 
 class EveryCrashConverges(unittest.TestCase):
-    def kill_once(self, project, place, rng):
-        passage = rng.randint(*PLACES[place])
-        project.start(failpoints=f"{place}=kill@{passage}")
-        if place == "postgres.copy.mid_range":
+    def kill_once(self, project, server, writers, place, rng):
+        passage, asked = rng.randint(*PLACES[place]), ""
+        project.start(failpoints="" if place == "outside" else f"{place}=kill@{passage}")
+        if place in ("postgres.copy.mid_range", "warehouse.checkpoint.inside", "outside"):
             project.wait_ready()
-            project.command("resync", "sak.public.stor", check=False)
+        if place == "postgres.copy.mid_range":
+            asked = project.command("resync", "sak.public.stor", check=False)  # the process may die under it
+        elif place == "warehouse.checkpoint.inside":
+            # More than the write-ahead log may hold before it is written into the database file.
+            for _ in range(10):
+                server.execute("UPDATE vedtak SET tekst = repeat(md5(random()::text), 3200), versjon = versjon + 1", database="sak")
+        elif place == "outside":
+            goal = writers.transactions + passage
+            wait_until(lambda: writers.transactions >= goal, "the writers go on", REACHED_SECONDS)
+            project.process.send_signal(signal.SIGKILL)
         try:
-            status = project.process.wait(120)
-        except Exception:
-            self.fail(f"{place} was not reached\n{project.log_tail()}")
+            status = project.process.wait(REACHED_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.fail(f"{place} was not passed {passage} times within {REACHED_SECONDS} s\n{asked}\n{project.log_tail()}")
         self.assertEqual(status, -signal.SIGKILL, f"{place}\n{project.log_tail()}")
 
     def test_kills(self):
@@ -96,7 +110,7 @@ class EveryCrashConverges(unittest.TestCase):
                 reader = Reader(project, SEED)
                 try:
                     for place in places:
-                        self.kill_once(project, place, rng)
+                        self.kill_once(project, server, writers, place, rng)
                     project.start()
                     project.wait_ready()
                 finally:
@@ -109,6 +123,8 @@ class EveryCrashConverges(unittest.TestCase):
                 self.assertGreater(reader.answers, 20)
                 self.assertGreater(transactions, 100)
                 self.assertEqual(project.stop(), 0)
+                for place in PLACES:
+                    print(f"{places.count(place):3} kills at {place}")
                 print(f"{len(places)} kills, {transactions} transactions, {reader.answers} reads")
 
 
