@@ -68,7 +68,8 @@ struct CreateTable {
   std::vector<std::string> clustering;  // column names
   std::string partition_column;         // empty = not partitioned; "_PARTITIONDATE" and "_PARTITIONTIME" are possible
   std::string partition_unit;           // DAY, HOUR, MONTH, YEAR, or RANGE
-  std::optional<Query> query;           // CREATE TABLE … AS; columns in the schema's order, already of its types
+  std::int64_t range_start = 0, range_end = 0, range_step = 0;  // of RANGE
+  std::optional<Query> query;  // CREATE TABLE … AS; columns in the schema's order, already of its types
 };
 
 struct DropTable {

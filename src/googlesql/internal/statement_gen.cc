@@ -76,6 +76,28 @@ std::string partition_name(const std::string& name) {
   return name;
 }
 
+// RANGE_BUCKET(column, GENERATE_ARRAY(start, end[, step])) over constants.
+Status range_partition(const zetasql::AnyResolvedExprProto& buckets, CreateTable& out) {
+  out.partition_unit = "RANGE";
+  const auto* array = as<zetasql::ResolvedFunctionCallProto>(unwrap(buckets));
+  if (array == nullptr || array->parent().function().name() != "ZetaSQL:generate_array")
+    return unsupported("PARTITION BY RANGE_BUCKET without GENERATE_ARRAY");
+  std::vector<std::int64_t> numbers;
+  for (const zetasql::AnyResolvedExprProto& any : array->parent().argument_list()) {
+    const auto* literal = as<zetasql::ResolvedLiteralProto>(unwrap(any));
+    if (literal == nullptr || !literal->value().value().has_int64_value())
+      return unsupported("PARTITION BY RANGE_BUCKET over something else than constants");
+    numbers.push_back(literal->value().value().int64_value());
+  }
+  if (numbers.size() == 2) numbers.push_back(1);
+  if (numbers.size() != 3 || numbers[2] <= 0 || numbers[1] <= numbers[0])
+    return Error(ErrorCode::kBadData, "PARTITION BY RANGE_BUCKET needs a start below its end and a positive interval");
+  out.range_start = numbers[0];
+  out.range_end = numbers[1];
+  out.range_step = numbers[2];
+  return ok();
+}
+
 // PARTITION BY: a column, DATE(column), TRUNC(column, unit) or RANGE_BUCKET(column, …).
 Status partition_of(const RepeatedPtrField<zetasql::AnyResolvedExprProto>& list, CreateTable& out) {
   if (list.empty()) return ok();
@@ -92,12 +114,9 @@ Status partition_of(const RepeatedPtrField<zetasql::AnyResolvedExprProto>& list,
   const auto* column = as<zetasql::ResolvedColumnRefProto>(unwrap(call->parent().argument_list(0)));
   if (column == nullptr) return unsupported("this PARTITION BY expression");
   out.partition_column = partition_name(column->column().name());
-  if (name == "ZetaSQL:range_bucket") {
-    out.partition_unit = "RANGE";
-    return ok();
-  }
   if (name == "ZetaSQL:date") return ok();
   if (call->parent().argument_list_size() < 2) return unsupported("this PARTITION BY expression");
+  if (name == "ZetaSQL:range_bucket") return range_partition(call->parent().argument_list(1), out);
   const auto* unit = as<zetasql::ResolvedLiteralProto>(unwrap(call->parent().argument_list(1)));
   switch (unit == nullptr ? 0 : unit->value().value().enum_value()) {  // zetasql.functions.DateTimestampPart
     case 1: out.partition_unit = "YEAR"; return ok();

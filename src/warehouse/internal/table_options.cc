@@ -175,9 +175,13 @@ Result<TableInfo> describe_table(const googlesql::CreateTable& statement, const 
   info.schema = statement.schema;
   Json properties = Json::object();
   if (!statement.clustering.empty()) properties["clustering"] = {{"fields", statement.clustering}};
-  if (!statement.partition_column.empty() || !statement.partition_unit.empty()) {
-    if (statement.partition_unit == "RANGE")
-      return Error(ErrorCode::kUnsupported, "PARTITION BY RANGE_BUCKET is not supported").cause("notImplemented");
+  if (statement.partition_unit == "RANGE") {
+    properties["rangePartitioning"] = {{"field", statement.partition_column},
+                                       {"range",
+                                        {{"start", std::to_string(statement.range_start)},
+                                         {"end", std::to_string(statement.range_end)},
+                                         {"interval", std::to_string(statement.range_step)}}}};
+  } else if (!statement.partition_column.empty() || !statement.partition_unit.empty()) {
     properties["timePartitioning"]["type"] = statement.partition_unit;
     const bool by_ingestion =
         statement.partition_column == "_PARTITIONDATE" || statement.partition_column == "_PARTITIONTIME";
