@@ -38,6 +38,7 @@ struct TranslateOptions {
   std::vector<QueryParameter> parameters;
   // Values of functions that depend on the moment, such as CURRENT_TIMESTAMP: one for the whole statement.
   std::int64_t now_micros = 0;
+  bool is_for_table = false;  // the columns of a query become those of a table: none may have the name of another
   base::Deadline deadline;
 };
 

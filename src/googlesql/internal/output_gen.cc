@@ -67,25 +67,40 @@ std::string lower(std::string text) {
   return text;
 }
 
-// f0_, f1_, … for columns without a name; a name twice is an error.
-Status settle_names(std::vector<Output>& outputs) {
+// f0_, f1_, … for columns without a name. In an answer a name that is there already becomes id_1, id_2, …; a table cannot
+// have it twice.
+Status settle_names(std::vector<Output>& outputs, bool is_table) {
   int anonymous = 0;
+  std::set<std::string> taken;
+  for (Output& output : outputs) {
+    if (output.name.empty() || output.name.front() == '$') output.name = "f" + std::to_string(anonymous++) + "_";
+    taken.insert(lower(output.name));
+  }
   std::set<std::string> seen;
   std::string duplicates;
   for (Output& output : outputs) {
-    if (output.name.empty() || output.name.front() == '$') output.name = "f" + std::to_string(anonymous++) + "_";
-    if (!seen.insert(lower(output.name)).second) duplicates += (duplicates.empty() ? "" : ", ") + output.name;
+    if (seen.insert(lower(output.name)).second) continue;
+    if (is_table) {
+      duplicates += (duplicates.empty() ? "" : ", ") + output.name;
+      continue;
+    }
+    int number = 1;
+    while (!taken.insert(lower(output.name + "_" + std::to_string(number))).second) ++number;
+    output.name += "_" + std::to_string(number);
+    seen.insert(lower(output.name));
   }
   if (duplicates.empty()) return ok();
   return Error(ErrorCode::kBadData,
-               "Duplicate column names in the result are not supported. Found duplicate(s): " + duplicates);
+               "Duplicate column names in the result are not supported when a destination table is present. Found "
+               "duplicate(s): " +
+                   duplicates);
 }
 
 }  // namespace
 
 Result<Query> Generator::query(const zetasql::AnyResolvedScanProto& scan_node,
                                const google::protobuf::RepeatedPtrField<zetasql::ResolvedOutputColumnProto>& list,
-                               bool is_value_table) {
+                               bool is_value_table, bool is_table) {
   TRY(Select select, scan(scan_node));
   std::vector<Output> outputs;
   for (const zetasql::ResolvedOutputColumnProto& column : list) {
@@ -100,7 +115,7 @@ Result<Query> Generator::query(const zetasql::AnyResolvedScanProto& scan_node,
       outputs.push_back(
           {type.fields[i].name, type.fields[i].type, "struct_extract(" + alias + ", 'f" + std::to_string(i) + "')"});
   }
-  TRY_STATUS(settle_names(outputs));
+  TRY_STATUS(settle_names(outputs, is_table || options_.is_for_table));
   return finish(std::move(select), outputs, names_);
 }
 
