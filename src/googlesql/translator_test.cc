@@ -135,6 +135,8 @@ TEST_F(TranslatorTest, WrongSqlKeepsTheAnalyzersSentenceAndPosition) {
   const Error error = refused("SELECT id,\n  scor FROM shop.customers");
   EXPECT_EQ(error.code(), ErrorCode::kBadData);
   EXPECT_EQ(error.sentence(), "Unrecognized name: scor; Did you mean score? [at 2:3]");
+  EXPECT_EQ(refused("SELECT COLLATE(name, 'binary') = 'a' FROM shop.customers").sentence(),
+            "Collation 'binary' in collate function is not supported.");
   EXPECT_EQ(refused("SLECT 1").sentence(), "Syntax error: Unexpected identifier \"SLECT\" [at 1:1]");
 }
 

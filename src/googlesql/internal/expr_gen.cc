@@ -29,6 +29,12 @@ bool contains_kind(const Type& type, TypeKind kind) {
   return false;
 }
 
+// BigQuery knows one collation, and the empty one.
+Status check_collation(const std::string& name) {
+  if (name.empty() || name == "und:ci") return ok();
+  return Error(ErrorCode::kBadData, "Collation '" + name + "' in collate function is not supported.");
+}
+
 // What a message calls a function: "SUM" for "ZetaSQL:sum".
 std::string shown_name(std::string name) {
   if (name.rfind(kGroup, 0) == 0) name.erase(0, kGroup.size());
@@ -125,9 +131,6 @@ Result<FunctionCall> Generator::call_of(const zetasql::ResolvedFunctionCallBaseP
   call.context_id = static_cast<int>(node.signature().context_id());
   call.safe = node.error_mode() == zetasql::ResolvedFunctionCallBaseEnums::SAFE_ERROR_MODE;
   TRY(call.result, type_of(node.parent().type()));
-  for (const zetasql::ResolvedCollationProto& collation : node.collation_list())
-    if (!collation.collation_name().empty() || collation.child_list_size() > 0)
-      return unsupported(shown_name(node.function().name()) + " with collation");
   for (const zetasql::AnyResolvedExprProto& any : node.argument_list()) {
     TRY(CallArgument argument, call_argument(any));
     call.arguments.push_back(std::move(argument));
@@ -143,6 +146,11 @@ Result<FunctionCall> Generator::call_of(const zetasql::ResolvedFunctionCallBaseP
       return unsupported(shown_name(node.function().name()) + " with such an argument");
     }
   }
+  if (call.name == "ZetaSQL:collate" && call.arguments.size() == 2 && call.arguments[1].literal)
+    TRY_STATUS(check_collation(*call.arguments[1].literal));
+  for (const zetasql::ResolvedCollationProto& collation : node.collation_list())
+    if (!collation.collation_name().empty() || collation.child_list_size() > 0)
+      return unsupported(shown_name(node.function().name()) + " with collation");
   return call;
 }
 
