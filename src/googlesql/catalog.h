@@ -24,6 +24,7 @@ struct CatalogTable {
   // DuckDB text to put after FROM, without an alias: a quoted table name or a parenthesised SELECT. It offers at least the
   // columns with the given indexes (into `columns`) under their physical names; the list may be empty (only rows count).
   std::function<std::string(const std::vector<int>& column_indexes)> relation;
+  std::vector<std::string> members;  // full names of the tables that it stands for; empty: only for itself
 };
 
 // Called by the thread that translates, never by two threads for one translation at once.

@@ -49,8 +49,9 @@ inline constexpr std::int64_t kCheckpointHardWalBytes = 1ll << 30;  // DuckDB's 
 // -- Questions
 inline constexpr std::size_t kIdleConnectionsMax = 8;
 inline constexpr std::size_t kRunningQueriesMax = 100;
-inline constexpr int kSnapshotAttemptsMax = 20;   // a table altered or dropped under the query
-inline constexpr std::int64_t kWatchMillis = 20;  // how often running queries are looked at
+inline constexpr int kSnapshotAttemptsMax = 20;             // a table altered or dropped under the query
+inline constexpr std::int64_t kWatchMillis = 20;            // how often running queries are looked at
+inline constexpr std::size_t kPartitionsTablesMax = 1'000;  // BigQuery, of INFORMATION_SCHEMA.PARTITIONS
 inline constexpr std::size_t kJobsMax = 10'000;
 inline constexpr std::size_t kResultBytesMax = 256u << 20;  // answers kept for getQueryResults, all together
 inline constexpr std::int64_t kResultSecondsMax = 3'600;

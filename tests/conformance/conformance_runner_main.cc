@@ -82,6 +82,7 @@ class Runner {
         return {Verdict::kUnsupported, std::string("job option ") + option};
     }
     dataset_ = "c_" + std::to_string(++count_);
+    if (one.setup.empty()) return ask(one);  // the recording made a dataset for cases with a set-up only
     warehouse::DatasetInfo dataset;
     dataset.path = {kProject, dataset_};
     if (auto made = warehouse_.create_dataset(dataset); !made)

@@ -79,7 +79,8 @@ Result<Select> Generator::table_scan(const zetasql::ResolvedTableScanProto& node
   if (node.has_for_system_time_expr()) return unsupported("FOR SYSTEM_TIME AS OF");
   if (node.read_as_row_type()) return unsupported("a table read as rows");
   const CatalogTable& table = found->second;
-  refer_to(table.full_name);
+  if (table.members.empty()) refer_to(table.full_name);
+  for (const std::string& member : table.members) refer_to(member);
   const Columns& columns = node.parent().column_list();
   if (node.column_index_list_size() != columns.size())
     return Error(ErrorCode::kBug, "a table scan without its column indexes");

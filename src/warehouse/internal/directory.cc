@@ -135,6 +135,13 @@ Error table_not_found(const data::TablePath& path) {
   return Error(ErrorCode::kNotFound, "Not found: Table " + table_text(path)).cause("notFound");
 }
 
+Error no_access_to(const data::TablePath& path) {
+  const std::string table = table_text(path);
+  return Error(ErrorCode::kAuth, "Access Denied: Table " + table + ": User does not have permission to query table " +
+                                     table + ", or perhaps it does not exist.")
+      .cause("accessDenied");
+}
+
 Error already_exists(const DatasetPath& path) {
   return Error(ErrorCode::kConflict, "Already Exists: Dataset " + path.project + ":" + path.dataset).cause("duplicate");
 }

@@ -37,6 +37,7 @@ class Directory {
 Error dataset_not_found(const DatasetPath& path);
 Error dataset_not_found_in(const DatasetPath& path, const std::string& location);
 Error table_not_found(const data::TablePath& path);
+Error no_access_to(const data::TablePath& path);  // its project has nothing here
 Error already_exists(const DatasetPath& path);
 Error already_exists(const data::TablePath& path);
 Status check_dataset_id(const std::string& id);

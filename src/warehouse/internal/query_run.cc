@@ -180,7 +180,9 @@ Result<StatementSummary> QueryRun::write(std::size_t begin, Connection& connecti
 Result<StatementSummary> QueryRun::insert(const Step& step, Selection& rows) {
   const googlesql::Translation& translation = step.translation;
   const std::shared_ptr<TableState> table = step.catalog->by_full_name(translation.insert.table);
-  if (!table) return Error(ErrorCode::kBug, "the table of an INSERT is not among those of its statement");
+  if (!table)
+    return Error(ErrorCode::kBadData, translation.insert.table + " is not a table that rows can be inserted into")
+        .cause("invalidQuery");
   std::vector<std::string> names;
   const auto version = table->version();
   for (const std::uint32_t column : translation.insert.columns) names.push_back(version->physical[column]);

@@ -8,6 +8,9 @@ namespace flytt::warehouse::internal {
 
 namespace {
 
+// Stands for a relation of a statement that is not run: whoever runs it looks at pin() first.
+constexpr const char* kNothing = "(SELECT 1)";
+
 std::vector<std::string> segments_of(const std::vector<std::string>& path) {
   std::vector<std::string> segments;
   for (const std::string& part : path) {
@@ -44,28 +47,113 @@ std::optional<data::TablePath> resolve_table(const std::vector<std::string>& pat
   }
 }
 
+SnapshotCatalog::Entry& SnapshotCatalog::entry_of(const std::shared_ptr<TableState>& table) {
+  const auto version = table->version();
+  std::unique_ptr<Entry>& entry = entries_[version->info.path.text()];
+  if (!entry) {
+    entry = std::make_unique<Entry>();
+    entry->version = version;
+    entry->table = table;
+  }
+  return *entry;
+}
+
 Result<std::optional<googlesql::CatalogTable>> SnapshotCatalog::find(const std::vector<std::string>& path) {
-  using Found = std::optional<googlesql::CatalogTable>;
+  TRY(const auto information, information_name(segments_of(path), options_.project));
+  if (information) return find_information(path, *information);
   const auto resolved = resolve_table(path, options_);
   if (!resolved) return Found();
-  std::shared_ptr<TableState> table = directory_.find(*resolved);
+  if (is_wildcard(resolved->table)) return find_wildcard(path, *resolved);
+  const std::shared_ptr<TableState> table = directory_.find(*resolved);
   if (!table) {
     missing_.emplace_back(joined(path), *resolved);
     return Found();
   }
-  const std::string name = resolved->text();
-  std::unique_ptr<Entry>& entry = entries_[name];
-  if (!entry) {
-    entry = std::make_unique<Entry>();
-    entry->version = table->version();
-    entry->table = std::move(table);
+  Entry& entry = entry_of(table);
+  googlesql::CatalogTable described;
+  described.full_name = resolved->text();
+  const data::TableSchema& schema = entry.version->info.schema;
+  for (std::size_t i = 0; i < schema.fields.size(); ++i)
+    described.columns.push_back({schema.fields[i].name, schema.fields[i].type, entry.version->physical[i], false});
+  described.relation = [this, raw = &entry](const std::vector<int>& columns) { return relation(*raw, columns); };
+  return Found(std::move(described));
+}
+
+Result<std::optional<googlesql::CatalogTable>> SnapshotCatalog::find_information(const std::vector<std::string>& path,
+                                                                                 const InformationName& name) {
+  auto members = describe(directory_, name);
+  if (!members) {
+    missing_.emplace_back(joined(path), data::TablePath{name.project, name.dataset, "INFORMATION_SCHEMA." + name.view});
+    return Found();
   }
   googlesql::CatalogTable described;
-  described.full_name = name;
-  const data::TableSchema& schema = entry->version->info.schema;
-  for (std::size_t i = 0; i < schema.fields.size(); ++i)
-    described.columns.push_back({schema.fields[i].name, schema.fields[i].type, entry->version->physical[i], false});
-  described.relation = [this, raw = entry.get()](const std::vector<int>& columns) { return relation(*raw, columns); };
+  described.full_name = name.project + "." + (name.dataset.empty() ? "region-" + name.region : name.dataset) +
+                        ".INFORMATION_SCHEMA." + name.view;
+  described.columns = information_columns(name.view);
+  std::unique_ptr<Derived>& derived = derived_[described.full_name];
+  if (!derived) {
+    derived = std::make_unique<Derived>();
+    derived->members = std::move(*members);
+    derived->now = [this, name] { return describe(directory_, name); };
+  }
+  if (is_partitions(name.view)) {
+    if (derived->members.tables.size() > kPartitionsTablesMax)
+      return Error(ErrorCode::kBadData,
+                   "INFORMATION_SCHEMA.PARTITIONS query attempted to read too many tables. Please add more restrictive "
+                   "filters.")
+          .cause("invalidQuery");
+    if (derived->entries.empty())
+      for (const auto& table : derived->members.tables) derived->entries.push_back(&entry_of(table));
+    described.relation = [this, raw = derived.get()](const std::vector<int>& columns) {
+      return partitions(*raw, columns);
+    };
+  } else {
+    described.relation = [this, raw = derived.get(), view = name.view](const std::vector<int>& columns) {
+      return pin() ? information_sql(view, raw->members, columns) : std::string(kNothing);
+    };
+  }
+  return Found(std::move(described));
+}
+
+Result<std::optional<googlesql::CatalogTable>> SnapshotCatalog::find_wildcard(const std::vector<std::string>& path,
+                                                                              const data::TablePath& name) {
+  const auto members = [this, name]() -> std::optional<Described> {
+    Described out;
+    const std::string_view prefix = std::string_view(name.table).substr(0, name.table.size() - 1);
+    for (auto& table : directory_.tables({name.project, name.dataset})) {
+      auto version = table->version();
+      if (std::string_view(version->info.path.table).substr(0, prefix.size()) != prefix) continue;
+      out.versions.push_back(std::move(version));
+      out.tables.push_back(std::move(table));
+    }
+    return out;
+  };
+  if (!directory_.find(DatasetPath{name.project, name.dataset})) {
+    missing_.emplace_back(joined(path), name);
+    return Found();
+  }
+  std::unique_ptr<Derived>& derived = derived_[name.text()];
+  if (!derived) {
+    derived = std::make_unique<Derived>();
+    derived->members = *members();
+    derived->now = members;
+    for (const auto& table : derived->members.tables) derived->entries.push_back(&entry_of(table));
+  }
+  if (derived->entries.empty())
+    return Error(ErrorCode::kBadData,
+                 name.project + ":" + name.dataset + "." + name.table + " does not match any table.")
+        .cause("invalidQuery");
+  googlesql::CatalogTable described;
+  described.full_name = name.text();
+  described.columns = wildcard_columns(derived->members.versions);
+  for (const auto& version : derived->members.versions) described.members.push_back(version->info.path.text());
+  described.relation = [this, raw = derived.get(), table = name.table](const std::vector<int>& columns) {
+    if (!pin()) return std::string(kNothing);
+    return settled(wildcard_sql(table, raw->members.versions, columns,
+                                [&](std::size_t index, const std::vector<std::string>& physical) {
+                                  return relation(*raw->entries[index], physical);
+                                }));
+  };
   return Found(std::move(described));
 }
 
@@ -96,6 +184,10 @@ Status SnapshotCatalog::take_snapshot() {
 }
 
 bool SnapshotCatalog::has_moved() const {
+  for (const auto& [name, derived] : derived_) {
+    const auto now = derived->now();
+    if (!now || !derived->members.same(*now)) return true;
+  }
   return std::any_of(entries_.begin(), entries_.end(), [](const auto& each) {
     const Entry& entry = *each.second;
     return entry.table->read_state().dropped || entry.table->version() != entry.version;
@@ -121,14 +213,37 @@ ReadPlan SnapshotCatalog::choose(const Entry& entry, const ReadState& after) con
 }
 
 std::string SnapshotCatalog::relation(Entry& entry, const std::vector<int>& columns) {
-  if (!pin()) return "(SELECT 1)";  // the statement is not run: the caller looks at pin() first
+  std::vector<std::string> names;
+  for (const int column : columns) names.push_back(entry.version->physical[static_cast<std::size_t>(column)]);
+  return relation(entry, names);
+}
+
+std::string SnapshotCatalog::relation(Entry& entry, const std::vector<std::string>& physical) {
+  if (!pin()) return kNothing;
   if (std::find(used_tables_.begin(), used_tables_.end(), entry.table) == used_tables_.end()) {
     used_tables_.push_back(entry.table);
     log_rows_ += entry.before.log_rows;
   }
-  std::vector<std::string> names;
-  for (const int column : columns) names.push_back(entry.version->physical[static_cast<std::size_t>(column)]);
-  return relation_sql(*entry.version, entry.plan, names);
+  return relation_sql(*entry.version, entry.plan, physical);
+}
+
+std::string SnapshotCatalog::partitions(const Derived& derived, const std::vector<int>& columns) {
+  if (!pin()) return kNothing;
+  if (derived.entries.empty()) return no_partitions_sql(columns);
+  std::string out;
+  for (Entry* entry : derived.entries) {
+    const std::string one = settled(partitions_sql(*entry->version, columns, [&](const std::string& column) {
+      return relation(*entry, column.empty() ? std::vector<std::string>() : std::vector<std::string>{column});
+    }));
+    out += (out.empty() ? "(" : " UNION ALL ") + one;
+  }
+  return out + ")";
+}
+
+std::string SnapshotCatalog::settled(Result<std::string> sql) {
+  if (sql) return std::move(*sql);
+  if (pin_status_) pin_status_ = std::move(sql).error();
+  return kNothing;
 }
 
 std::shared_ptr<TableState> SnapshotCatalog::by_full_name(const std::string& name) const {
@@ -139,12 +254,15 @@ std::shared_ptr<TableState> SnapshotCatalog::by_full_name(const std::string& nam
 Error SnapshotCatalog::explain(Error error) const {
   static constexpr std::string_view kNotFound = "Table not found: ";
   if (error.sentence().compare(0, kNotFound.size(), kNotFound) != 0) return error;
-  std::string name = error.sentence().substr(kNotFound.size());
-  name = name.substr(0, name.find_first_of("; ["));
-  name.erase(std::remove(name.begin(), name.end(), '`'), name.end());
+  std::string rest = error.sentence().substr(kNotFound.size());
+  rest.erase(std::remove(rest.begin(), rest.end(), '`'), rest.end());
   for (const auto& [written, path] : missing_) {
-    if (written != name) continue;
+    if (rest.compare(0, written.size(), written) != 0) continue;
+    if (rest.size() > written.size() && std::string_view("; [").find(rest[written.size()]) == std::string_view::npos)
+      continue;
     const DatasetPath home{path.project, path.dataset};
+    if (path.project != options_.project && directory_.datasets(path.project).empty()) return no_access_to(path);
+    if (const Status legal = check_dataset_id(path.dataset); !legal) return legal.error();
     if (!directory_.find(home)) return dataset_not_found_in(home, location_);
     return Error(ErrorCode::kNotFound, "Not found: Table " + path.project + ":" + path.dataset + "." + path.table +
                                            " was not found in location " + location_)

@@ -16,7 +16,9 @@
 #include "googlesql/catalog.h"
 #include "warehouse/internal/directory.h"
 #include "warehouse/internal/duck.h"
+#include "warehouse/internal/information_schema.h"
 #include "warehouse/internal/merge_sql.h"
+#include "warehouse/internal/wildcard_table.h"
 #include "warehouse/query.h"
 
 namespace flytt::warehouse::internal {
@@ -43,7 +45,7 @@ class SnapshotCatalog final : public googlesql::Catalog {
 
   Result<std::optional<googlesql::CatalogTable>> find(const std::vector<std::string>& path) override;
 
-  // Opens the transaction if no relation did.
+  // Opens the transaction if no relation did. The first failure of a relation, too: such a statement must not be run.
   Status pin();
   // A table changed shape or vanished under us: translate again with a new catalog.
   bool is_stale() const { return stale_; }
@@ -62,7 +64,20 @@ class SnapshotCatalog final : public googlesql::Catalog {
     ReadState before;
     ReadPlan plan;
   };
+  // A relation that is made of descriptions or of several tables. It is stale when `now` differs from `members`.
+  struct Derived {
+    Described members;
+    std::function<std::optional<Described>()> now;
+    std::vector<Entry*> entries;  // of members.tables, when their rows are read
+  };
+  using Found = std::optional<googlesql::CatalogTable>;
+  Entry& entry_of(const std::shared_ptr<TableState>& table);
+  Result<Found> find_information(const std::vector<std::string>& path, const InformationName& name);
+  Result<Found> find_wildcard(const std::vector<std::string>& path, const data::TablePath& name);
   std::string relation(Entry& entry, const std::vector<int>& columns);
+  std::string relation(Entry& entry, const std::vector<std::string>& physical);
+  std::string partitions(const Derived& derived, const std::vector<int>& columns);
+  std::string settled(Result<std::string> sql);
   ReadPlan choose(const Entry& entry, const ReadState& after) const;
   Status take_snapshot();
 
@@ -73,6 +88,7 @@ class SnapshotCatalog final : public googlesql::Catalog {
   Verify verify_;
   const std::string location_;
   std::map<std::string, std::unique_ptr<Entry>> entries_;         // by full name
+  std::map<std::string, std::unique_ptr<Derived>> derived_;       // by full name
   std::vector<std::pair<std::string, data::TablePath>> missing_;  // as written, resolved
   std::vector<std::shared_ptr<TableState>> used_tables_;
   bool pinned_ = false, stale_ = false;
