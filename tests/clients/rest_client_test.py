@@ -174,6 +174,18 @@ class Queries(RestClient):
         self.assertEqual([n for page in pages for n in page], list(range(25_000)))
         self.assertEqual([row.n for row in job.result(max_results=3)], [0, 1, 2])
 
+    def test_results_from_an_index_on(self):
+        sql = "SELECT n FROM UNNEST(GENERATE_ARRAY(0, 9)) AS n ORDER BY n"
+        for options, expected in (({"start_index": 7}, [7, 8, 9]), ({"start_index": 2, "max_results": 3}, [2, 3, 4]),
+                                  ({"start_index": 2, "page_size": 3}, [2, 3, 4, 5, 6, 7, 8, 9]), ({"start_index": 10}, [])):
+            with self.subTest(options):
+                self.assertEqual([row.n for row in self.client.query(sql).result(**options)], expected)
+        # The client keeps rows that came without an index (api_method QUERY, max_results) and shows those first.
+        job = self.client.query(sql)
+        self.assertEqual([row.n for row in job.result(start_index=4)], [4, 5, 6, 7, 8, 9])
+        self.assertEqual([row.n for row in job.result(start_index=8)], [8, 9])
+        self.assertEqual([row.n for row in job.result()], list(range(10)))
+
     def test_query_and_wait(self):
         self.assertEqual([tuple(row) for row in self.client.query_and_wait("SELECT 'a' AS x UNION ALL SELECT 'b' ORDER BY x", page_size=1)], [("a",), ("b",)])
 
@@ -298,6 +310,28 @@ class Wire(RestClient):
         self.assertIn(answer["jobComplete"], (True, False))
         status, answer = self.ask("GET", f"{path}/{answer['jobReference']['jobId']}?timeoutMs=60000")
         self.assertEqual((answer["jobComplete"], answer["rows"][0]["f"][0]["v"]), (True, "2000000"))
+
+    def test_pages_of_both_methods(self):
+        path = f"/bigquery/v2/projects/{PROJECT}/queries"
+        numbers = lambda answer: [int(row["f"][0]["v"]) for row in answer.get("rows", [])]
+        status, answer = self.ask("POST", path, {"query": "SELECT n FROM UNNEST(GENERATE_ARRAY(0, 9)) AS n ORDER BY n",
+                                                 "useLegacySql": False, "maxResults": 4})
+        self.assertEqual((status, answer["totalRows"], numbers(answer)), (200, "10", [0, 1, 2, 3]))
+        job = f"{path}/{answer['jobReference']['jobId']}"
+        status, second = self.ask("GET", f"{job}?maxResults=4&pageToken={answer['pageToken']}")
+        self.assertEqual((status, second["totalRows"], numbers(second)), (200, "10", [4, 5, 6, 7]))
+        status, third = self.ask("GET", f"{job}?maxResults=4&pageToken={second['pageToken']}")
+        self.assertEqual((status, numbers(third), "pageToken" in third), (200, [8, 9], False))
+        status, page = self.ask("GET", f"{job}?startIndex=3&maxResults=2")
+        self.assertEqual((status, page["totalRows"], numbers(page)), (200, "10", [3, 4]))
+        status, page = self.ask("GET", f"{job}?maxResults=2&pageToken={page['pageToken']}")
+        self.assertEqual((status, numbers(page)), (200, [5, 6]))
+        status, page = self.ask("GET", f"{job}?startIndex=8")
+        self.assertEqual((status, numbers(page), "pageToken" in page), (200, [8, 9], False))
+        status, page = self.ask("GET", f"{job}?startIndex=10")
+        self.assertEqual((status, page["totalRows"], numbers(page), "pageToken" in page), (200, "10", [], False))
+        self.assertEqual(self.ask("GET", f"{job}?startIndex=-1")[0], 400)
+        self.assertEqual(self.ask("GET", f"{job}?pageToken=none")[0], 400)
 
     def test_a_repeated_request_id_runs_once(self):
         name = self.table_id("once")
