@@ -17,10 +17,22 @@
 
 namespace flytt::warehouse {
 
+// A table that takes the rows of the one SELECT asked for; the answer is then what the table holds.
+struct Destination {
+  data::TablePath table;
+  enum class Write {
+    kEmpty,     // only when the table has no rows, or is not there (kConflict, duplicate)
+    kTruncate,  // in the place of the table's rows, columns and key
+    kAppend,
+  } write = Write::kEmpty;
+  bool may_create = true;  // else kNotFound when it is not there
+};
+
 struct QueryOptions {
   std::string project;                         // of names without one
   std::optional<DatasetPath> default_dataset;  // of table names without a dataset
   std::vector<googlesql::QueryParameter> parameters;
+  std::optional<Destination> destination;
   base::Deadline deadline;  // kTimeout when it passes, also while pages are taken
   // Set by anyone to stop the query (kCancelled); may be null. Looked at between pages and at least every 20 ms within.
   std::shared_ptr<std::atomic<bool>> cancel;

@@ -186,6 +186,24 @@ class Queries(RestClient):
         self.assertEqual([row.n for row in job.result(start_index=8)], [8, 9])
         self.assertEqual([row.n for row in job.result()], list(range(10)))
 
+    def test_an_answer_goes_into_a_table(self):
+        target = self.table_id("answers")
+        def write(sql, how):
+            job = self.client.query(sql, job_config=bigquery.QueryJobConfig(destination=target, write_disposition=how))
+            return sorted(tuple(row) for row in job.result(retry=NO_RETRY, job_retry=None))
+        self.assertEqual(write("SELECT 1 AS id, 'a' AS s", "WRITE_EMPTY"), [(1, "a")])
+        self.assertEqual(write("SELECT 'b' AS s, 2 AS id", "WRITE_APPEND"), [(1, "a"), (2, "b")])
+        with self.assertRaises(exceptions.Conflict):
+            write("SELECT 3 AS id", "WRITE_EMPTY")
+        with self.assertRaises(exceptions.BadRequest) as caught:
+            write("SELECT 'x' AS id", "WRITE_APPEND")
+        self.assertIn("Field id has changed type from INT64 to STRING", str(caught.exception))
+        with self.assertRaises(exceptions.BadRequest) as caught:
+            write("SELECT 1 AS id, 2 AS ID", "WRITE_TRUNCATE")
+        self.assertIn("Duplicate column names in the result are not supported when a destination table is present", str(caught.exception))
+        self.assertEqual(write(f"SELECT id * 10 AS n FROM `{target}`", "WRITE_TRUNCATE"), [(10,), (20,)])
+        self.assertEqual([field.name for field in self.client.get_table(target).schema], ["n"])
+
     def test_query_and_wait(self):
         self.assertEqual([tuple(row) for row in self.client.query_and_wait("SELECT 'a' AS x UNION ALL SELECT 'b' ORDER BY x", page_size=1)], [("a",), ("b",)])
 

@@ -77,7 +77,7 @@ class Runner {
 
   Outcome run(const RecordedCase& one) {
     if (one.needs_rest) return {Verdict::kUnsupported, "set-up through REST"};
-    for (const char* option : {"destination", "dry_run"}) {
+    for (const char* option : {"clustering_fields", "time_partitioning", "schema_update_options"}) {
       if (one.job_config.is_object() && one.job_config.contains(option))
         return {Verdict::kUnsupported, std::string("job option ") + option};
     }
@@ -103,6 +103,18 @@ class Runner {
     options.project = kProject;
     options.deadline = clock_.in(kCaseTimeMax);
     return options;
+  }
+
+  warehouse::Destination destination_of(const json& config) const {
+    using Write = warehouse::Destination::Write;
+    const std::string name = filled(config.at("destination").get<std::string>());
+    warehouse::Destination destination;
+    destination.table = {kProject, dataset_, name.substr(name.rfind('.') + 1)};
+    const std::string write = config.value("write_disposition", "WRITE_EMPTY");
+    destination.write = write == "WRITE_TRUNCATE" ? Write::kTruncate
+                        : write == "WRITE_APPEND" ? Write::kAppend
+                                                  : Write::kEmpty;
+    return destination;
   }
 
   static Outcome refused(const Error& error, const char* where) {
@@ -132,7 +144,10 @@ class Runner {
         with.parameters.push_back({parameter.value("name", ""), *type, parameter_value(*type, parameter["value"])});
       }
     }
-    auto result = warehouse_.query(filled(one.query), with);
+    if (one.job_config.is_object() && one.job_config.contains("destination"))
+      with.destination = destination_of(one.job_config);
+    const bool is_dry = one.job_config.is_object() && one.job_config.value("dry_run", false);
+    auto result = is_dry ? warehouse_.dry_run(filled(one.query), with) : warehouse_.query(filled(one.query), with);
     if (!result) return one.error ? compare_error(one, result.error()) : refused(result.error(), "");
     return compare(one, **result);
   }

@@ -1,6 +1,7 @@
 #include "warehouse/internal/query_run.h"
 
 #include "googlesql/physical_type.h"
+#include "warehouse/internal/destination.h"
 #include "warehouse/internal/result_columns.h"
 #include "warehouse/internal/table_options.h"
 #include "warehouse/internal/warehouse_impl.h"
@@ -102,6 +103,7 @@ Result<QueryRun::Step> QueryRun::translate(std::size_t begin, Connection& connec
   googlesql::TranslateOptions options;
   options.parameters = options_.parameters;
   options.now_micros = warehouse_.clock_.wall_micros();
+  options.is_for_table = options_.destination.has_value();
   options.deadline = options_.deadline;
   for (int attempt = 1;; ++attempt) {
     auto catalog = std::make_unique<SnapshotCatalog>(
@@ -128,6 +130,13 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
     const googlesql::Translation& translation = step.translation;
     const bool is_last = translation.is_last, is_query = translation.kind == StatementKind::kQuery;
     const std::size_t end = translation.end;
+    if (options_.destination) {
+      TRY_STATUS(check_destination(translation, statements));
+      if (!dry) {
+        lease->roll_back();
+        return write_to_destination(begin, *lease);
+      }
+    }
     std::unique_ptr<QueryResult> result;
     if (!dry && is_query) {
       TRY(result, select(step, std::move(lease), std::move(guard)));
@@ -151,6 +160,55 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
     }
     begin = end;
   }
+}
+
+Status QueryRun::check_destination(const googlesql::Translation& translation, int statements) const {
+  if (statements > 1 || !translation.is_last)
+    return Error(ErrorCode::kBadData, "configuration.query.destinationTable cannot be set for scripts")
+        .cause("invalidQuery");
+  if (translation.kind != StatementKind::kQuery)
+    return Error(ErrorCode::kBadData, "Cannot set destination table in jobs with DDL or DML statements")
+        .cause("invalidQuery");
+  return ok();
+}
+
+Result<std::unique_ptr<QueryResult>> QueryRun::write_to_destination(std::size_t begin, Connection& connection) {
+  std::vector<std::string> sources;
+  for (int attempt = 1;; ++attempt) {
+    TRY(const Step step, translate(begin, connection, SnapshotCatalog::Use::kWrite));
+    Selection rows;
+    rows.sql = step.translation.query.sql;
+    rows.is_current = [&step] { return !step.catalog->has_moved(); };
+    const Status written = write_answer(step, rows);
+    sources = step.translation.referenced_tables;
+    if (written) break;
+    if (!rows.is_void) return written.error();
+    if (attempt == kSnapshotAttemptsMax) return always_moving();
+  }
+  QueryOptions reading = options_;
+  reading.destination.reset();
+  reading.parameters.clear();
+  const std::string sql = "SELECT * FROM `" + options_.destination->table.text() + "`";
+  QueryRun reader(warehouse_, sql, reading);
+  reader.sources_ = std::move(sources);
+  return reader.run(false);
+}
+
+Status QueryRun::write_answer(const Step& step, Selection& rows) {
+  const Destination& destination = *options_.destination;
+  const std::shared_ptr<TableState> existing = warehouse_.directory_.find(destination.table);
+  std::optional<TableInfo> described;
+  if (existing) described = existing->version()->info;
+  const bool has_rows = existing && (existing->base_rows() > 0 || existing->read_state().has_changes);
+  TRY(const DestinationPlan plan,
+      plan_destination(destination, step.translation.query.columns, described, has_rows, warehouse_.options_.location));
+  if (plan.appends) {
+    rows.is_current = [existing, source = rows.is_current] { return !existing->read_state().dropped && source(); };
+    TRY_STATUS(append(*existing, plan.columns, rows));
+    return ok();
+  }
+  TRY_STATUS(warehouse_.make_table(plan.table, existing != nullptr, &rows));
+  return ok();
 }
 
 Result<StatementSummary> QueryRun::define(const googlesql::Translation& translation) {
@@ -183,12 +241,16 @@ Result<StatementSummary> QueryRun::insert(const Step& step, Selection& rows) {
   if (!table)
     return Error(ErrorCode::kBadData, translation.insert.table + " is not a table that rows can be inserted into")
         .cause("invalidQuery");
-  std::vector<std::string> names;
-  const auto version = table->version();
-  for (const std::uint32_t column : translation.insert.columns) names.push_back(version->physical[column]);
   StatementSummary summary;
-  TRY(summary.affected_rows, warehouse_.insert_rows(*table, names, rows));
+  TRY(summary.affected_rows, append(*table, translation.insert.columns, rows));
   return summary;
+}
+
+Result<std::int64_t> QueryRun::append(TableState& table, const std::vector<std::uint32_t>& columns, Selection& rows) {
+  std::vector<std::string> names;
+  const auto version = table.version();
+  for (const std::uint32_t column : columns) names.push_back(version->physical[column]);
+  return warehouse_.insert_rows(table, names, rows);
 }
 
 Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool::Lease lease,
@@ -208,7 +270,7 @@ Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool
   warehouse_.maintenance_->notice_slow_read(step.catalog->log_rows_read());
   StatementSummary summary;
   summary.statement_type = "SELECT";
-  summary.referenced_tables = step.translation.referenced_tables;
+  summary.referenced_tables = sources_.empty() ? step.translation.referenced_tables : sources_;
   return std::unique_ptr<QueryResult>(std::make_unique<StreamedRows>(
       std::move(lease), std::move(guard), std::move(result), query.columns, std::move(summary)));
 }

@@ -35,7 +35,12 @@ class QueryRun {
   Result<std::unique_ptr<QueryResult>> select(Step& step, ConnectionPool::Lease lease,
                                               std::unique_ptr<QueryWatch::Guard> guard);
   Result<StatementSummary> insert(const Step& step, Selection& rows);
+  Result<std::int64_t> append(TableState& table, const std::vector<std::uint32_t>& columns, Selection& rows);
   Result<StatementSummary> create_table(const googlesql::CreateTable& statement, Selection* rows);
+  // Writes the answer of the SELECT at `begin` into options_.destination and reads that table.
+  Result<std::unique_ptr<QueryResult>> write_to_destination(std::size_t begin, Connection& connection);
+  Result<StatementSummary> write_answer(const Step& step, Selection& rows);
+  Status check_destination(const googlesql::Translation& translation, int statements) const;
   Result<StatementSummary> drop_table(const googlesql::DropTable& statement);
   Result<StatementSummary> create_schema(const googlesql::CreateSchema& statement);
   Result<StatementSummary> drop_schema(const googlesql::DropSchema& statement);
@@ -43,6 +48,7 @@ class QueryRun {
   WarehouseImpl& warehouse_;
   const std::string& sql_;
   const QueryOptions& options_;
+  std::vector<std::string> sources_;  // what the rows of a destination came from
 };
 
 }  // namespace flytt::warehouse::internal

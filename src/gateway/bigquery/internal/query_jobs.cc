@@ -42,6 +42,7 @@ warehouse::QueryOptions QueryJobs::options_of(const std::string& project, const 
   options.project = project;
   options.default_dataset = request.default_dataset;
   options.parameters = request.parameters;
+  options.destination = request.destination;
   if (request.job_timeout_ms.value_or(0) > 0)
     options.deadline =
         clock_.in(std::chrono::milliseconds(std::min<std::int64_t>(*request.job_timeout_ms, 86'400'000)));

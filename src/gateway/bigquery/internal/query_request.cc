@@ -20,9 +20,13 @@ Error not_in_this_version(const std::string& what) {
 
 // Members that would change what the query does, and that nothing here carries out.
 Status refuse_unsupported(const Json& query) {
-  static constexpr const char* kObjects[] = {
-      "destinationTable", "tableDefinitions",  "systemVariables", "scriptOptions",
-      "timePartitioning", "rangePartitioning", "clustering",      "destinationEncryptionConfiguration"};
+  static constexpr const char* kObjects[] = {"tableDefinitions",
+                                             "systemVariables",
+                                             "scriptOptions",
+                                             "timePartitioning",
+                                             "rangePartitioning",
+                                             "clustering",
+                                             "destinationEncryptionConfiguration"};
   static constexpr const char* kLists[] = {"connectionProperties", "userDefinedFunctionResources",
                                            "schemaUpdateOptions"};
   static constexpr const char* kFlags[] = {"createSession", "continuous"};
@@ -86,6 +90,32 @@ Status parse_common(const Json& query, const std::string& project, QueryRequest&
   return ok();
 }
 
+// destinationTable and the two dispositions of a query job.
+Result<std::optional<warehouse::Destination>> parse_destination(const Json& query, const std::string& project) {
+  using Write = warehouse::Destination::Write;
+  TRY(const Json* table, optional_object(query, "destinationTable"));
+  if (table == nullptr || table->empty()) return std::optional<warehouse::Destination>();
+  warehouse::Destination out;
+  TRY(const auto its_project, optional_string(*table, "projectId"));
+  out.table.project = its_project.value_or(project);
+  TRY(out.table.dataset, required_string(*table, "datasetId"));
+  TRY(out.table.table, required_string(*table, "tableId"));
+  TRY_STATUS(check_dataset_id(out.table.dataset));
+  TRY_STATUS(check_table_id(out.table.table));
+  TRY(const auto write, optional_string(query, "writeDisposition"));
+  if (write == "WRITE_TRUNCATE")
+    out.write = Write::kTruncate;
+  else if (write == "WRITE_APPEND")
+    out.write = Write::kAppend;
+  else if (write && *write != "WRITE_EMPTY")
+    return not_in_this_version("writeDisposition " + *write);
+  TRY(const auto create, optional_string(query, "createDisposition"));
+  if (create && *create != "CREATE_IF_NEEDED" && *create != "CREATE_NEVER")
+    return invalid("createDisposition must be CREATE_IF_NEEDED or CREATE_NEVER.");
+  out.may_create = create != "CREATE_NEVER";
+  return std::optional<warehouse::Destination>(std::move(out));
+}
+
 Status check_not_negative(const char* name, const std::optional<std::int64_t>& value) {
   if (value && *value < 0) return invalid(std::string("Invalid value for '") + name + "': it must not be negative.");
   return ok();
@@ -106,6 +136,7 @@ Result<warehouse::TimestampForm> timestamp_form(std::optional<bool> is_int64, st
 Result<QueryRequest> parse_query_request(const Json& body, const std::string& project) {
   QueryRequest out;
   TRY_STATUS(parse_common(body, project, out));
+  if (member(body, "destinationTable") != nullptr) return not_in_this_version("jobs.query with destinationTable");
   TRY(const auto dry_run, optional_bool(body, "dryRun"));
   out.is_dry_run = dry_run.value_or(false);
   TRY(out.job_timeout_ms, optional_int64(body, "jobTimeoutMs"));
@@ -145,6 +176,7 @@ Result<QueryRequest> parse_query_job(const Json& body, const std::string& projec
   if (query == nullptr)
     return Error(ErrorCode::kBadData, "Required parameter is missing: configuration.query").cause("required");
   TRY_STATUS(parse_common(*query, project, out));
+  TRY(out.destination, parse_destination(*query, project));
   TRY(const auto dry_run, optional_bool(*configuration, "dryRun"));
   out.is_dry_run = dry_run.value_or(false);
   TRY(out.job_timeout_ms, optional_int64(*configuration, "jobTimeoutMs"));

@@ -9,6 +9,7 @@
 #include "gateway/bigquery/internal/json.h"
 #include "gateway/internal/url.h"
 #include "googlesql/translator.h"
+#include "warehouse/query.h"
 #include "warehouse/rest_json.h"
 #include "warehouse/tables.h"
 
@@ -18,6 +19,7 @@ struct QueryRequest {
   std::string sql;
   std::optional<warehouse::DatasetPath> default_dataset;
   std::vector<googlesql::QueryParameter> parameters;
+  std::optional<warehouse::Destination> destination;
   bool is_dry_run = false;
   std::optional<std::int64_t> job_timeout_ms;
   std::string job_id;         // jobs.insert: the client's own; empty = make one
