@@ -28,10 +28,10 @@ class Generator {
 
   Result<Select> scan(const zetasql::AnyResolvedScanProto& any);
   Result<std::string> expr(const zetasql::AnyResolvedExprProto& any);
-  // A whole query: its output columns renamed to o0, o1, … and cast to their types. `is_table`: they become a table's.
+  // A whole query: its output columns renamed to o0, o1, … and cast to their types.
   Result<Query> query(const zetasql::AnyResolvedScanProto& scan,
                       const google::protobuf::RepeatedPtrField<zetasql::ResolvedOutputColumnProto>& outputs,
-                      bool is_value_table, bool is_table = false);
+                      bool is_value_table);
   // Columns of a scan in the given order, each cast to `types`; the texts of o0, o1, ….
   Result<Query> columns_of(const zetasql::AnyResolvedScanProto& scan,
                            const std::vector<const zetasql::ResolvedColumnProto*>& columns,

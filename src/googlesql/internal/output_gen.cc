@@ -100,7 +100,7 @@ Status settle_names(std::vector<Output>& outputs, bool is_table) {
 
 Result<Query> Generator::query(const zetasql::AnyResolvedScanProto& scan_node,
                                const google::protobuf::RepeatedPtrField<zetasql::ResolvedOutputColumnProto>& list,
-                               bool is_value_table, bool is_table) {
+                               bool is_value_table) {
   TRY(Select select, scan(scan_node));
   std::vector<Output> outputs;
   for (const zetasql::ResolvedOutputColumnProto& column : list) {
@@ -115,7 +115,7 @@ Result<Query> Generator::query(const zetasql::AnyResolvedScanProto& scan_node,
       outputs.push_back(
           {type.fields[i].name, type.fields[i].type, "struct_extract(" + alias + ", 'f" + std::to_string(i) + "')"});
   }
-  TRY_STATUS(settle_names(outputs, is_table || options_.is_for_table));
+  TRY_STATUS(settle_names(outputs, options_.is_for_table));
   return finish(std::move(select), outputs, names_);
 }
 

@@ -205,7 +205,7 @@ Status create_table_as(const zetasql::ResolvedCreateTableAsSelectStmtProto& node
   TRY_STATUS(create_table_base(node.parent(), sql, out.create_table));
   TRY_STATUS(partition_of(node.partition_by_list(), out.create_table));
   TRY_STATUS(clustering_of(node.cluster_by_list(), out.create_table));
-  TRY(Query query, generator.query(node.query(), node.output_column_list(), node.parent().is_value_table(), true));
+  TRY(Query query, generator.query(node.query(), node.output_column_list(), node.parent().is_value_table()));
   if (out.create_table.schema.fields.empty())
     for (const OutputColumn& column : query.columns)
       out.create_table.schema.fields.push_back({column.name, column.type, false, ""});
