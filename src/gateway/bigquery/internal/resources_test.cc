@@ -214,15 +214,40 @@ TEST(QueryRequest, RefusesWhatItDoesNotDo) {
   EXPECT_EQ(query_refusal("{}"), "required: Required parameter is missing: query");
   const auto job = parse_query_job(parsed(R"({"configuration":{"load":{}}})"), "p");
   EXPECT_EQ(job.error().sentence(), "A load job is not in this version.");
-  const auto destination = parse_query_job(
-      parsed(
-          R"({"configuration":{"query":{"query":"SELECT 1","useLegacySql":false,"destinationTable":{"tableId":"t"}}}})"),
-      "p");
-  EXPECT_EQ(destination.error().sentence(), "A query with destinationTable is not in this version.");
+  EXPECT_EQ(with(R"("destinationTable":{"datasetId":"d","tableId":"t"})"),
+            "notImplemented: jobs.query with destinationTable is not in this version.");
   const auto id = parse_query_job(
       parsed(R"({"jobReference":{"jobId":"a b"},"configuration":{"query":{"query":"SELECT 1","useLegacySql":false}}})"),
       "p");
   EXPECT_EQ(id.error().sentence().substr(0, 15), "Invalid job ID.");
+}
+
+TEST(QueryRequest, ReadsADestination) {
+  using Write = warehouse::Destination::Write;
+  const auto with = [](const std::string& more) {
+    return parse_query_job(
+        parsed(R"({"configuration":{"query":{"query":"SELECT 1","useLegacySql":false,)" + more + "}}}"), "p");
+  };
+  const auto plain = with(R"("destinationTable":{"datasetId":"d","tableId":"t"})");
+  ASSERT_TRUE(plain && plain->destination);
+  EXPECT_EQ(plain->destination->table.text(), "p.d.t");
+  EXPECT_EQ(plain->destination->write, Write::kEmpty);
+  EXPECT_TRUE(plain->destination->may_create);
+  const auto full = with(R"("destinationTable":{"projectId":"q","datasetId":"d","tableId":"t"},)"
+                         R"("writeDisposition":"WRITE_APPEND","createDisposition":"CREATE_NEVER")");
+  ASSERT_TRUE(full && full->destination);
+  EXPECT_EQ(full->destination->table.text(), "q.d.t");
+  EXPECT_EQ(full->destination->write, Write::kAppend);
+  EXPECT_FALSE(full->destination->may_create);
+  EXPECT_FALSE(with(R"("writeDisposition":"WRITE_TRUNCATE")")->destination.has_value());
+  EXPECT_EQ(with(R"("destinationTable":{"tableId":"t"})").error().cause(), "required");
+  EXPECT_EQ(with(R"("destinationTable":{"datasetId":"d","tableId":"t"},"writeDisposition":"WRITE_TRUNCATE_DATA")")
+                .error()
+                .code(),
+            ErrorCode::kUnsupported);
+  EXPECT_EQ(
+      with(R"("destinationTable":{"datasetId":"d","tableId":"t"},"clustering":{"fields":["x"]})").error().sentence(),
+      "A query with clustering is not in this version.");
 }
 
 TEST(Json, BoundsAndRefusesBodies) {
