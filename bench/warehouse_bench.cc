@@ -1,14 +1,17 @@
 // What the warehouse's write and read paths cost without PostgreSQL and gRPC: rows are encoded beforehand, as pgbench_accounts.
 //
-//   warehouse_bench [load] [commits] [churn]        all parts when none is named
+//   warehouse_bench [load] [commits] [churn] [reads]    all parts but `reads` when none is named
 //     --rows=N        rows of the first load (5,000,000)
 //     --folder=DIR    where the database lies (a new folder below TMPDIR)
 //     --threads=N     DuckDB's workers (default: one per core)
 //     --seconds=N     of the churn part (20)
+//     --log=N         changes of the reads part (500,000)
+//     --text=N        bytes of their text column (84)
 //
 // load: rows/s, CPU per row of the whole process and of the writer, peak memory. commits: latency of answers for 1, 50, 1,000
 // and 10,000 changes. churn: 1,000 changes/s over the loaded table with apply and checkpoint running; the time from an answer
-// until a point read shows the row, and the longest stalls.
+// until a point read shows the row, and the longest stalls. reads: no maintenance; the time of a point read and of sums over
+// a number and over the text column, over base and log, first when the log outranks the base, then when ranks are compared.
 
 #include <malloc.h>
 #include <sys/resource.h>
@@ -72,6 +75,8 @@ struct Options {
   std::string folder;
   int threads = 0;
   int seconds = 20;
+  std::int64_t log = 500'000;
+  std::size_t text = 84;
   std::vector<std::string> parts;
   bool has(const char* part) const {
     return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
@@ -97,13 +102,13 @@ class Messages {
   const std::string& descriptor() const { return encoder_.descriptor(); }
 
   std::shared_ptr<std::string> encode(const std::vector<std::int64_t>& keys, data::Sequence sequence,
-                                      std::int64_t balance) {
+                                      std::int64_t balance, const std::string& filler = kFiller) {
     data::TableSlice slice(schema_);
     for (const std::int64_t key : keys) {
       slice.columns[0].append_int64(key);
       slice.columns[1].append_int64(key / 100'000);
       slice.columns[2].append_int64(balance);
-      slice.columns[3].append_bytes(kFiller);
+      slice.columns[3].append_bytes(filler);
     }
     slice.sequences = {sequence};
     wire::RowBuffer buffer;
@@ -293,6 +298,59 @@ void churn(warehouse::Warehouse& house, Messages& messages, const Options& optio
               metrics.prometheus_text().c_str());
 }
 
+void time_question(warehouse::Warehouse& house, const char* what, const std::string& sql) {
+  warehouse::QueryOptions options;
+  options.project = "p";
+  constexpr int kTimes = 7;
+  double best = 1e300;
+  std::int64_t answer = 0;
+  const double cpu = cpu_seconds();
+  for (int i = 0; i < kTimes; ++i) {
+    const auto begin = Steady::now();
+    auto result = house.query(sql, options);
+    if (!result) die(result.error());
+    auto page = (*result)->next();
+    if (!page) die(page.error());
+    answer = *page ? (*page)->columns[0].int64(0) : -1;
+    best = std::min(best, seconds_since(begin) * 1e3);
+  }
+  std::printf("reads: %s: best %.1f ms, CPU %.1f ms (answer %lld)\n", what, best, (cpu_seconds() - cpu) * 1e3 / kTimes,
+              static_cast<long long>(answer));
+  std::fflush(stdout);
+}
+
+void reads(warehouse::Warehouse& house, Messages& messages, const Options& options, std::uint64_t& position) {
+  auto session = house.open_append(kPath, messages.descriptor());
+  if (!session) die(session.error());
+  const std::string text(options.text, 'x');
+  const auto rows_per_message = static_cast<std::int64_t>(std::max<std::size_t>(1, (2u << 20) / (options.text + 30)));
+  const auto ask = [&](const std::string& shape) {
+    time_question(house, (shape + ", one row").c_str(), "SELECT abalance FROM bench.accounts WHERE aid = 4711");
+    time_question(house, (shape + ", sum of a number").c_str(), "SELECT SUM(abalance) FROM bench.accounts");
+    time_question(house, (shape + ", sum of text lengths").c_str(), "SELECT SUM(LENGTH(filler)) FROM bench.accounts");
+  };
+  ask("no log");
+  {
+    Window window(**session, 16);
+    std::uint64_t random = 88172645463325252ull;
+    for (std::int64_t done = 0; done < options.log; done += rows_per_message) {
+      std::vector<std::int64_t> keys;
+      for (std::int64_t i = done; i < std::min(options.log, done + rows_per_message); ++i) {
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        keys.push_back(static_cast<std::int64_t>(random % static_cast<std::uint64_t>(options.rows)) + 1);
+      }
+      window.append(messages.encode(keys, data::Sequence::of(1, ++position, 1), 1, text));
+    }
+    window.drain();
+  }
+  ask("log outranks base");
+  Window last(**session, 1);
+  last.append(messages.encode({1}, data::Sequence::of(1, 1, 1), -1));
+  last.drain();
+  ask("ranks compared");
+  std::printf("reads: peak memory %.0f MB\n", static_cast<double>(status_kilobytes("VmHWM:")) / 1e3);
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
@@ -308,6 +366,10 @@ Options parse(int argc, char** argv) {
       options.threads = std::stoi(threads);
     else if (const auto seconds = value("--seconds="); !seconds.empty())
       options.seconds = std::stoi(seconds);
+    else if (const auto log = value("--log="); !log.empty())
+      options.log = std::stoll(log);
+    else if (const auto text = value("--text="); !text.empty())
+      options.text = std::stoull(text);
     else
       options.parts.push_back(argument);
   }
@@ -318,6 +380,7 @@ Options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
+  const bool asks_reads = !options.parts.empty() && options.has("reads");
   std::string folder = options.folder;
   if (folder.empty()) {
     folder = (std::filesystem::temp_directory_path() / "flytt-bench-XXXXXX").string();
@@ -330,6 +393,7 @@ int main(int argc, char** argv) {
   warehouse_options.folder = folder;
   warehouse_options.project = "p";
   warehouse_options.thread_count = options.threads;
+  warehouse_options.maintenance = !asks_reads;
   auto house = warehouse::Warehouse::open(warehouse_options, clock, metrics);
   if (!house) die(house.error());
   Messages messages;
@@ -343,6 +407,7 @@ int main(int argc, char** argv) {
   }
   if (options.has("load")) load(**house, messages, options);
   if (options.has("commits")) commits(**house, messages, options, position);
+  if (asks_reads) reads(**house, messages, options, position);
   if (options.has("churn")) churn(**house, messages, options, position, metrics);
   const auto closing = Steady::now();
   if (auto closed = (*house)->close(clock.in(std::chrono::seconds(60))); !closed)
