@@ -79,7 +79,8 @@ class EveryCrashConverges(unittest.TestCase):
         elif place == "warehouse.checkpoint.inside":
             # More than the write-ahead log may hold before it is written into the database file.
             for _ in range(10):
-                server.execute("UPDATE vedtak SET tekst = repeat(md5(random()::text), 3200), versjon = versjon + 1", database="sak")
+                server.execute("BEGIN; LOCK TABLE vedtak IN EXCLUSIVE MODE; "  # the writers take single rows in any order
+                               "UPDATE vedtak SET tekst = repeat(md5(random()::text), 3200), versjon = versjon + 1; COMMIT", database="sak")
         elif place == "outside":
             goal = writers.transactions + passage
             wait_until(lambda: writers.transactions >= goal, "the writers go on", REACHED_SECONDS)
