@@ -78,7 +78,7 @@ enum class UnknownFields {
 // Of inferred and grown columns.
 enum class NestedForm { kStruct, kJson };
 
-// How a JSON number becomes a TIMESTAMP, DATETIME or DATE.
+// What a JSON number counts where a TIMESTAMP or DATETIME is declared.
 enum class EpochUnit { kRefused, kSeconds, kMillis, kMicros, kNanos };
 
 // A column of the destination that comes from the message.

@@ -35,7 +35,6 @@ inline constexpr auto kFetchWait = 100ms;
 // -- Messages and schemas
 inline constexpr std::size_t kRejectedRawMax = 8u << 20;
 inline constexpr std::size_t kRejectedKeyMax = 4u << 10;
-inline constexpr std::size_t kJsonDepthMax = 500;    // BigQuery: JSON nesting
 inline constexpr std::size_t kStructDepthMax = 15;   // BigQuery: nested RECORD columns
 inline constexpr std::size_t kColumnsMax = 2'000;    // of a table that grows; nested fields count
 inline constexpr std::size_t kColumnNameMax = 300;   // BigQuery: characters of a column name
