@@ -54,4 +54,14 @@ Result<std::vector<LanePoint>> decode_points(std::string_view bytes) {
   return points;
 }
 
+std::vector<std::uint32_t> place_columns(const data::TableSchema& table) {
+  std::vector<std::uint32_t> found;
+  for (const std::string_view name : {kTopicColumn, kPartitionColumn, kOffsetColumn}) {
+    const auto index = table.find(name);
+    if (!index) return {};
+    found.push_back(*index);
+  }
+  return found;
+}
+
 }  // namespace flytt::flow

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "data/schema.h"
 
 namespace flytt::flow {
 
@@ -35,6 +36,13 @@ struct LanePoint {
 std::string encode_points(const std::vector<LanePoint>& points);
 // kCorrupt when the bytes are not such a list.
 Result<std::vector<LanePoint>> decode_points(std::string_view bytes);
+
+// The columns in which a row of a lane says where it lies, as indexes of topic, partition and offset; empty when the table
+// does not have all three.
+inline constexpr std::string_view kTopicColumn = "_kafka_topic";
+inline constexpr std::string_view kPartitionColumn = "_kafka_partition";
+inline constexpr std::string_view kOffsetColumn = "_kafka_offset";
+std::vector<std::uint32_t> place_columns(const data::TableSchema& table);
 
 struct LaneEvent {
   enum class Kind { kOpened, kClosing, kLost };
