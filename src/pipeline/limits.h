@@ -34,6 +34,13 @@ inline constexpr seconds kTableListInterval{30};       // added and removed tabl
 inline constexpr milliseconds kRequestInterval{1000};  // wishes in the state file are seen within it
 inline constexpr seconds kFactsInterval{5};            // between two writes of the facts for `status`
 
+// -- lanes
+inline constexpr int kLaneKeepers = 4;             // that take lanes over at the same time
+inline constexpr seconds kLostLaneGrace{15};       // until the source has to have noticed, too
+inline constexpr seconds kDetachedRetry{300};      // until a topic's table that could not be written is tried again
+inline constexpr milliseconds kGoalInterval{250};  // between two looks whether the end is reached
+inline constexpr std::size_t kLanesShown = 10'000;
+
 // -- copies
 inline constexpr int kCopyWorkers = 2;  // default; each has its own source and sink
 inline constexpr int kCopyWorkersMax = 64;
