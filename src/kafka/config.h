@@ -71,7 +71,7 @@ enum class Format { kJson, kText, kBytes };
 enum class UnknownFields {
   kDefault,  // kIgnore with a declared schema, kGrow without one
   kIgnore,
-  kRest,  // all of them as one JSON object in the column PayloadSettings::rest_column
+  kRest,  // those of the top level as one JSON object in the column PayloadSettings::rest_column
   kGrow,  // a nullable column is added
 };
 

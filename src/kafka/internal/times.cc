@@ -74,9 +74,9 @@ bool take_time(std::string_view& text, bool strict, std::int64_t& micros) {
 bool take_datetime(std::string_view& text, bool strict, std::int64_t& micros) {
   std::int64_t date, time = 0;
   if (!take_date(text, strict, date)) return false;
-  const bool has_time = take(text, 'T') || take(text, 't') ||
-                        (!strict && text.size() > 1 && text[0] == ' ' && text[1] >= '0' && text[1] <= '9' &&
-                         take(text, ' '));
+  const bool has_time =
+      take(text, 'T') || take(text, 't') ||
+      (!strict && text.size() > 1 && text[0] == ' ' && text[1] >= '0' && text[1] <= '9' && take(text, ' '));
   if (has_time ? !take_time(text, strict, time) : strict) return false;
   micros = date * data::kMicrosPerDay + time;
   return true;
@@ -86,8 +86,7 @@ bool take_datetime(std::string_view& text, bool strict, std::int64_t& micros) {
 bool read_zone(std::string_view text, bool strict, std::int64_t& seconds) {
   seconds = 0;
   if (!strict) {
-    while (take(text, ' ')) {
-    }
+    while (take(text, ' ')) {}
     if (text.size() > 2 && text.back() == ']' && text.find('[') != text.npos) text = text.substr(0, text.find('['));
     if (text.empty() || text == "UTC") return true;
   }
