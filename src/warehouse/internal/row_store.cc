@@ -1,5 +1,7 @@
 #include "warehouse/internal/row_store.h"
 
+#include <algorithm>
+
 #include "warehouse/internal/metadata.h"
 
 namespace flytt::warehouse::internal {
@@ -34,7 +36,7 @@ Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::i
       batch.chunks.insert(batch.chunks.begin() + static_cast<std::ptrdiff_t>(lane.next_chunk) + 1, std::move(tail));
     }
     Chunk& whole = batch.chunks[lane.next_chunk];
-    if (is_mirror) number_rows(whole, lane.table->next_ing);
+    if (is_mirror) number_rows(whole, 1, lane.table->next_ing);
     const auto rows = static_cast<std::int64_t>(whole.size());
     lane.table->next_ing += rows;
     if (batch.layout != layout) whole = with_layout(whole, *batch.version, batch.layout, layout);
@@ -48,7 +50,57 @@ Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::i
   return ok();
 }
 
+bool RowStore::take_offset(Lane& lane, Transaction& transaction) {
+  RowBatch& batch = *lane.batches.front();
+  if (!batch.stream || lane.next_chunk != 0) return true;
+  Result<std::int64_t> first = batch.stream->take(batch.wanted_offset, batch.rows);
+  if (!first) {
+    lane.rows -= batch.rows;
+    lane.bytes -= batch.bytes;
+    transaction.refused.emplace_back(std::move(lane.batches.front()), std::move(first.error()));
+    lane.batches.pop_front();
+    return false;
+  }
+  batch.offset = *first;
+  auto& streams = transaction.streams;
+  if (std::find(streams.begin(), streams.end(), batch.stream) == streams.end()) streams.push_back(batch.stream);
+  return true;
+}
+
+void RowStore::finish_front(Lane& lane, Transaction& transaction) {
+  lane.next_chunk = 0;
+  lane.bytes -= lane.batches.front()->bytes;
+  transaction.finished.push_back(std::move(lane.batches.front()));
+  lane.batches.pop_front();
+}
+
+Status RowStore::store_staged(Lane& lane, std::int64_t rows_max, Transaction& transaction) {
+  const std::shared_ptr<const TableVersion> now = lane.table->version();
+  std::int64_t stored = 0;
+  while (!lane.batches.empty() && stored < rows_max) {
+    if (!take_offset(lane, transaction)) continue;
+    RowBatch& batch = *lane.batches.front();
+    const bool is_current = batch.version->physical.size() == now->physical.size();
+    TRY(TableAppender * appender,
+        appenders_.get(lane.staged->staging_name(), batch.version->physical.size(),
+                       is_current ? std::vector<std::string>() : chunk_columns(*batch.version, ChunkLayout::kStaged)));
+    std::int64_t offset = batch.offset;
+    for (Chunk& chunk : batch.chunks) {
+      number_rows(chunk, 0, offset);
+      offset += static_cast<std::int64_t>(chunk.size());
+      TRY_STATUS(appender->append(chunk));
+      chunk = Chunk();
+    }
+    stored += batch.rows;
+    lane.rows -= batch.rows;
+    finish_front(lane, transaction);
+  }
+  transaction.rows += stored;
+  return ok();
+}
+
 Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transaction) {
+  if (lane.staged) return store_staged(lane, rows_max, transaction);
   TableState& table = *lane.table;
   Transaction::Part part;
   part.table = lane.table;
@@ -61,6 +113,7 @@ Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transacti
     part.saved_load = true;
   }
   while (!lane.batches.empty() && stored < rows_max) {
+    if (!take_offset(lane, transaction)) continue;
     RowBatch& batch = *lane.batches.front();
     const bool log = !lane.direct && batch.is_change;
     const std::int64_t before = stored, first_ing = table.next_ing;
@@ -78,10 +131,7 @@ Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transacti
       part.base_rows += stored - before;
     }
     if (lane.next_chunk < batch.chunks.size()) break;
-    lane.next_chunk = 0;
-    lane.bytes -= batch.bytes;
-    transaction.finished.push_back(std::move(lane.batches.front()));
-    lane.batches.pop_front();
+    finish_front(lane, transaction);
   }
   if (lane.next_chunk != 0) transaction.torn.push_back(&lane);
   if (segment.rows > 0) {
