@@ -69,7 +69,7 @@ Result<bool> TopicPipeline::start() {
     for (int i = 0; i < kLaneKeepers; ++i) keepers_.push_back(std::make_unique<LaneKeeper>(*desk_, destination_));
     for (const auto& keeper : keepers_) keeper_jobs_.push_back(parts_.crew.start(*keeper));
   }
-  detached_seen_at_ = parts_.clock.steady();
+  opened_at_ = detached_seen_at_ = parts_.clock.steady();
   base::log_info("stream runs",
                  {{"stream", config_.name}, {"saved_partitions", static_cast<std::uint64_t>(saved.size())}});
   std::lock_guard lock(view_mutex_);
@@ -118,7 +118,9 @@ Result<std::vector<std::shared_ptr<const data::SliceSchema>>> TopicPipeline::kno
 
 void TopicPipeline::look_beside(bool) {
   const base::SteadyTime now = parts_.clock.steady();
-  if (phase_ != Phase::kRunning || now - detached_seen_at_ < kDetachedRetry) return;
+  if (phase_ != Phase::kRunning) return;
+  if (origin_.waits_for_record() && now - opened_at_ >= kLaneRenewal) return begin_restart();
+  if (now - detached_seen_at_ < kDetachedRetry) return;
   detached_seen_at_ = now;
   const std::vector<TableRecord> records = book_.records();
   const bool is_any = std::any_of(records.begin(), records.end(),

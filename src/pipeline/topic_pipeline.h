@@ -3,7 +3,8 @@
 //
 // Places are remembered per partition, in state and by the group (lane_book.h). A table that cannot be written holds its
 // partitions back where they are; it is tried again every kDetachedRetry, at once when a person asks for a resync, and at
-// every start.
+// every start. A run of lanes with records begins anew every kLaneRenewal: write streams that nobody used for three days are
+// gone, and a quiet partition's is one of them.
 
 #include <memory>
 #include <optional>
@@ -41,7 +42,7 @@ class TopicPipeline final : public Supervisor {
   base::Metric& lag_;
   bool is_loaded_ = false;
   std::optional<std::vector<PartitionPlace>> goal_;
-  base::SteadyTime goal_seen_at_{}, detached_seen_at_{};
+  base::SteadyTime goal_seen_at_{}, detached_seen_at_{}, opened_at_{};
   mutable std::mutex run_mutex_;  // status() reads the lanes while a run ends
   std::unique_ptr<LaneDesk> desk_;
   std::unique_ptr<LaneBook> lanes_;

@@ -66,6 +66,11 @@ std::uint64_t ScriptedWarehouse::slices_landed() const {
   return slices_landed_;
 }
 
+std::size_t ScriptedWarehouse::stream_count() const {
+  std::lock_guard lock(mutex_);
+  return streams_.size();
+}
+
 void ScriptedWarehouse::end_streams() {
   std::lock_guard lock(mutex_);
   for (auto& [name, stream] : streams_) stream.is_final = true;

@@ -58,6 +58,7 @@ class ScriptedWarehouse {
   void land_everything();                                       // what abandoned sinks left in flight
   std::vector<std::string> complaints() const;
   std::uint64_t slices_landed() const;
+  std::size_t stream_count() const;
   void end_streams();  // somebody finalizes all of them
 
   SinkTrouble trouble;

@@ -134,6 +134,17 @@ TEST_F(TopicSimulationTest, AStreamThatSomebodyEndedIsReplaced) {
   EXPECT_EQ(simulation->verdict(), "");
 }
 
+TEST_F(TopicSimulationTest, StreamsOfQuietPartitionsAreRenewedBeforeTheyExpire) {
+  auto simulation = begin(12);
+  ASSERT_TRUE(settle(*simulation));
+  const std::size_t before = simulation->warehouse.stream_count();
+  simulation->clock.advance(pipeline::kLaneRenewal);
+  ASSERT_TRUE(simulation->step_until([&] { return simulation->warehouse.stream_count() >= 2 * before; }));
+  simulation->produce_some();
+  ASSERT_TRUE(settle(*simulation)) << simulation->verdict();
+  EXPECT_EQ(simulation->verdict(), "");
+}
+
 TEST_F(TopicSimulationTest, ATableThatCannotBeWrittenHoldsOnlyItsOwnPartitionsBack) {
   auto simulation = begin(8);
   ASSERT_TRUE(settle(*simulation));
