@@ -59,6 +59,8 @@ std::string status_text(const std::string& json) {
   TextTable streams({"stream", "state", "received", "saved", "confirmed", "behind", "rows", "quarantined"},
                     {false, false, false, false, false, true, true, true});
   TextTable tables({"stream", "table", "state", "rows"}, {false, false, false, false});
+  TextTable partitions({"stream", "topic", "partition", "saved", "end", "behind", "state"},
+                       {false, false, true, true, true, true, false});
   std::string troubles;
   for (const Json& stream : status.at("streams")) {
     const std::string name = text_of(stream.at("name"));
@@ -68,13 +70,22 @@ std::string status_text(const std::string& json) {
                  human_count(stream.at("rows").get<std::int64_t>()),
                  human_count(stream.at("quarantined").get<std::int64_t>())});
     if (!stream.at("error").is_null()) troubles += "\n" + name + ": " + text_of(stream.at("error")) + "\n";
+    for (const Json& lane : stream.at("partitions")) {
+      const auto count = [&](const char* key) {
+        return lane.at(key).is_null() ? std::string("?") : human_count(lane.at(key).get<std::int64_t>());
+      };
+      partitions.add({name, text_of(lane.at("topic")), text_of(lane.at("partition")), count("saved"), count("end"),
+                      count("lag"), text_of(lane.at("state"))});
+    }
     for (const Json& table : stream.at("tables")) {
       tables.add({name, text_of(table.at("source_table")), text_of(table.at("state")), rows_of(table)});
       if (!table.at("reason").is_null())
         troubles += "\n" + name + "." + text_of(table.at("source_table")) + ": " + text_of(table.at("reason")) + "\n";
     }
   }
-  out += streams.text() + "\n" + tables.text() + troubles;
+  out += streams.text() + "\n" + tables.text();
+  if (partitions.size() != 0) out += "\n" + partitions.text();
+  out += troubles;
   return out;
 }
 
@@ -100,7 +111,7 @@ Status resync(Session& session, const ResyncOptions& options) {
   const auto dot = options.table.find('.');
   const std::string stream = options.table.substr(0, dot);
   const std::string table = dot == std::string::npos ? std::string() : options.table.substr(dot + 1);
-  if (session.config.find_stream(stream) == nullptr)
+  if (!session.config.has_stream(stream))
     return Error(ErrorCode::kConfig,
                  "unknown stream '" + stream + "'; use STREAM.TABLE, for example sak.public.person");
   if (table.empty()) return Error(ErrorCode::kConfig, "name the table, too: flytt resync " + stream + ".public.person");
