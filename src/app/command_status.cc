@@ -121,6 +121,10 @@ Status resync(Session& session, const ResyncOptions& options) {
     TRY(const std::string body,
         call_admin(*running, session.clock, "POST",
                    "/flytt/v1/resync?stream=" + percent_encode(stream) + "&table=" + percent_encode(table), status));
+    if (status == 202 && session.config.find_topic_stream(stream) != nullptr) {
+      std::printf("%s is tried again, from where it stopped; `flytt status` shows it\n", options.table.c_str());
+      return ok();
+    }
     if (status == 202) {
       std::printf("%s is copied again while its stream runs; `flytt status --watch` shows how far it is\n",
                   options.table.c_str());
@@ -140,7 +144,9 @@ Status resync(Session& session, const ResyncOptions& options) {
     return Error(ErrorCode::kNotFound,
                  "stream '" + stream + "' has no table '" + table + "'; `flytt status` lists them");
   TRY_STATUS(store->request_resync({stream, table, session.clock.wall_micros()}));
-  std::printf("%s will be copied again by the next `flytt run`\n", options.table.c_str());
+  std::printf(session.config.find_topic_stream(stream) != nullptr ? "%s will be tried again by the next `flytt run`\n"
+                                                                  : "%s will be copied again by the next `flytt run`\n",
+              options.table.c_str());
   return ok();
 }
 

@@ -114,7 +114,9 @@ TEST_F(LaneWriteTest, OtherTablesKeepTheirDefaultStream) {
   EXPECT_EQ(peer.rows_of(stream).size(), 2U);
   for (const SeenRequest& request : peer.seen()) {
     EXPECT_EQ(request.offset.has_value(), request.table == "t");
-    if (request.table == "other") EXPECT_EQ(request.stream, "projects/p/datasets/d/tables/other/streams/_default");
+    if (request.table == "other") {
+      EXPECT_EQ(request.stream, "projects/p/datasets/d/tables/other/streams/_default");
+    }
   }
 }
 
@@ -184,6 +186,17 @@ TEST_F(LaneWriteTest, AFinalStreamLosesItsLaneAndNobodyElses) {
   submit(3, {slice(event(), 1, 0, 4)});
   settle(4);
   EXPECT_EQ(peer.rows_of(anew).size(), 4U);
+}
+
+TEST_F(LaneWriteTest, ManyLanesAreSpreadOverConnections) {
+  std::vector<data::TableSlice> slices;
+  for (std::uint32_t lane = 0; lane < 3 * kLanesPerConnection; ++lane) {
+    open(lane);
+    slices.push_back(slice(event(), lane, 0, 1));
+  }
+  submit(0, std::move(slices));
+  settle(1);
+  EXPECT_EQ(peer.peers().size(), 3U);
 }
 
 TEST_F(LaneWriteTest, AStreamThatForgotItsRowsIsNamed) {

@@ -47,6 +47,8 @@ inline constexpr seconds kMissingTablePatience{15};  // NOT_FOUND after a table 
 inline constexpr seconds kSchemaPatience{600};       // a new column takes minutes to be seen by the Write API
 inline constexpr int kKeepaliveTimeMs = 60'000;
 inline constexpr int kKeepaliveTimeoutMs = 20'000;
+inline constexpr std::uint32_t kLanesPerConnection = 50;  // Google's servers take 100 calls on one
+inline constexpr std::uint32_t kLaneConnectionsMax = 20;
 inline constexpr std::size_t kShapesPerTable = 8;  // whose encoders are kept
 inline constexpr std::size_t kRefusedRawBytesMax = 8 << 20;
 

@@ -33,7 +33,10 @@ Result<wire::GrpcChannel> make_storage_channel(const std::string& address) {
   if (is_local) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   const auto credentials =
       is_local ? grpc::InsecureChannelCredentials() : grpc::SslCredentials(grpc::SslCredentialsOptions());
-  return wire::make_grpc_channel(grpc::CreateCustomChannel(address, credentials, arguments), false, !is_local);
+  const auto open = [=] { return grpc::CreateCustomChannel(address, credentials, arguments); };
+  wire::GrpcChannel channel = wire::make_grpc_channel(open(), false, !is_local);
+  channel.native()->open_another = open;
+  return channel;
 }
 
 }  // namespace flytt::bigquery

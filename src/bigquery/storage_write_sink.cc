@@ -51,7 +51,7 @@ class StorageWriteSink::Impl final : public LaneHost {
   std::chrono::milliseconds until_due();
 
   // LaneHost, under the lock.
-  const std::shared_ptr<grpc::Channel>& channel() override { return wire::native_channel(parts_.channel); }
+  const std::shared_ptr<grpc::Channel>& channel(std::optional<std::uint32_t> number) override;
   grpc::CompletionQueue& queue() override { return queue_; }
   const base::Clock& clock() override { return parts_.clock; }
   base::Random& random() override { return parts_.random; }
@@ -91,6 +91,7 @@ class StorageWriteSink::Impl final : public LaneHost {
   std::map<data::TablePath, std::unique_ptr<Lane>> default_lanes_;
   std::map<std::uint32_t, std::unique_ptr<Lane>> numbered_lanes_;  // of the source's lanes that were opened
   std::vector<std::unique_ptr<Lane>> closed_lanes_;                // until their last event
+  std::map<std::uint32_t, std::shared_ptr<grpc::Channel>> lane_channels_;
   std::set<data::TablePath> failed_tables_, dropped_tables_;
   std::vector<TableFailure> table_failures_;
   std::vector<LostLane> lost_;
@@ -163,6 +164,16 @@ void StorageWriteSink::Impl::run() {
     std::erase_if(closed_lanes_, [](const auto& one) { return !one->has_calls(); });
     if (is_closing_ && !has_calls && status == grpc::CompletionQueue::GOT_EVENT) queue_.Shutdown();
   }
+}
+
+// Lanes are spread over connections by their numbers, which are given out one after the other.
+const std::shared_ptr<grpc::Channel>& StorageWriteSink::Impl::channel(std::optional<std::uint32_t> number) {
+  const auto& native = *parts_.channel.native();
+  const std::uint32_t which = number ? *number / kLanesPerConnection % kLaneConnectionsMax : 0;
+  if (which == 0 || !native.open_another) return native.channel;
+  std::shared_ptr<grpc::Channel>& own = lane_channels_[which];
+  if (!own) own = native.open_another();
+  return own;
 }
 
 Lane& StorageWriteSink::Impl::default_lane(const data::TablePath& table) {

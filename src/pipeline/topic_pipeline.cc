@@ -29,9 +29,7 @@ const LaneWords kWords{};
 }
 
 TopicPipeline::TopicPipeline(StreamConfig config, TopicOrigin& origin, Destination& destination, Parts parts)
-    : Supervisor(std::move(config), destination, kWords, parts),
-      origin_(origin),
-      lag_(parts.metrics.gauge("flytt_topic_lag", "stream=" + base::json_quote(config_.name))) {}
+    : Supervisor(std::move(config), destination, kWords, parts), origin_(origin) {}
 
 TopicPipeline::~TopicPipeline() {
   if (desk_) desk_->close();
@@ -167,16 +165,37 @@ void TopicPipeline::describe(PipelineStatus& status) const {
   std::string trouble;
   const std::vector<PartitionProgress> progress = origin_.progress(trouble);
   if (status.error.empty()) status.error = trouble;
-  std::int64_t lag = 0;
   for (LaneStatus& lane : status.lanes) {
     const auto found = std::find_if(progress.begin(), progress.end(), [&](const PartitionProgress& one) {
       return one.topic == lane.topic && one.partition == lane.partition;
     });
-    if (found == progress.end() || found->end < 0) continue;
-    lane.end = found->end;
-    lag += std::max<std::int64_t>(lane.end - lane.saved, 0);
+    if (found != progress.end()) lane.end = found->end;
   }
-  lag_ = lag;
+  count_lag(status.lanes);
+}
+
+// Messages behind, by partition and altogether. One that another process has now shows 0 here.
+void TopicPipeline::count_lag(const std::vector<LaneStatus>& lanes) const {
+  const std::string stream = "stream=" + base::json_quote(config_.name);
+  const auto gauge = [&](const std::string& labels) -> base::Metric& {
+    return parts_.metrics.gauge("flytt_topic_partition_lag", labels);
+  };
+  std::set<std::string> counted;
+  std::int64_t total = 0;
+  for (const LaneStatus& lane : lanes) {
+    if (lane.end < 0) continue;
+    const std::int64_t lag = std::max<std::int64_t>(lane.end - lane.saved, 0);
+    const std::string labels =
+        stream + ",topic=" + base::json_quote(lane.topic) + ",partition=\"" + std::to_string(lane.partition) + "\"";
+    gauge(labels) = lag;
+    counted.insert(labels);
+    total += lag;
+  }
+  parts_.metrics.gauge("flytt_topic_lag", stream) = total;
+  std::lock_guard lock(run_mutex_);
+  for (const std::string& labels : counted_)
+    if (!counted.contains(labels)) gauge(labels) = 0;
+  counted_ = std::move(counted);
 }
 
 }  // namespace flytt::pipeline

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "pipeline/lane_book.h"
@@ -38,8 +39,10 @@ class TopicPipeline final : public Supervisor {
   Status attach_tables();
   Result<std::vector<std::shared_ptr<const data::SliceSchema>>> known_tables();
 
+  void count_lag(const std::vector<LaneStatus>& lanes) const;
+
   TopicOrigin& origin_;
-  base::Metric& lag_;
+  mutable std::set<std::string> counted_;  // partitions whose lag metrics have a value; with run_mutex_
   bool is_loaded_ = false;
   std::optional<std::vector<PartitionPlace>> goal_;
   base::SteadyTime goal_seen_at_{}, detached_seen_at_{}, opened_at_{};

@@ -3,6 +3,8 @@
 
 #include <grpcpp/channel.h>
 
+#include <functional>
+
 #include "wire/grpc_channel.h"
 
 namespace flytt::wire {
@@ -12,6 +14,9 @@ struct GrpcChannel::Native {
   // An in-process channel carries no TLS and no credentials by nature.
   bool is_in_process = false;
   bool has_tls = false;  // a token may be sent along
+  // Another connection to the same server: one carries about a hundred calls at a time. Empty in process, where one is
+  // enough.
+  std::function<std::shared_ptr<grpc::Channel>()> open_another;
 };
 
 inline GrpcChannel make_grpc_channel(std::shared_ptr<grpc::Channel> channel, bool is_in_process, bool has_tls = false) {

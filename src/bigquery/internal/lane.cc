@@ -74,7 +74,7 @@ bool Lane::open_call(const AppendRequest& first) {
     host_.sink_failed(std::move(token).error().within("while connecting to the stream of " + object()));
     return false;
   }
-  calls_.push_back(std::make_unique<AppendCall>(*this, host_.channel(), host_.queue(), write_stream_, *token));
+  calls_.push_back(std::make_unique<AppendCall>(*this, host_.channel(number_), host_.queue(), write_stream_, *token));
   call_ = calls_.back().get();
   call_encoder_ = first.encoder;
   is_first_on_call_ = true;

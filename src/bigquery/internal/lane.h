@@ -31,7 +31,7 @@ namespace flytt::bigquery {
 class LaneHost {
  public:
   virtual ~LaneHost() = default;
-  virtual const std::shared_ptr<grpc::Channel>& channel() = 0;
+  virtual const std::shared_ptr<grpc::Channel>& channel(std::optional<std::uint32_t> number) = 0;
   virtual grpc::CompletionQueue& queue() = 0;
   virtual const base::Clock& clock() = 0;
   virtual base::Random& random() = 0;

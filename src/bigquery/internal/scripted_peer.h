@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,11 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
     std::lock_guard lock(mutex_);
     return routing_headers_;
   }
+  // Addresses that append calls came from.
+  std::set<std::string> peers() {
+    std::lock_guard lock(mutex_);
+    return peers_;
+  }
   bool saw_authorization() {
     std::lock_guard lock(mutex_);
     return saw_authorization_;
@@ -113,6 +119,10 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
 
   grpc::Status AppendRows(grpc::ServerContext* context, Stream* stream) override {
     const int connection = greet(*context);
+    {
+      std::lock_guard lock(mutex_);
+      peers_.insert(context->peer());
+    }
     std::string name;
     storage::AppendRowsRequest request;
     while (stream->Read(&request)) {
@@ -283,6 +293,7 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
   std::deque<wire::AppendFailure> call_failures_;
   std::vector<SeenRequest> seen_;
   std::vector<std::string> routing_headers_;
+  std::set<std::string> peers_;
   bool is_released_ = false, saw_authorization_ = false;
   int connections_ = 0;
   int port_ = 0;
