@@ -128,6 +128,30 @@ TEST_F(WriteStreams, OffsetsSurviveARestart) {
   EXPECT_EQ(described->path.id, stream.id);
 }
 
+TEST_F(WriteStreams, OffsetsSurviveWhenTheirEndsAreFolded) {
+  const StreamPath quiet = make(StreamKind::kPending);
+  EXPECT_EQ(append(quiet, numbered(0, 2), 0), "0");
+  constexpr std::size_t kStreams = 64;
+  std::vector<StreamPath> streams;
+  std::vector<std::unique_ptr<AppendSession>> sessions;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    streams.push_back(make(StreamKind::kCommitted));
+    sessions.push_back(open_stream(streams.back()));
+  }
+  // Each round leaves an end of every stream behind.
+  const auto rounds = static_cast<std::int64_t>(kStreamEndsMax / kStreams) + 2;
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    std::vector<std::future<AppendOutcome>> answers;
+    for (const auto& session : sessions) answers.push_back(send(*session, numbered(round, 1), round));
+    for (auto& answer : answers) ASSERT_TRUE(answer.get().status);
+  }
+  reopen();
+  EXPECT_EQ(warehouse().stream(quiet)->row_count, 2);
+  EXPECT_EQ(append(quiet, numbered(2, 1), 2), "2");
+  for (const StreamPath& stream : streams) EXPECT_EQ(warehouse().stream(stream)->row_count, rounds);
+  EXPECT_EQ(rows("SELECT COUNT(*) FROM d.t"), std::to_string(rounds * static_cast<std::int64_t>(kStreams)) + ";");
+}
+
 TEST_F(WriteStreams, AFinalizedStreamTakesNothing) {
   const StreamPath stream = make(StreamKind::kCommitted);
   auto session = open_stream(stream);

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "warehouse/internal/metadata.h"
+#include "warehouse/internal/stream_store.h"
+#include "warehouse/limits.h"
 
 namespace flytt::warehouse::internal {
 
@@ -72,6 +74,31 @@ void RowStore::finish_front(Lane& lane, Transaction& transaction) {
   lane.bytes -= lane.batches.front()->bytes;
   transaction.finished.push_back(std::move(lane.batches.front()));
   lane.batches.pop_front();
+}
+
+Status RowStore::finish(const Transaction& transaction, std::int64_t now_micros) {
+  const auto& streams = transaction.streams;
+  for (std::size_t from = 0; from < streams.size(); from += duckdb_vector_size()) {
+    std::vector<LogicalType> types;
+    for (int i = 0; i < 3; ++i) types.emplace_back(duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
+    const Chunk chunk = make_chunk(types);
+    const std::size_t count = std::min<std::size_t>(duckdb_vector_size(), streams.size() - from);
+    std::int64_t* cells[3];
+    for (idx_t i = 0; i < 3; ++i) cells[i] = static_cast<std::int64_t*>(duckdb_vector_get_data(chunk.column(i)));
+    for (std::size_t i = 0; i < count; ++i) {
+      cells[0][i] = streams[from + i]->number;
+      cells[1][i] = streams[from + i]->taken();
+      cells[2][i] = now_micros;
+    }
+    duckdb_data_chunk_set_size(chunk.raw, count);
+    TRY(TableAppender * appender, appenders_.get("write_stream_ends", 0, {}));
+    TRY_STATUS(appender->append(chunk));
+  }
+  TRY_STATUS(appenders_.flush());  // an error that only COMMIT met would be reported as success
+  ends_appended_ += streams.size();
+  if (ends_appended_ < kStreamEndsMax) return ok();
+  ends_appended_ = 0;
+  return fold_stream_ends(connection_);
 }
 
 Status RowStore::store_staged(Lane& lane, std::int64_t rows_max, Transaction& transaction) {

@@ -48,7 +48,8 @@ class RowStore {
   // Stores rows of the lane until `rows_max` or its end, and tells the table before they can be seen. A mirror's lane stops
   // at exactly `rows_max`; a plain table's after the batch in which it is passed.
   Status store(Lane& lane, std::int64_t rows_max, Transaction& transaction);
-  Status flush() { return appenders_.flush(); }
+  // Once, when all lanes of the transaction are stored: the ends of its streams, and everything to DuckDB.
+  Status finish(const Transaction& transaction, std::int64_t now_micros);
   void abandon() { appenders_.abandon(); }
   void forget(std::int64_t id) { appenders_.forget(id); }
 
@@ -62,6 +63,7 @@ class RowStore {
 
   Connection& connection_;
   AppenderCache appenders_;
+  std::size_t ends_appended_ = 0;  // since they were folded
 };
 
 }  // namespace flytt::warehouse::internal

@@ -15,9 +15,16 @@ std::int64_t number_of(const std::optional<std::string>& cell) { return cell ? s
 }  // namespace
 
 Status prepare_streams(Connection& connection) {
-  return connection.run(
+  TRY_STATUS(connection.run(
       "CREATE TABLE IF NOT EXISTS flytt.write_streams(number BIGINT, table_id BIGINT, kind BIGINT, created BIGINT, "
-      "used BIGINT, rows BIGINT, flushed BIGINT, finalized BIGINT, committed BIGINT)");
+      "used BIGINT, rows BIGINT, flushed BIGINT, finalized BIGINT, committed BIGINT)"));
+  TRY_STATUS(
+      connection.run("CREATE TABLE IF NOT EXISTS flytt.write_stream_ends(number BIGINT, rows BIGINT, used BIGINT)"));
+  TRY(const auto ends, connection.number("SELECT count(*) FROM flytt.write_stream_ends"));
+  if (ends.value_or(0) == 0) return ok();
+  TRY_STATUS(connection.run("BEGIN"));
+  TRY_STATUS(fold_stream_ends(connection));
+  return connection.run("COMMIT");
 }
 
 Result<std::vector<SavedStream>> load_streams(Connection& connection) {
@@ -73,18 +80,12 @@ Status remove_stream(Connection& connection, const StreamState& stream) {
   return connection.run("DELETE FROM flytt.write_streams" + where(stream));
 }
 
-Status save_taken(Connection& connection, const std::vector<std::shared_ptr<StreamState>>& streams,
-                  std::int64_t now_micros) {
-  const std::string now = std::to_string(now_micros);
-  if (streams.size() == 1)
-    return connection.run("UPDATE flytt.write_streams SET rows = " + std::to_string(streams.front()->taken()) +
-                          ", used = " + now + where(*streams.front()));
-  std::string values;
-  for (const auto& stream : streams)
-    values += (values.empty() ? "(" : ", (") + std::to_string(stream->number) + "::BIGINT, " +
-              std::to_string(stream->taken()) + "::BIGINT)";
-  return connection.run("UPDATE flytt.write_streams SET rows = taken.rows, used = " + now + " FROM (VALUES " + values +
-                        ") AS taken(number, rows) WHERE write_streams.number = taken.number");
+Status fold_stream_ends(Connection& connection) {
+  TRY_STATUS(connection.run(
+      "UPDATE flytt.write_streams SET rows = greatest(write_streams.rows, ends.rows), "
+      "used = greatest(write_streams.used, ends.used) FROM (SELECT number, max(rows) AS rows, max(used) AS used "
+      "FROM flytt.write_stream_ends GROUP BY number) AS ends WHERE write_streams.number = ends.number"));
+  return connection.run("DELETE FROM flytt.write_stream_ends");
 }
 
 Status add_staged_columns(Connection& connection, const StreamState& stream, const TableVersion& now,

@@ -2,7 +2,10 @@
 // Write streams in the database file: their descriptions, and the tables in which rows wait that may not be seen yet.
 //
 //   flytt.write_streams(number, table_id, kind, created, used, rows, flushed, finalized, committed)   one row per stream
+//   flytt.write_stream_ends(number, rows, used)   what commits added since then: the greatest of a stream's rows counts
 //   flytt.s<NUMBER>(_offset, c…)   rows of a PENDING or BUFFERED stream that are not visible
+//
+// A commit's offsets are appended, not updated: an UPDATE costs more than all else that a small commit does.
 //
 // Functions here run inside a transaction of the caller (the writer thread), except `load_streams` and
 // `prepare_streams`.
@@ -31,9 +34,8 @@ Result<std::vector<SavedStream>> load_streams(Connection& connection);
 Status insert_stream(Connection& connection, const StreamState& stream);
 Status save_stream(Connection& connection, const StreamState& stream, const StreamFacts& facts);
 Status remove_stream(Connection& connection, const StreamState& stream);
-// The offsets that were taken in this transaction.
-Status save_taken(Connection& connection, const std::vector<std::shared_ptr<StreamState>>& streams,
-                  std::int64_t now_micros);
+// Moves what is in write_stream_ends into write_streams.
+Status fold_stream_ends(Connection& connection);
 // As metadata's add_columns, of the rows that wait.
 Status add_staged_columns(Connection& connection, const StreamState& stream, const TableVersion& now,
                           std::size_t first_new);

@@ -5,7 +5,6 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "warehouse/internal/stream_store.h"
 #include "warehouse/limits.h"
 
 namespace flytt::warehouse::internal {
@@ -201,8 +200,7 @@ void Writer::work_off(bool everything) {
 Status Writer::transact(const std::vector<Lane*>& lanes, std::int64_t rows_max, Transaction& transaction) {
   TRY_STATUS(connection_.run("BEGIN"));
   for (Lane* lane : lanes) TRY_STATUS(store_.store(*lane, rows_max, transaction));
-  if (!transaction.streams.empty()) TRY_STATUS(save_taken(connection_, transaction.streams, clock_.wall_micros()));
-  TRY_STATUS(store_.flush());  // an error that only COMMIT met would be reported as success
+  TRY_STATUS(store_.finish(transaction, clock_.wall_micros()));
   FAILPOINT_ERROR("warehouse.commit.before");
   TRY_STATUS(connection_.run("COMMIT"));
   FAILPOINT("warehouse.commit.after");
