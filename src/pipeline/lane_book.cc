@@ -130,6 +130,7 @@ Result<bool> LaneBook::bring_table(const data::TableSlice& slice) {
     return Error(ErrorCode::kBug, "the source sent rows of " + schema.source_table + " for a lane that it did not open")
         .side(base::Side::kSource);
   found->second.table = schema.destination;
+  found->second.source_table = schema.source_table;
   return writes(found->second);
 }
 
@@ -167,18 +168,18 @@ Status LaneBook::make_table(const data::SliceSchema& schema) {
 }
 
 bool LaneBook::writes(const Lane& lane) const {
-  return !lane.is_held_back && !dropped_tables_.contains(lane.table) && parts_.book.verdict(lane.topic).writes;
+  return !lane.is_held_back && !dropped_tables_.contains(lane.table) && parts_.book.verdict(lane.source_table).writes;
 }
 
 Status LaneBook::dropped(const data::TablePath& path, const std::string& reason) {
   dropped_tables_.insert(path);
-  std::set<std::string> topics;
+  std::set<std::string> names;  // several topics may fill one table
   for (auto& [number, lane] : lanes_) {
     if (!(lane.table == path)) continue;
     lane.is_held_back = true;
-    topics.insert(lane.topic);
+    names.insert(lane.source_table);
   }
-  for (const std::string& topic : topics) TRY_STATUS(parts_.book.detach(topic, {}, reason));
+  for (const std::string& name : names) TRY_STATUS(parts_.book.detach(name, {}, reason));
   return ok();
 }
 
@@ -241,7 +242,8 @@ Status LaneBook::finish(TableSink& sink, LaneOutcome outcome) {
     const data::TablePath path = lane.table;
     sink.drop_table(path);
     return dropped(path, "table " + path.text() + " cannot be written: " + outcome.error->text() +
-                             "; mend it, then run `flytt resync " + parts_.book.stream() + "." + lane.topic + "`");
+                             "; mend it, then run `flytt resync " + parts_.book.stream() + "." + lane.source_table +
+                             "`");
   }
   lane.write_stream = std::move(outcome.write_stream);
   lane.held = std::move(outcome.held);

@@ -72,7 +72,8 @@ class LaneBook final : public Ledger, public LaneGate {
     std::string topic, topic_id;
     std::int32_t partition = 0;
     std::int64_t next_offset = 0;  // everything before it is settled
-    data::TablePath table;         // once a slice has shown it
+    data::TablePath table;         // once a slice has shown it, as the next
+    std::string source_table;
     std::vector<std::string> old_streams;
     std::string write_stream;
     std::vector<OffsetRange> held;            // at the destination already

@@ -145,10 +145,14 @@ bool TopicPipeline::is_caught_up() {
                       {{"stream", config_.name}});
     return false;
   }
+  const std::vector<LaneStatus> lanes = lanes_->status();
   for (const PartitionPlace& goal : *goal_) {
     if (goal.end <= goal.begin) continue;
-    const auto record = book_.find(goal.topic);
-    if (record && record->phase == TablePhase::kDetached) continue;  // reported when the run has ended
+    // Its table is detached, which is reported when the run has ended.
+    const bool is_held_back = std::any_of(lanes.begin(), lanes.end(), [&](const LaneStatus& lane) {
+      return lane.is_held_back && lane.topic == goal.topic && lane.partition == goal.partition;
+    });
+    if (is_held_back) continue;
     const auto now_at = std::find_if(places->begin(), places->end(), [&](const PartitionPlace& place) {
       return place.topic == goal.topic && place.partition == goal.partition;
     });
