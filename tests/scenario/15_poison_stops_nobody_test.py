@@ -75,34 +75,47 @@ class PoisonStopsNobody(unittest.TestCase):
                 wait_until(lambda: project.is_ready(), project.log_tail)
 
                 def settled():
-                    return sum(max(o, 0) for o, _ in kafka.committed("flytt_blandet").values()) == len(messages)
+                    return sum(kafka.committed("flytt_blandet").values()) == len(messages)
                 wait_until(settled, lambda: f"{kafka.committed('flytt_blandet')}\n{project.log_tail()}")
-                held = {tuple(row) for row in project.query("SELECT CONCAT('blandet/', CAST(_kafka_partition AS STRING), '/',"
-                                                           " CAST(_kafka_offset AS STRING)), s FROM landing.blandet")}
-                places = {place for place, _ in held}
-                self.assertEqual(len(places), len(held), "a row is there twice")
-                listed = json.loads(project.command("quarantine", "list", "blandet", "--json").stdout)["entries"]
-                found = {entry["position"]: entry for entry in listed}
-                wrong = {p: bytes(m["value"])[:60] for p, m in self.by_place(messages) if (p in expected) != (p in found and found[p]["column"] != "" or p not in places)}
-                self.assertEqual(wrong, {}, "messages that are good and missing, or bad and not set aside")
-                self.assertLessEqual(set(found), expected)
-                self.assertEqual(set(found), expected)
+                rows = [row[0] for row in project.query("SELECT CONCAT(_kafka_topic, '/', CAST(_kafka_partition AS STRING), '/',"
+                                                       " CAST(_kafka_offset AS STRING)) FROM landing.blandet")]
+                self.assertEqual(len(set(rows)), len(rows), "a row is there twice")
+                listed = json.loads(project.command("quarantine", "list", "blandet", "--json", "--limit", "10000").stdout)["entries"]
+                found = {entry["position"] for entry in listed}
+                wrong = {place: value[:60] for place, value in self.by_place(messages)
+                         if (place in expected) != (place in found) or (place in expected) == (place in rows)}
+                self.assertEqual(wrong, {}, "good messages that are missing or set aside, and bad ones that are rows or nowhere")
+                self.assertEqual(len(listed), len(expected))
                 self.assertTrue(all(entry["reason"] and entry["table"] == "blandet" for entry in listed))
-                self.assertGreaterEqual(len(places), len(messages) - len(expected))
                 shown = project.command("quarantine", "show", next(iter(expected))).stdout
                 self.assertIn('"raw":', shown)
+                self.retry_after_a_mended_schema(project, kafka, len(rows))
                 project.command("quarantine", "drop", "blandet")
                 self.assertEqual(json.loads(project.command("quarantine", "list", "--json").stdout)["entries"], [])
                 project.stop()
                 for value in ("not base64!", "yesterday", "01.02.2024"):
                     self.assertNotIn(value, project.all_logs())
 
+    def retry_after_a_mended_schema(self, project, kafka, rows):
+        """`i` becomes a FLOAT64 for those that are read again; each of them is a row afterwards, once, however often it is tried."""
+        mended = json.loads(project.command("quarantine", "list", "blandet", "--json", "--limit", "10000").stdout)["entries"]
+        tried = {entry["position"] for entry in mended if entry["column"] == "b"}
+        text = (project.folder / "flytt.yaml").read_text().replace("{name: b, type: BOOL}", "{name: b2, type: STRING, from: b}")
+        (project.folder / "mended.yaml").write_text(text.replace("streams:", "streams:", 1) + "    scalars_as_strings: true\n")
+        for _ in range(2):
+            done = project.command("quarantine", "retry", "blandet", "--config", "mended.yaml", check=False)
+            self.assertEqual(done.returncode, 3, done.stdout + done.stderr)  # the others are still bad
+        left = {entry["position"] for entry in json.loads(project.command("quarantine", "list", "blandet", "--json", "--limit", "10000").stdout)["entries"]}
+        self.assertEqual(left & tried, set())
+        self.assertEqual(project.count("landing.blandet"), rows + len(tried))
+        self.assertEqual(project.count("(SELECT DISTINCT _kafka_partition, _kafka_offset FROM landing.blandet)"), rows + len(tried))
+
     @staticmethod
     def by_place(messages):
         offsets = [0, 0]
         for message in messages:
             partition = message["partition"]
-            yield f"blandet/{partition}/{offsets[partition]}", message
+            yield f"blandet/{partition}/{offsets[partition]}", message["value"]
             offsets[partition] += 1
 
 

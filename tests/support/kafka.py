@@ -292,10 +292,11 @@ class Kafka:
     # -- Groups
 
     def committed(self, group):
-        """{(topic, partition): (offset, metadata)}."""
+        """{(topic, partition): offset} of what the group has committed."""
         request = [confluent_kafka.ConsumerGroupTopicPartitions(group)]
         result = self.admin.list_consumer_group_offsets(request)[group].result(SECONDS)
-        return {(p.topic, p.partition): (p.offset, p.metadata) for p in result.topic_partitions}
+        # The metadata of a commit need not end with a zero byte, and this client reads on until it finds one.
+        return {(p.topic, p.partition): p.offset for p in result.topic_partitions if p.offset >= 0}
 
     def members(self, group):
         """{client id: [(topic, partition)]} of a group."""
