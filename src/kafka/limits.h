@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 inline constexpr auto kSessionTimeoutDefault = 45'000ms;
 inline constexpr auto kPollIntervalMaxDefault = 300'000ms;
 inline constexpr auto kClosingTimeDefault = 10'000ms;
-inline constexpr auto kIdlePollInterval = 500ms;       // confirm polls when next() was not called for so long
+inline constexpr auto kIdlePollInterval = 3'000ms;     // confirm polls when next() was not called for so long
 inline constexpr auto kTopicRefresh = 30'000ms;        // new topics and partitions are seen within it
 inline constexpr auto kCommitPatience = 10'000ms;      // for one answer of the group's coordinator
 inline constexpr auto kLookupPatience = 15'000ms;      // for offsets and samples of newly assigned partitions

@@ -236,7 +236,7 @@ class Kafka:
 
     def producer(self, **settings):
         """A producer that waits for nothing: call flush. `transactional_id=` makes it one for transactions."""
-        return confluent_kafka.Producer(self.client_settings(linger_ms=5, **settings))
+        return confluent_kafka.Producer(self.client_settings(**{"linger_ms": 5, **settings}))
 
     def produce(self, topic, messages, producer=None):
         """Messages are values, or dicts with value, key, headers, partition, timestamp (ms). Returns when all are stored."""
