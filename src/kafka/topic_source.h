@@ -4,8 +4,8 @@
 // Owned and called by one thread. A partition that the group gives us is a lane (flow/lanes.h); lanes are numbered from 0
 // in the order in which they come, and a partition that comes back gets a new number. Its Position is encode_points() of
 // all lanes that are open. What it does with the group's offsets:
-//   * A lane begins at the further of the place in `saved` and the one that the group has committed, with that place's
-//     record. A place that the partition does not have any more is an error with the choices, unless `lost` chooses.
+//   * A lane begins at the further of the place in `saved` and the one that the group has committed, with the group's
+//     record, or ours if the group has none. A place that the partition does not have any more is an error with the choices, unless `lost` chooses.
 //   * confirm() commits the offsets that have moved, each with its lane's newest record in the commit's metadata
 //     (base64 behind "flytt1:"), only for lanes that are ours at that moment, without waiting; a lane's first record and
 //     a lane that is given up are committed synchronously.

@@ -101,7 +101,8 @@ class MessagesArrive(unittest.TestCase):
             wait_until(equal, project.log_tail)
 
     def test_tls_and_sasl(self):
-        with Kafka(tls=True, sasl=True) as kafka:
+        # The client that Debian has cannot prove itself by SCRAM to brokers from 4.0 on.
+        with Kafka("3.9.2", tls=True, sasl=True) as kafka:
             kafka.create_topic("safe", 1)
             kafka.produce("safe", [message(n) for n in range(10)])
             certificate, key = kafka.certificates.issue("flytt")

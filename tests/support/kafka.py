@@ -291,8 +291,14 @@ class Kafka:
 
     # -- Groups
 
+    def _has_group(self, group):
+        """Asked first: this client's library ends the process when it is asked about a group that no broker knows."""
+        return any(listed.group_id == group for listed in self.admin.list_consumer_groups().result(SECONDS).valid)
+
     def committed(self, group):
         """{(topic, partition): offset} of what the group has committed."""
+        if not self._has_group(group):
+            return {}
         request = [confluent_kafka.ConsumerGroupTopicPartitions(group)]
         result = self.admin.list_consumer_group_offsets(request)[group].result(SECONDS)
         # The metadata of a commit need not end with a zero byte, and this client reads on until it finds one.
@@ -300,6 +306,8 @@ class Kafka:
 
     def members(self, group):
         """{client id: [(topic, partition)]} of a group."""
+        if not self._has_group(group):
+            return {}
         described = self.admin.describe_consumer_groups([group])[group].result(SECONDS)
         return {m.client_id: [(p.topic, p.partition) for p in m.assignment.topic_partitions] for m in described.members}
 

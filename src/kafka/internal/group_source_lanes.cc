@@ -92,12 +92,13 @@ Status GroupSource::answer_assign() {
   return ok();
 }
 
-// The further of what we have saved and what the group has; else where new partitions begin.
+// The further of what we have saved and what the group has; else where new partitions begin. The group's record is newer
+// than ours, if it has one: whoever had the partition after us has stored its own before its first row.
 Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known, base::Deadline deadline) {
   Place place = committed;
   if (const SavedPoint* saved = book_.saved(place.topic, place.partition);
       saved && saved->next_offset >= place.offset) {
-    if (saved->next_offset > place.offset || !saved->record.empty()) place.record = saved->record;
+    if (place.record.empty()) place.record = saved->record;
     place.offset = saved->next_offset;
   }
   TRY(const GroupMember::Ends ends, member_->ends(place.topic, place.partition, deadline));
