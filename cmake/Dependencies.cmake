@@ -5,8 +5,8 @@
 #   flytt_proto_googlesql         generated C++ and gRPC of the GoogleSQL analyzer   (-DGOOGLESQL_ROOT=DIR with lib/ and
 #                                 googlesql.{desc,files}); the analyzer itself is a file beside the program:
 #                                 lib/liblocal_service_jni.so, never linked
-#   flytt_third_party::<name>     pq ssl crypto curl sqlite3 yaml_cpp re2 simdjson nlohmann_json spdlog fmt cli11 date
-#                                 date_tz absl_time protobuf grpc boost jni (headers only) benchmark threads
+#   flytt_third_party::<name>     pq rdkafka ssl crypto curl sqlite3 yaml_cpp re2 simdjson nlohmann_json spdlog fmt cli11
+#                                 date date_tz absl_time protobuf grpc boost jni (headers only) benchmark threads
 #   GTest::gtest GTest::gmock GTest::gtest_main
 #
 # All foreign headers are system headers: their warnings are not ours.
@@ -93,6 +93,7 @@ function(flytt_third_party name)
 endfunction()
 
 flytt_third_party(pq HEADER libpq-fe.h DIRECTORIES /usr/include/postgresql LIBRARIES pq)
+flytt_third_party(rdkafka HEADER librdkafka/rdkafka.h LIBRARIES rdkafka)
 flytt_third_party(crypto HEADER openssl/evp.h LIBRARIES crypto)
 flytt_third_party(ssl HEADER openssl/ssl.h LIBRARIES ssl crypto)
 flytt_third_party(curl HEADER curl/curl.h DIRECTORIES /usr/include/x86_64-linux-gnu LIBRARIES curl)

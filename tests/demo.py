@@ -1,14 +1,18 @@
-"""The demonstration: real PostgreSQL, writers that never pause, flytt killed once, then both sides compared cell by cell.
+"""The demonstration: real PostgreSQL, writers that never pause, flytt killed once, then both sides compared cell by cell; and
+a real Kafka broker, whose messages are each there once.
 
 Everything runs on 127.0.0.1 and is stopped at the end; the warehouse stays in .flytt/demo to be explored.
 """
 
 import argparse
+import json
+import os
 import pathlib
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -17,6 +21,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support import compare  # noqa: E402
 from support.flytt import PROGRAM, Project, wait_until  # noqa: E402
+from support.kafka import Kafka  # noqa: E402
 from support.postgres import BIN, Postgres  # noqa: E402
 from support.workload import Writers, make_sak  # noqa: E402
 
@@ -174,6 +179,34 @@ def live_part(server, project, seconds):
     return max(peak, peak_memory_mib(project.process.pid)), fresh.samples
 
 
+def topics_part(messages):
+    """The recipe of examples/kafka against a real broker: messages, one of them bad, a kill in the middle, each row once."""
+    with Kafka() as kafka, tempfile.TemporaryDirectory() as folder:
+        kafka.create_topic("team.hendelser-v1", 4)
+        text = (ROOT / "examples/kafka/flytt.yaml").read_text()
+        body = text[text.index("sources:"):]
+        environment = {"KAFKA_BROKERS": kafka.brokers}
+        say(f"Kafka listens on {kafka.brokers}; examples/kafka: one topic, one table, four columns")
+        with Project(body=body) as project:
+            producer = subprocess.Popen([sys.executable, str(ROOT / "examples/kafka/produce.py"), str(messages)], cwd=folder,
+                                        env={**os.environ, **environment})
+            project.start(environment=environment)
+            project.wait_ready()
+            wait_until(lambda: sum(kafka.committed("flytt_hendelser").values()) > messages // 4, project.log_tail, 120)
+            project.kill()
+            say("flytt was killed with kill -9 in the middle of the topic; starting it again")
+            project.start(environment=environment)
+            project.wait_ready()
+            if producer.wait(120) != 0:
+                raise RuntimeError("the messages could not be produced")
+            wait_until(lambda: sum(kafka.committed("flytt_hendelser").values()) == messages + 1, project.log_tail, 120)
+            rows, distinct = project.query("SELECT COUNT(*), COUNT(DISTINCT numericValue) FROM landing_events.hendelser")[0]
+            aside = json.loads(project.command("quarantine", "list", "--json", environment=environment).stdout)["entries"]
+            project.stop()
+        say(f"{messages} good messages: {rows} rows, {distinct} different ones; in quarantine: {[(e['position'], e['reason']) for e in aside]}")
+        return int(rows) == int(distinct) == messages and len(aside) == 1
+
+
 def finish(server, project):
     rows, equal = compare_all(server, project)
     print()
@@ -201,6 +234,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=int, default=10, help="pgbench scale (100,000 accounts each)")
     parser.add_argument("--seconds", type=int, default=10, help="how long writers run before and after the kill")
+    parser.add_argument("--messages", type=int, default=200_000, help="of the topic")
     arguments = parser.parse_args()
     with Postgres() as server:
         project = setup(server, arguments.scale)
@@ -213,6 +247,7 @@ def main():
             raise
         finally:
             project.kill()
+    good &= topics_part(arguments.messages)
     quantiles = statistics.quantiles(samples, n=100) if len(samples) > 2 else [float("nan")] * 99
     print(f"\n  freshness, commit to visible by a REST query, kill included: p50 {quantiles[49]:.0f} ms, p99 {quantiles[98]:.0f} ms ({len(samples)} samples)")
     print(f"  peak memory of flytt and its helper: {peak:.0f} MiB\n")

@@ -1,10 +1,12 @@
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "app/commands.h"
 #include "app/internal/destination.h"
 #include "app/internal/origin_adapter.h"
 #include "app/internal/session.h"
+#include "app/internal/topic_origin_adapter.h"
 #include "app/output.h"
 #include "base/log.h"
 #include "postgres/check.h"
@@ -49,6 +51,45 @@ void check_sources(Session& session, std::vector<Found>& found) {
   }
 }
 
+constexpr std::chrono::seconds kTopicCheckMax{20};
+
+// Rights are tried: a topic by reading one message, the group by asking where it stands.
+void check_topics(Session& session, const TopicStreamConfig& stream, std::vector<Found>& found) {
+  const auto fail = [&](const std::string& rule, const std::string& object, const Error& error,
+                        const std::string& fix) {
+    found.push_back({stream.from, {postgres::Finding::Severity::kError, rule, object, error.text(), fix}});
+  };
+  const auto options = topic_options(session.config, stream);
+  if (!options) return fail("brokers", stream.from, options.error(), "set it, then run check again");
+  auto client = kafka::Client::open(options->connection, session.clock);
+  if (!client)
+    return fail("connection", options->connection.brokers, client.error(), "mend 'sources." + stream.from + ".kafka'");
+  const auto soon = [&] { return session.clock.in(kTopicCheckMax); };
+  const auto topics = (*client)->topics(options->topics, soon());
+  if (!topics) {
+    const bool is_about_topic =
+        topics.error().code() == ErrorCode::kNotFound || topics.error().code() == ErrorCode::kAuth;
+    return fail(is_about_topic ? "topics" : "connection", is_about_topic ? stream.name : options->connection.brokers,
+                topics.error(),
+                is_about_topic
+                    ? "mend 'streams." + stream.name + ".topics', or have the topic made and its access granted"
+                    : "check brokers, certificates and network of 'sources." + stream.from + ".kafka'");
+  }
+  if (topics->empty())
+    fail("topics", stream.name, Error(ErrorCode::kNotFound, "no topic matches 'streams." + stream.name + ".topics'"),
+         "");
+  for (const kafka::TopicPartitions& topic : *topics) {
+    const auto sample = (*client)->sample(topic, 1, soon());
+    if (!sample)
+      fail("read", topic.topic, sample.error(), "grant this application read access to topic " + topic.topic);
+  }
+  const auto lag = (*client)->lag(options->group.id, *topics, soon());
+  if (!lag)
+    fail("group", options->group.id, lag.error(),
+         "grant this application read access to consumer group " + options->group.id +
+             ", or name another as 'streams." + stream.name + ".group'");
+}
+
 // A local warehouse that is not there yet is made by run; one that is there, and any other destination, must answer.
 void check_destination(Session& session, std::vector<Found>& found) {
   const Config& config = session.config;
@@ -61,8 +102,11 @@ void check_destination(Session& session, std::vector<Found>& found) {
   };
   auto open = open_destination_to_ask(session);
   if (!open) return fail(open.error(), is_local ? "stop the process that holds the folder" : "");
-  for (const StreamConfig& stream : config.streams) {
-    const auto dataset = (*open)->access.client->get_dataset(config.project, stream.dataset);
+  std::set<std::string> datasets;
+  for (const StreamConfig& stream : config.streams) datasets.insert(stream.dataset);
+  for (const TopicStreamConfig& stream : config.topic_streams) datasets.insert(stream.dataset);
+  for (const std::string& name : datasets) {
+    const auto dataset = (*open)->access.client->get_dataset(config.project, name);
     if (!dataset && dataset.error().code() != ErrorCode::kNotFound)
       fail(dataset.error(),
            "grant the account roles/bigquery.dataEditor and roles/bigquery.jobUser in project " + config.project);
@@ -102,6 +146,7 @@ int run_check(const CommonOptions& common) {
   if (!session) return report(session.error());
   std::vector<Found> found;
   check_sources(**session, found);
+  for (const TopicStreamConfig& stream : (*session)->config.topic_streams) check_topics(**session, stream, found);
   check_destination(**session, found);
   const std::string text = common.json ? findings_json(found) : findings_text(found);
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "app/commands.h"
+#include "app/internal/init_kafka.h"
 #include "app/internal/session.h"
 #include "app/output.h"
 #include "postgres/catalog.h"
@@ -78,9 +79,7 @@ std::string configuration_text(const std::string& name, const postgres::Endpoint
 }
 
 Status write_all(const CommonOptions& common, const InitOptions& options) {
-  if (!options.force && std::filesystem::exists(common.config_path))
-    return Error(ErrorCode::kConfig,
-                 "'" + common.config_path + "' exists; --force overwrites it, --config names another file");
+  TRY_STATUS(check_may_write(common, options));
   const base::SystemClock clock;
   const base::Deadline deadline = clock.in(std::chrono::seconds(20));
   postgres::ConnectionSettings settings{base::Secret(options.postgres_url)};
@@ -105,7 +104,11 @@ Status write_all(const CommonOptions& common, const InitOptions& options) {
 }  // namespace
 
 int run_init(const CommonOptions& common, const InitOptions& options) {
-  const auto done = write_all(common, options);
+  const bool has_postgres = !options.postgres_url.empty();
+  const bool has_kafka = !options.kafka_brokers.empty() || process_environment()("KAFKA_BROKERS").has_value();
+  if (!has_postgres && !has_kafka)
+    return report(Error(ErrorCode::kConfig, "say what to look at: --postgres URL or --kafka BROKERS"));
+  const auto done = has_postgres ? write_all(common, options) : write_kafka_configuration(common, options);
   return done ? kExitDone : report(done.error());
 }
 

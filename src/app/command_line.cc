@@ -20,6 +20,7 @@ struct Parsed {
   QueryOptions query;
   StatusOptions status;
   ResyncOptions resync;
+  QuarantineOptions quarantine;
   std::string memory = "512MiB";
   std::function<int()> chosen;
 };
@@ -41,9 +42,9 @@ void add_source_verbs(CLI::App& app, Parsed& p) {
   CLI::App* init = verb(app, p, "init", "Look at what is there and write a commented flytt.yaml",
                         "flytt init --postgres postgres://me:secret@127.0.0.1:5432/sak",
                         [&p] { return run_init(p.common, p.init); });
-  init->add_option("--postgres", p.init.postgres_url, "connection URL of a PostgreSQL database")
-      ->required()
-      ->type_name("URL");
+  init->add_option("--postgres", p.init.postgres_url, "connection URL of a PostgreSQL database")->type_name("URL");
+  init->add_option("--kafka", p.init.kafka_brokers, "addresses of Kafka brokers, host:port,host:port")
+      ->type_name("BROKERS");
   init->add_flag("--force", p.init.force, "overwrite an existing configuration");
 
   verb(
@@ -117,6 +118,33 @@ void add_running_verbs(CLI::App& app, Parsed& p) {
       true);
 }
 
+void add_quarantine_verbs(CLI::App& app, Parsed& p) {
+  CLI::App* quarantine = app.add_subcommand("quarantine", "Rows that could not be written, with position and reason");
+  quarantine->require_subcommand(1);
+  const auto part = [&p](const char* action) {
+    return [&p, action] {
+      p.quarantine.action = action;
+      return run_quarantine(p.common, p.quarantine);
+    };
+  };
+  CLI::App* list = verb(*quarantine, p, "list", "What is set aside, newest first", "flytt quarantine list hendelser",
+                        part("list"), true, true);
+  list->add_option("what", p.quarantine.what, "STREAM or STREAM.TABLE; everything without it")
+      ->type_name("STREAM[.TABLE]");
+  list->add_option("--limit", p.quarantine.limit, "of each dataset")->capture_default_str();
+  CLI::App* show = verb(*quarantine, p, "show", "One entry with all that is known of it, the value included",
+                        "flytt quarantine show team.hendelser-v1/3/42", part("show"));
+  show->add_option("position", p.quarantine.what, "position, as list shows it")->required()->type_name("POSITION");
+  CLI::App* retry =
+      verb(*quarantine, p, "retry", "Read messages again, after a mended schema, and write those that are rows now",
+           "flytt quarantine retry hendelser", part("retry"));
+  retry->add_option("what", p.quarantine.what, "STREAM or STREAM.TOPIC")->required()->type_name("STREAM[.TOPIC]");
+  retry->add_option("--position", p.quarantine.position, "only this one")->type_name("POSITION");
+  CLI::App* drop = verb(*quarantine, p, "drop", "Forget entries", "flytt quarantine drop hendelser", part("drop"));
+  drop->add_option("what", p.quarantine.what, "STREAM or STREAM.TABLE")->required()->type_name("STREAM[.TABLE]");
+  drop->add_option("--position", p.quarantine.position, "only this one")->type_name("POSITION");
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -129,6 +157,7 @@ int run_command_line(int argc, char** argv) {
       "postgres sak && flytt run");
   add_source_verbs(app, parsed);
   add_running_verbs(app, parsed);
+  add_quarantine_verbs(app, parsed);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

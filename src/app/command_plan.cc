@@ -4,6 +4,7 @@
 #include "app/internal/destination.h"
 #include "app/internal/origin_adapter.h"
 #include "app/internal/session.h"
+#include "app/internal/topic_origin_adapter.h"
 #include "app/output.h"
 #include "base/log.h"
 
@@ -72,6 +73,16 @@ Result<std::vector<PlannedTable>> make_plan(Session& session) {
         TRY_STATUS(decide(*destination, planned));
       else if (!table.refusal.empty())
         planned.action = "left out";
+      out.push_back(std::move(planned));
+    }
+  }
+  for (const TopicStreamConfig& stream : config.topic_streams) {
+    TRY(std::vector<TopicTable> tables, topic_tables(config, stream, session.clock));
+    for (TopicTable& table : tables) {
+      PlannedTable planned{stream.name, {}, "create", {}};
+      planned.table.rows_estimated = table.messages;
+      planned.table.schema = std::make_shared<const data::SliceSchema>(std::move(table.schema));
+      if (destination) TRY_STATUS(decide(*destination, planned));
       out.push_back(std::move(planned));
     }
   }

@@ -9,6 +9,7 @@
 #include "app/internal/progress.h"
 #include "app/internal/session.h"
 #include "app/internal/signals.h"
+#include "app/internal/topic_origin_adapter.h"
 #include "app/output.h"
 #include "base/log.h"
 #include "gateway/health.h"
@@ -20,16 +21,18 @@ namespace {
 constexpr std::chrono::seconds kCloseMax{30};
 
 // How one stream's share of the engine's memory is used: the channel, and a window of rows in flight for the stream and for
-// each copy worker. A batch that is being built and one that is being encoded come on top, so the parts stay below the whole.
+// each copy worker; of a stream of topics, what the client has fetched ahead. A batch that is being built and one that is being encoded come on top, so the parts stay below the whole.
 struct MemoryPlan {
-  std::size_t channel_bytes, window_bytes;
+  std::size_t channel_bytes, window_bytes, prefetch_bytes;
 };
 MemoryPlan plan_memory(const Config& config) {
-  const auto streams = static_cast<std::int64_t>(std::max<std::size_t>(config.streams.size(), 1));
+  const auto streams =
+      static_cast<std::int64_t>(std::max<std::size_t>(config.streams.size() + config.topic_streams.size(), 1));
   const std::int64_t share = config.engine_memory_bytes / streams;
   const std::int64_t window = std::clamp<std::int64_t>(share / (2 * (config.copy_workers + 1)), 4LL << 20, 40LL << 20);
   const std::int64_t channel = std::clamp<std::int64_t>(share / 6, 2LL << 20, 32LL << 20);
-  return {static_cast<std::size_t>(channel), static_cast<std::size_t>(window)};
+  const std::int64_t prefetch = std::clamp<std::int64_t>(share / 4, 4LL << 20, 64LL << 20);
+  return {static_cast<std::size_t>(channel), static_cast<std::size_t>(window), static_cast<std::size_t>(prefetch)};
 }
 
 // Everything that runs, in the order in which it is made; destroyed in the opposite order.
@@ -40,6 +43,7 @@ struct Running {
   std::unique_ptr<state::Store> store;
   base::SeededRandom random{random_seed()};
   std::vector<std::unique_ptr<PostgresOrigin>> origins;
+  std::vector<std::unique_ptr<KafkaOrigin>> topic_origins;
   std::vector<std::unique_ptr<BigQueryDestination>> destinations;
   std::unique_ptr<pipeline::Engine> engine;
   std::unique_ptr<AdminHandler> admin_handler;
@@ -77,10 +81,45 @@ bool is_chosen(const RunOptions& options, const std::string& name) {
   return options.only.empty() || std::find(options.only.begin(), options.only.end(), name) != options.only.end();
 }
 
+pipeline::StreamConfig engine_config(const Config& config, const RunOptions& options, const MemoryPlan& memory,
+                                     const std::string& name, const std::string& source) {
+  pipeline::StreamConfig wanted;
+  wanted.name = name;
+  wanted.source = source;
+  wanted.may_adopt_slot = options.adopt;
+  wanted.ends_when_caught_up = options.once;
+  wanted.channel_bytes = memory.channel_bytes;
+  wanted.copy_workers = config.copy_workers;
+  return wanted;
+}
+
+BigQueryDestination& add_destination(Session& session, Running& running, std::int64_t max_staleness_ms,
+                                     std::size_t window_bytes) {
+  running.destinations.push_back(std::make_unique<BigQueryDestination>(BigQueryDestination::Parts{
+      running.access, session.clock, session.metrics, session.config.location, max_staleness_ms, window_bytes}));
+  return *running.destinations.back();
+}
+
+Status add_topic_streams(Session& session, const RunOptions& options, const MemoryPlan& memory, Running& running) {
+  const Config& config = session.config;
+  for (const TopicStreamConfig& stream : config.topic_streams) {
+    if (!is_chosen(options, stream.name)) continue;
+    TRY(kafka::TopicSourceOptions topics, topic_options(config, stream));
+    topics.prefetch_bytes_max = memory.prefetch_bytes;
+    running.topic_origins.push_back(
+        std::make_unique<KafkaOrigin>(KafkaOrigin::Parts{std::move(topics), session.clock}));
+    // Nothing is copied beside a stream of topics, so its window has the room of the workers, too.
+    const std::size_t window = memory.window_bytes * static_cast<std::size_t>(config.copy_workers + 1) / 2;
+    running.engine->add(engine_config(config, options, memory, stream.name, stream.from), *running.topic_origins.back(),
+                        add_destination(session, running, stream.max_staleness_ms, window));
+  }
+  return ok();
+}
+
 Status add_streams(Session& session, const RunOptions& options, Running& running) {
   const Config& config = session.config;
   for (const std::string& name : options.only)
-    if (config.find_stream(name) == nullptr)
+    if (!config.has_stream(name))
       return Error(ErrorCode::kConfig, "--only " + name + ": there is no such stream in " + config.path);
   const MemoryPlan memory = plan_memory(config);
   running.engine = std::make_unique<pipeline::Engine>(
@@ -89,20 +128,12 @@ Status add_streams(Session& session, const RunOptions& options, Running& running
     if (!is_chosen(options, stream.name)) continue;
     TRY(PostgresOrigin::Parts parts, origin_parts(config, stream, session.clock));
     running.origins.push_back(std::make_unique<PostgresOrigin>(std::move(parts)));
-    running.destinations.push_back(std::make_unique<BigQueryDestination>(
-        BigQueryDestination::Parts{running.access, session.clock, session.metrics, config.location,
-                                   stream.max_staleness_ms, memory.window_bytes}));
-    pipeline::StreamConfig wanted;
-    wanted.name = stream.name;
-    wanted.source = stream.from;
-    wanted.may_adopt_slot = options.adopt;
-    wanted.ends_when_caught_up = options.once;
-    wanted.channel_bytes = memory.channel_bytes;
-    wanted.copy_workers = config.copy_workers;
-    running.engine->add(std::move(wanted), *running.origins.back(), *running.destinations.back());
+    running.engine->add(engine_config(config, options, memory, stream.name, stream.from), *running.origins.back(),
+                        add_destination(session, running, stream.max_staleness_ms, memory.window_bytes));
   }
-  if (running.origins.empty())
-    return Error(ErrorCode::kConfig, config.path + " has no streams; `flytt init --postgres URL` writes one");
+  TRY_STATUS(add_topic_streams(session, options, memory, running));
+  if (running.destinations.empty())
+    return Error(ErrorCode::kConfig, config.path + " has no streams; `flytt init` writes one");
   return ok();
 }
 
@@ -173,7 +204,7 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   TRY_STATUS(add_streams(*session, options, running));
   TRY_STATUS(open_listeners(*session, running));
   running.engine->start();
-  base::log_info("running", {{"streams", static_cast<std::int64_t>(running.origins.size())}});
+  base::log_info("running", {{"streams", static_cast<std::int64_t>(running.destinations.size())}});
   const bool is_cut_short = wait_for_end(*session, signals, running);
   const std::vector<Error> failures = running.engine->failures();
   const std::vector<pipeline::PipelineStatus> last = running.engine->status();

@@ -59,6 +59,8 @@ std::string status_text(const std::string& json) {
   TextTable streams({"stream", "state", "received", "saved", "confirmed", "behind", "rows", "quarantined"},
                     {false, false, false, false, false, true, true, true});
   TextTable tables({"stream", "table", "state", "rows"}, {false, false, false, false});
+  TextTable partitions({"stream", "topic", "partition", "saved", "end", "behind", "state"},
+                       {false, false, true, true, true, true, false});
   std::string troubles;
   for (const Json& stream : status.at("streams")) {
     const std::string name = text_of(stream.at("name"));
@@ -68,13 +70,22 @@ std::string status_text(const std::string& json) {
                  human_count(stream.at("rows").get<std::int64_t>()),
                  human_count(stream.at("quarantined").get<std::int64_t>())});
     if (!stream.at("error").is_null()) troubles += "\n" + name + ": " + text_of(stream.at("error")) + "\n";
+    for (const Json& lane : stream.at("partitions")) {
+      const auto count = [&](const char* key) {
+        return lane.at(key).is_null() ? std::string("?") : human_count(lane.at(key).get<std::int64_t>());
+      };
+      partitions.add({name, text_of(lane.at("topic")), text_of(lane.at("partition")), count("saved"), count("end"),
+                      count("lag"), text_of(lane.at("state"))});
+    }
     for (const Json& table : stream.at("tables")) {
       tables.add({name, text_of(table.at("source_table")), text_of(table.at("state")), rows_of(table)});
       if (!table.at("reason").is_null())
         troubles += "\n" + name + "." + text_of(table.at("source_table")) + ": " + text_of(table.at("reason")) + "\n";
     }
   }
-  out += streams.text() + "\n" + tables.text() + troubles;
+  out += streams.text() + "\n" + tables.text();
+  if (partitions.size() != 0) out += "\n" + partitions.text();
+  out += troubles;
   return out;
 }
 
@@ -100,7 +111,7 @@ Status resync(Session& session, const ResyncOptions& options) {
   const auto dot = options.table.find('.');
   const std::string stream = options.table.substr(0, dot);
   const std::string table = dot == std::string::npos ? std::string() : options.table.substr(dot + 1);
-  if (session.config.find_stream(stream) == nullptr)
+  if (!session.config.has_stream(stream))
     return Error(ErrorCode::kConfig,
                  "unknown stream '" + stream + "'; use STREAM.TABLE, for example sak.public.person");
   if (table.empty()) return Error(ErrorCode::kConfig, "name the table, too: flytt resync " + stream + ".public.person");
@@ -110,6 +121,10 @@ Status resync(Session& session, const ResyncOptions& options) {
     TRY(const std::string body,
         call_admin(*running, session.clock, "POST",
                    "/flytt/v1/resync?stream=" + percent_encode(stream) + "&table=" + percent_encode(table), status));
+    if (status == 202 && session.config.find_topic_stream(stream) != nullptr) {
+      std::printf("%s is tried again, from where it stopped; `flytt status` shows it\n", options.table.c_str());
+      return ok();
+    }
     if (status == 202) {
       std::printf("%s is copied again while its stream runs; `flytt status --watch` shows how far it is\n",
                   options.table.c_str());
@@ -129,7 +144,9 @@ Status resync(Session& session, const ResyncOptions& options) {
     return Error(ErrorCode::kNotFound,
                  "stream '" + stream + "' has no table '" + table + "'; `flytt status` lists them");
   TRY_STATUS(store->request_resync({stream, table, session.clock.wall_micros()}));
-  std::printf("%s will be copied again by the next `flytt run`\n", options.table.c_str());
+  std::printf(session.config.find_topic_stream(stream) != nullptr ? "%s will be tried again by the next `flytt run`\n"
+                                                                  : "%s will be copied again by the next `flytt run`\n",
+              options.table.c_str());
   return ok();
 }
 

@@ -14,6 +14,7 @@ struct CommonOptions {
 
 struct InitOptions {
   std::string postgres_url;
+  std::string kafka_brokers;
   bool force = false;
 };
 struct SetupOptions {
@@ -47,6 +48,13 @@ struct ResyncOptions {
   std::string table;  // STREAM.TABLE
 };
 
+struct QuarantineOptions {
+  std::string action;    // "list", "show", "retry", "drop"
+  std::string what;      // STREAM[.TABLE]; of "show" a position
+  std::string position;  // of "retry" and "drop"; empty: all of them
+  std::int64_t limit = 1000;
+};
+
 int run_init(const CommonOptions& common, const InitOptions& options);
 int run_check(const CommonOptions& common);
 int run_plan(const CommonOptions& common);
@@ -57,6 +65,7 @@ int run_warehouse(const CommonOptions& common, const WarehouseOptions& options);
 int run_query(const CommonOptions& common, const QueryOptions& options);
 int run_status(const CommonOptions& common, const StatusOptions& options);
 int run_resync(const CommonOptions& common, const ResyncOptions& options);
+int run_quarantine(const CommonOptions& common, const QuarantineOptions& options);
 int run_version(const CommonOptions& common);
 
 // Parses the command line and runs the verb.

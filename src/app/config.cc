@@ -9,22 +9,11 @@
 #include <sstream>
 
 #include "app/config_keys.h"
+#include "app/internal/config_reader.h"
 
 namespace flytt::app {
 
 namespace {
-
-// Carries what every step needs to make an error with a line.
-struct Reader {
-  const std::string& path;
-  const Environment& environment;
-
-  Error fail(const YAML::Node& node, const std::string& sentence) const {
-    const int line = node.Mark().line;
-    return Error(ErrorCode::kConfig,
-                 path + (line >= 0 ? ":" + std::to_string(line + 1) : std::string()) + ": " + sentence);
-  }
-};
 
 std::string joined(const std::vector<std::string>& path) {
   std::string out;
@@ -32,10 +21,13 @@ std::string joined(const std::vector<std::string>& path) {
   return out;
 }
 
-Status check_kind(const Reader& reader, const ConfigKey& key, const YAML::Node& node, const std::string& name) {
+Status check_kind(const ConfigReader& reader, const ConfigKey& key, const YAML::Node& node, const std::string& name) {
   switch (key.kind) {
     case KeyKind::kMap:
       if (!node.IsMap() && !node.IsNull()) return reader.fail(node, "'" + name + "' must be a map of keys");
+      break;
+    case KeyKind::kFieldList:
+      if (!node.IsSequence()) return reader.fail(node, "'" + name + "' must be a list of {name: …, type: …}");
       break;
     case KeyKind::kStringList:
       if (!node.IsSequence()) return reader.fail(node, "'" + name + "' must be a list, [a, b]");
@@ -49,7 +41,7 @@ Status check_kind(const Reader& reader, const ConfigKey& key, const YAML::Node& 
 }
 
 // Every key is known, works in this version, stands once and has the right kind.
-Status check_keys(const Reader& reader, const YAML::Node& node, std::vector<std::string>& path) {
+Status check_keys(const ConfigReader& reader, const YAML::Node& node, std::vector<std::string>& path) {
   std::set<std::string> seen;
   for (const auto& entry : node) {
     if (!entry.first.IsScalar()) return reader.fail(entry.first, "a key must be a text");
@@ -72,57 +64,13 @@ Status check_keys(const Reader& reader, const YAML::Node& node, std::vector<std:
   return ok();
 }
 
-// Replaces ${env:NAME} and ${file:/path}. A missing one is an error that names it, never its value.
-Result<std::string> resolve(const Reader& reader, const YAML::Node& node) {
-  std::string text = node.Scalar(), out;
-  std::size_t at = 0;
-  while (true) {
-    const auto open = text.find("${", at);
-    if (open == text.npos) return out + text.substr(at);
-    const auto close = text.find('}', open);
-    if (close == text.npos) return reader.fail(node, "'${' without '}'");
-    const std::string reference = text.substr(open + 2, close - open - 2);
-    out += text.substr(at, open - at);
-    at = close + 1;
-    if (reference.rfind("env:", 0) == 0) {
-      const auto value = reader.environment(reference.substr(4));
-      if (!value || value->empty())
-        return reader.fail(node, "environment variable '" + reference.substr(4) + "' is not set");
-      out += *value;
-    } else if (reference.rfind("file:", 0) == 0) {
-      std::filesystem::path file = reference.substr(5);
-      if (file.is_relative()) file = std::filesystem::path(reader.path).parent_path() / file;
-      std::ifstream in(file);
-      if (!in) return reader.fail(node, "file '" + file.string() + "' cannot be read");
-      std::stringstream content;
-      content << in.rdbuf();
-      std::string value = content.str();
-      while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
-      out += value;
-    } else {
-      return reader.fail(node, "'${" + reference + "}' is not a reference; use ${env:NAME} or ${file:/path}");
-    }
-  }
-}
-
-std::string text_or(const YAML::Node& map, const char* key, std::string standard) {
-  const YAML::Node node = map[key];
-  return node ? node.Scalar() : std::move(standard);
-}
-
-// Paths in the file are relative to the file.
-std::string beside(const std::string& config_path, const std::string& path) {
-  if (std::filesystem::path(path).is_absolute()) return path;
-  return (std::filesystem::absolute(config_path).parent_path() / path).lexically_normal().string();
-}
-
-Status read_destination(const Reader& reader, const YAML::Node& node, Config& config) {
+Status read_destination(const ConfigReader& reader, const YAML::Node& node, Config& config) {
   DestinationConfig& destination = config.destination;
   if (node && node["local"] && node["bigquery"])
     return reader.fail(node, "'destination' takes either 'local' or 'bigquery'");
   const YAML::Node remote = node ? node["bigquery"] : YAML::Node(YAML::NodeType::Undefined);
   if (!remote) {
-    destination.folder = beside(config.path, node ? text_or(node, "local", "./warehouse") : "./warehouse");
+    destination.folder = reader.beside(node ? text_or(node, "local", "./warehouse") : "./warehouse");
     return ok();
   }
   destination.folder.clear();
@@ -138,12 +86,12 @@ Status read_destination(const Reader& reader, const YAML::Node& node, Config& co
       return reader.fail(remote,
                          "BigQuery needs a service account key: set 'key_file' here or GOOGLE_APPLICATION_CREDENTIALS "
                          "(other credentials are not in this version)");
-    destination.key_file = beside(config.path, destination.key_file);
+    destination.key_file = reader.beside(destination.key_file);
   }
   return ok();
 }
 
-Status read_bounds(const Reader& reader, const YAML::Node& root, Config& config) {
+Status read_bounds(const ConfigReader& reader, const YAML::Node& root, Config& config) {
   const auto bytes = [&](const char* key, std::int64_t& out) -> Status {
     const YAML::Node node = root["memory"][key];
     if (!node) return ok();
@@ -167,17 +115,24 @@ Status read_bounds(const Reader& reader, const YAML::Node& root, Config& config)
   return ok();
 }
 
-Status read_sources(const Reader& reader, const YAML::Node& node, Config& config) {
+Status read_sources(const ConfigReader& reader, const YAML::Node& node, Config& config) {
   for (const auto& entry : node) {
-    PostgresSourceConfig source;
-    source.name = entry.first.Scalar();
-    if (source.name.empty() ||
-        source.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
-      return reader.fail(entry.first,
-                         "a source's name consists of a-z, 0-9 and _ (it becomes part of slot and publication names)");
+    const std::string name = entry.first.Scalar();
+    if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
+      return reader.fail(
+          entry.first,
+          "a source's name consists of a-z, 0-9 and _ (it becomes part of slot, publication and group names)");
     const YAML::Node url = entry.second["postgres"];
-    if (!url) return reader.fail(entry.first, "source '" + source.name + "' needs 'postgres: URL'");
-    auto resolved = resolve(reader, url);
+    const YAML::Node kafka = entry.second["kafka"];
+    if (!url == !kafka)
+      return reader.fail(entry.first, "source '" + name + "' needs either 'postgres: URL' or 'kafka: {…}'");
+    if (kafka) {
+      TRY_STATUS(read_kafka_source(reader, name, kafka, config));
+      continue;
+    }
+    PostgresSourceConfig source;
+    source.name = name;
+    auto resolved = reader.resolve(url);
     if (resolved)
       source.url = base::Secret(std::move(*resolved));
     else
@@ -190,7 +145,7 @@ Status read_sources(const Reader& reader, const YAML::Node& node, Config& config
   return ok();
 }
 
-Status read_patterns(const Reader& reader, const YAML::Node& node, std::vector<std::string>& out) {
+Status read_patterns(const ConfigReader& reader, const YAML::Node& node, std::vector<std::string>& out) {
   if (!node) return ok();
   out.clear();
   for (const auto& item : node) {
@@ -201,24 +156,18 @@ Status read_patterns(const Reader& reader, const YAML::Node& node, std::vector<s
   return ok();
 }
 
-Status read_duration(const Reader& reader, const YAML::Node& node, std::int64_t& out) {
-  if (!node) return ok();
-  auto value = parse_duration_ms(node.Scalar());
-  if (!value) return reader.fail(node, value.error().sentence());
-  out = *value;
-  return ok();
-}
-
-Status read_stream(const Reader& reader, const YAML::Node& name, const YAML::Node& node, Config& config) {
+Status read_stream(const ConfigReader& reader, const YAML::Node& name, const YAML::Node& node, Config& config) {
   StreamConfig stream;
   stream.name = name.Scalar();
   stream.from = text_or(node, "from", "");
   stream.dataset = text_or(node, "to", "");
   if (stream.from.empty() || stream.dataset.empty())
     return reader.fail(name, "stream '" + stream.name + "' needs 'from' (a source) and 'to' (a dataset)");
+  if (config.find_kafka_source(stream.from) != nullptr) return read_topic_stream(reader, name, node, config);
   if (config.find_source(stream.from) == nullptr) {
     std::vector<std::string> names;
     for (const PostgresSourceConfig& source : config.sources) names.push_back(source.name);
+    for (const KafkaSourceConfig& source : config.kafka_sources) names.push_back(source.name);
     const std::string nearest = nearest_name(stream.from, names);
     return reader.fail(node["from"], "unknown source '" + stream.from + "'" +
                                          (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
@@ -233,19 +182,25 @@ Status read_stream(const Reader& reader, const YAML::Node& name, const YAML::Nod
   if (const std::string mode = text_or(node, "mode", "mirror"); mode != "mirror")
     return reader.fail(node["mode"], mode == "append" ? "mode 'append' is not in this version"
                                                       : "unknown mode '" + mode + "'; use 'mirror'");
+  for (const char* key :
+       {"topics", "exclude_topics", "format", "delivery", "schema", "unknown_fields", "nested", "metadata", "key",
+        "start", "lost", "times", "numbers_in_strings", "scalars_as_strings", "raw", "group"})
+    if (node[key])
+      return reader.fail(node[key], "'" + std::string(key) + "' belongs to a stream of topics, and source '" +
+                                        stream.from + "' is a database");
   if (node["tables"]) {
     TRY_STATUS(read_patterns(reader, node["tables"]["include"], stream.include));
     TRY_STATUS(read_patterns(reader, node["tables"]["exclude"], stream.exclude));
   }
-  TRY_STATUS(read_duration(reader, node["freshness"], stream.freshness_ms));
-  TRY_STATUS(read_duration(reader, node["max_staleness"], stream.max_staleness_ms));
+  TRY_STATUS(reader.duration(node["freshness"], stream.freshness_ms));
+  TRY_STATUS(reader.duration(node["max_staleness"], stream.max_staleness_ms));
   if (stream.freshness_ms < 1 || stream.freshness_ms > 60'000)
     return reader.fail(node["freshness"], "'freshness' must be between 1ms and 1m");
   config.streams.push_back(std::move(stream));
   return ok();
 }
 
-Result<Config> read_root(const Reader& reader, const YAML::Node& root) {
+Result<Config> read_root(const ConfigReader& reader, const YAML::Node& root) {
   Config config;
   config.path = reader.path;
   if (!root.IsMap()) return reader.fail(root, "the configuration is empty; `flytt init --postgres URL` writes one");
@@ -255,7 +210,7 @@ Result<Config> read_root(const Reader& reader, const YAML::Node& root) {
   config.location = text_or(root, "location", config.location);
   TRY_STATUS(read_destination(reader, root["destination"], config));
   if (root["state"] && root["state"]["sqlite"])
-    config.state_file = beside(config.path, root["state"]["sqlite"].Scalar());
+    config.state_file = reader.beside(root["state"]["sqlite"].Scalar());
   else if (config.destination.kind == DestinationConfig::Kind::kLocal)
     config.state_file = config.destination.folder + "/state.db";
   else
@@ -287,6 +242,18 @@ const StreamConfig* Config::find_stream(std::string_view name) const {
   return nullptr;
 }
 
+const KafkaSourceConfig* Config::find_kafka_source(std::string_view name) const {
+  for (const KafkaSourceConfig& source : kafka_sources)
+    if (source.name == name) return &source;
+  return nullptr;
+}
+
+const TopicStreamConfig* Config::find_topic_stream(std::string_view name) const {
+  for (const TopicStreamConfig& stream : topic_streams)
+    if (stream.name == name) return &stream;
+  return nullptr;
+}
+
 std::string Config::lock_folder() const {
   if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder;
   return state_file + ".lock";
@@ -294,7 +261,7 @@ std::string Config::lock_folder() const {
 
 Result<Config> parse_config(const std::string& text, const std::string& path, const Environment& environment) {
   try {
-    return read_root(Reader{path, environment}, YAML::Load(text));
+    return read_root(ConfigReader{path, environment}, YAML::Load(text));
   } catch (const YAML::Exception& e) {
     return Error(ErrorCode::kConfig, path + ":" + std::to_string(e.mark.line + 1) + ": not valid YAML: " + e.msg);
   }

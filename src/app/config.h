@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "kafka/config.h"
 
 namespace flytt::app {
 
@@ -33,6 +34,33 @@ struct StreamConfig {
   std::string dataset;  // the destination dataset
   std::vector<std::string> include{"public.*"};
   std::vector<std::string> exclude;
+  std::int64_t freshness_ms = 100;
+  std::int64_t max_staleness_ms = 0;
+};
+
+struct KafkaSourceConfig {
+  std::string name;
+  kafka::ConnectionSettings connection;
+  std::string problem;                 // why the connection cannot be used: a reference that cannot be resolved
+  std::string group_prefix = "flytt";  // a stream's group is <prefix>_<stream>
+  std::string instance;
+  std::int64_t session_timeout_ms = 45'000;
+};
+
+enum class TopicDelivery { kExactlyOnce, kAtLeastOnce, kUpsert };
+
+// A stream of topics.
+struct TopicStreamConfig {
+  std::string name;
+  std::string from;     // a Kafka source
+  std::string dataset;  // of the destination
+  std::string table;    // empty: each topic has a table of its own
+  std::string group;
+  kafka::TopicSelection topics;
+  kafka::PayloadSettings payload;
+  kafka::StartPlace start = kafka::StartPlace::kEarliest;
+  kafka::LostPlace lost = kafka::LostPlace::kError;
+  TopicDelivery delivery = TopicDelivery::kExactlyOnce;
   std::int64_t freshness_ms = 100;
   std::int64_t max_staleness_ms = 0;
 };
@@ -59,9 +87,17 @@ struct Config {
   int copy_workers = 2;
   std::vector<PostgresSourceConfig> sources;
   std::vector<StreamConfig> streams;
+  std::vector<KafkaSourceConfig> kafka_sources;
+  std::vector<TopicStreamConfig> topic_streams;
 
   const PostgresSourceConfig* find_source(std::string_view name) const;
   const StreamConfig* find_stream(std::string_view name) const;
+  const KafkaSourceConfig* find_kafka_source(std::string_view name) const;
+  const TopicStreamConfig* find_topic_stream(std::string_view name) const;
+  // A stream of either kind has this name.
+  bool has_stream(std::string_view name) const {
+    return find_stream(name) != nullptr || find_topic_stream(name) != nullptr;
+  }
   // The folder that holds LOCK: the warehouse's own, or one beside the state file.
   std::string lock_folder() const;
 };

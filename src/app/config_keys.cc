@@ -1,10 +1,134 @@
 #include "app/config_keys.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace flytt::app {
 
 namespace {
+
+constexpr ConfigKey kGeneralKeys[] = {
+    {"project", KeyKind::kString, true, "flytt", "BigQuery project of every dataset in this file."},
+    {"location", KeyKind::kString, true, "europe-north1", "Location of datasets that flytt creates."},
+    {"destination", KeyKind::kMap, true, "", "Where rows go: exactly one of the keys below."},
+    {"destination.local", KeyKind::kString, true, "./warehouse", "Folder of the embedded warehouse."},
+    {"destination.bigquery", KeyKind::kMap, true, "", "BigQuery itself, or another flytt by its addresses."},
+    {"destination.bigquery.rest", KeyKind::kString, true, "", "REST address of another flytt, http://127.0.0.1:9050."},
+    {"destination.bigquery.grpc", KeyKind::kString, true, "",
+     "Storage Write address of another flytt, 127.0.0.1:9060."},
+    {"destination.bigquery.key_file", KeyKind::kString, true, "",
+     "Service account key; without it GOOGLE_APPLICATION_CREDENTIALS names one."},
+    {"state", KeyKind::kMap, true, "", "Where progress is remembered; beside the local warehouse unless given."},
+    {"state.sqlite", KeyKind::kString, true, "<warehouse folder>/state.db", "File of the embedded state store."},
+    {"state.postgres", KeyKind::kReference, false, "", "URL of a PostgreSQL database that several replicas share."},
+    {"listen", KeyKind::kMap, true, "", "Addresses that flytt listens on."},
+    {"listen.health", KeyKind::kString, true, "", "Address of /isalive, /isready and /metrics; off unless given."},
+    {"listen.rest", KeyKind::kString, true, "127.0.0.1:9050", "REST address of the embedded warehouse; loopback only."},
+    {"listen.grpc", KeyKind::kString, true, "127.0.0.1:9060",
+     "Storage Write address of the embedded warehouse; loopback only."},
+    {"memory", KeyKind::kMap, true, "", "Bounds on memory."},
+    {"memory.engine", KeyKind::kBytes, true, "256MiB", "Rows on their way, all streams together."},
+    {"memory.warehouse", KeyKind::kBytes, true, "512MiB", "The embedded warehouse's own bound."},
+    {"copy_workers", KeyKind::kNumber, true, "2", "Connections that copy tables in parallel, per stream; 1 to 16."},
+};
+
+constexpr ConfigKey kSourceKeys[] = {
+    {"sources", KeyKind::kMap, true, "", "Systems that rows come from, by a name of your choice."},
+    {"sources.*", KeyKind::kMap, true, "", "One source."},
+    {"sources.*.postgres", KeyKind::kReference, true, "", "Connection URL, usually ${env:NAME} or ${file:/path}."},
+    {"sources.*.publication", KeyKind::kString, true, "flytt_<source>",
+     "Publication to read, when it is not flytt's own."},
+    {"sources.*.slot", KeyKind::kString, true, "flytt_<source>",
+     "Replication slot to read, when it is not flytt's own."},
+    {"sources.*.kafka", KeyKind::kMap, true, "",
+     "A Kafka cluster. What is not given is taken from the platform's variables KAFKA_BROKERS, KAFKA_CA, "
+     "KAFKA_CERTIFICATE, KAFKA_PRIVATE_KEY (or …_PATH)."},
+    {"sources.*.kafka.brokers", KeyKind::kReference, true, "${env:KAFKA_BROKERS}", "Addresses, host:port,host:port."},
+    {"sources.*.kafka.tls", KeyKind::kMap, true, "",
+     "Encrypted connections; on as soon as one of its keys, or of the platform's variables, is there."},
+    {"sources.*.kafka.tls.ca", KeyKind::kReference, true, "the system's list",
+     "Certificate of the authority: a file, or the PEM text itself."},
+    {"sources.*.kafka.tls.certificate", KeyKind::kReference, true, "", "Our certificate: a file, or the PEM text."},
+    {"sources.*.kafka.tls.key", KeyKind::kReference, true, "", "Its private key: a file, or the PEM text."},
+    {"sources.*.kafka.tls.key_password", KeyKind::kReference, true, "", "Password of the private key."},
+    {"sources.*.kafka.tls.verify_host_name", KeyKind::kBool, true, "true",
+     "Whether a broker's certificate must be for its host name."},
+    {"sources.*.kafka.sasl", KeyKind::kMap, true, "", "Name and password."},
+    {"sources.*.kafka.sasl.mechanism", KeyKind::kString, true, "scram-sha-512",
+     "plain, scram-sha-256 or scram-sha-512."},
+    {"sources.*.kafka.sasl.user", KeyKind::kReference, true, "", "Name."},
+    {"sources.*.kafka.sasl.password", KeyKind::kReference, true, "", "Password."},
+    {"sources.*.kafka.group", KeyKind::kReference, true, "flytt",
+     "Beginning of consumer groups' names: a stream's group is <group>_<stream>."},
+    {"sources.*.kafka.instance", KeyKind::kReference, true, "",
+     "This process's own name in its groups, the same after a restart (static membership): no rebalance while it "
+     "restarts."},
+    {"sources.*.kafka.session_timeout", KeyKind::kDuration, true, "45s",
+     "After so long without a sign of life the group gives our partitions to others."},
+};
+
+constexpr ConfigKey kStreamKeys[] = {
+    {"streams", KeyKind::kMap, true, "", "What moves continuously, by a name of your choice."},
+    {"streams.*", KeyKind::kMap, true, "", "One stream."},
+    {"streams.*.from", KeyKind::kString, true, "", "Name of a source."},
+    {"streams.*.to", KeyKind::kString, true, "",
+     "Dataset that the tables land in, or dataset.table for a stream of topics."},
+    {"streams.*.tables", KeyKind::kMap, true, "", "Which tables."},
+    {"streams.*.tables.include", KeyKind::kStringList, true, "[\"public.*\"]",
+     "Patterns schema.table; * stands for any text."},
+    {"streams.*.tables.exclude", KeyKind::kStringList, true, "[]", "Patterns that are left out of what is included."},
+    {"streams.*.mode", KeyKind::kString, true, "mirror",
+     "mirror: a table shows the source's rows as they are. (append: not in this version.)"},
+    {"streams.*.freshness", KeyKind::kDuration, true, "100ms", "Longest time that a row waits for its batch to fill."},
+    {"streams.*.max_staleness", KeyKind::kDuration, true, "0s", "BigQuery's own setting for reads of mirror tables."},
+    {"streams.*.columns", KeyKind::kMap, false, "", "Columns that are masked or dropped."},
+    {"streams.*.names", KeyKind::kString, false, "", "Template for destination table names."},
+};
+
+constexpr ConfigKey kTopicKeys[] = {
+    {"streams.*.topics", KeyKind::kStringList, true, "",
+     "Kafka topics; * stands for any text. `to` then names a dataset, in which each topic has a table, or "
+     "dataset.table for all of them."},
+    {"streams.*.exclude_topics", KeyKind::kStringList, true, "[]", "Patterns that are left out of `topics`."},
+    {"streams.*.format", KeyKind::kString, true, "json", "Of messages: json, text or bytes."},
+    {"streams.*.delivery", KeyKind::kString, true, "exactly_once",
+     "Of messages: exactly_once, at_least_once, or upsert (the message's key is the primary key, one without a value "
+     "deletes)."},
+    {"streams.*.schema", KeyKind::kFieldList, true, "inferred",
+     "Columns of messages: {name, type, mode: REQUIRED or REPEATED, from: member of the JSON object, description}; a "
+     "type is BigQuery's, STRUCT has `fields`."},
+    {"streams.*.unknown_fields", KeyKind::kString, true, "ignore with a schema, else grow",
+     "What becomes of members that the schema does not have: ignore, rest (one JSON column _rest), or grow (nullable "
+     "columns are added)."},
+    {"streams.*.nested", KeyKind::kString, true, "struct", "Objects in inferred columns: struct or json."},
+    {"streams.*.metadata", KeyKind::kStringList, true, "[topic, partition, offset, timestamp]",
+     "Columns _kafka_… beside the message: topic, partition, offset, timestamp, key, key_bytes, headers."},
+    {"streams.*.key", KeyKind::kStringList, true, "_kafka_key", "Of upsert: the columns that the message's key holds."},
+    {"streams.*.start", KeyKind::kString, true, "earliest",
+     "Where a partition begins that was never read: earliest, latest or error."},
+    {"streams.*.lost", KeyKind::kString, true, "error",
+     "Where it goes on when the remembered place is gone (retention): error, earliest or latest."},
+    {"streams.*.times", KeyKind::kMap, true, "", "How texts and numbers become times."},
+    {"streams.*.times.detect", KeyKind::kBool, true, "true",
+     "Inferred columns: texts that are all RFC 3339 become TIMESTAMP, DATETIME or DATE."},
+    {"streams.*.times.strict", KeyKind::kBool, true, "false", "Only RFC 3339, with a zone for TIMESTAMP."},
+    {"streams.*.times.epoch", KeyKind::kString, true, "refused",
+     "Unit of a number in a time column: refused, seconds, millis, micros or nanos."},
+    {"streams.*.numbers_in_strings", KeyKind::kBool, true, "true", "\"12\" is taken where a number is declared."},
+    {"streams.*.scalars_as_strings", KeyKind::kBool, true, "false",
+     "12, true and {…} are taken as their text where a STRING is declared."},
+    {"streams.*.raw", KeyKind::kBool, true, "true",
+     "Whether quarantine keeps the message itself; false for messages with personal data."},
+    {"streams.*.group", KeyKind::kReference, true, "<group>_<stream>", "Consumer group, when it is not the source's."},
+};
+
+constexpr ConfigKey kOtherKeys[] = {
+    {"streams.*.arrays", KeyKind::kString, false, "", "How arrays are stored."},
+    {"queries", KeyKind::kMap, false, "", "Federated and scheduled queries."},
+    {"models", KeyKind::kString, false, "", "Folder of models."},
+    {"zones", KeyKind::kMap, false, "", "Access by zone."},
+    {"jobs", KeyKind::kMap, false, "", "Scheduled commands."},
+};
 
 std::vector<std::string> split_path(std::string_view path) {
   std::vector<std::string> parts;
@@ -41,64 +165,16 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 const std::vector<ConfigKey>& config_keys() {
-  static const std::vector<ConfigKey> keys = {
-      {"project", KeyKind::kString, true, "flytt", "BigQuery project of every dataset in this file."},
-      {"location", KeyKind::kString, true, "europe-north1", "Location of datasets that flytt creates."},
-      {"destination", KeyKind::kMap, true, "", "Where rows go: exactly one of the keys below."},
-      {"destination.local", KeyKind::kString, true, "./warehouse", "Folder of the embedded warehouse."},
-      {"destination.bigquery", KeyKind::kMap, true, "", "BigQuery itself, or another flytt by its addresses."},
-      {"destination.bigquery.rest", KeyKind::kString, true, "",
-       "REST address of another flytt, http://127.0.0.1:9050."},
-      {"destination.bigquery.grpc", KeyKind::kString, true, "",
-       "Storage Write address of another flytt, 127.0.0.1:9060."},
-      {"destination.bigquery.key_file", KeyKind::kString, true, "",
-       "Service account key; without it GOOGLE_APPLICATION_CREDENTIALS names one."},
-      {"state", KeyKind::kMap, true, "", "Where progress is remembered; beside the local warehouse unless given."},
-      {"state.sqlite", KeyKind::kString, true, "<warehouse folder>/state.db", "File of the embedded state store."},
-      {"state.postgres", KeyKind::kReference, false, "", "URL of a PostgreSQL database that several replicas share."},
-      {"listen", KeyKind::kMap, true, "", "Addresses that flytt listens on."},
-      {"listen.health", KeyKind::kString, true, "", "Address of /isalive, /isready and /metrics; off unless given."},
-      {"listen.rest", KeyKind::kString, true, "127.0.0.1:9050",
-       "REST address of the embedded warehouse; loopback only."},
-      {"listen.grpc", KeyKind::kString, true, "127.0.0.1:9060",
-       "Storage Write address of the embedded warehouse; loopback only."},
-      {"memory", KeyKind::kMap, true, "", "Bounds on memory."},
-      {"memory.engine", KeyKind::kBytes, true, "256MiB", "Rows on their way, all streams together."},
-      {"memory.warehouse", KeyKind::kBytes, true, "512MiB", "The embedded warehouse's own bound."},
-      {"copy_workers", KeyKind::kNumber, true, "2", "Connections that copy tables in parallel, per stream; 1 to 16."},
-      {"sources", KeyKind::kMap, true, "", "Systems that rows come from, by a name of your choice."},
-      {"sources.*", KeyKind::kMap, true, "", "One source."},
-      {"sources.*.postgres", KeyKind::kReference, true, "", "Connection URL, usually ${env:NAME} or ${file:/path}."},
-      {"sources.*.publication", KeyKind::kString, true, "flytt_<source>",
-       "Publication to read, when it is not flytt's own."},
-      {"sources.*.slot", KeyKind::kString, true, "flytt_<source>",
-       "Replication slot to read, when it is not flytt's own."},
-      {"sources.*.kafka", KeyKind::kMap, false, "", "Brokers of a Kafka cluster."},
-      {"streams", KeyKind::kMap, true, "", "What moves continuously, by a name of your choice."},
-      {"streams.*", KeyKind::kMap, true, "", "One stream."},
-      {"streams.*.from", KeyKind::kString, true, "", "Name of a source."},
-      {"streams.*.to", KeyKind::kString, true, "", "Dataset that the tables land in."},
-      {"streams.*.tables", KeyKind::kMap, true, "", "Which tables."},
-      {"streams.*.tables.include", KeyKind::kStringList, true, "[\"public.*\"]",
-       "Patterns schema.table; * stands for any text."},
-      {"streams.*.tables.exclude", KeyKind::kStringList, true, "[]", "Patterns that are left out of what is included."},
-      {"streams.*.mode", KeyKind::kString, true, "mirror",
-       "mirror: a table shows the source's rows as they are. (append: not in this version.)"},
-      {"streams.*.freshness", KeyKind::kDuration, true, "100ms",
-       "Longest time that a row waits for its batch to fill."},
-      {"streams.*.max_staleness", KeyKind::kDuration, true, "0s", "BigQuery's own setting for reads of mirror tables."},
-      {"streams.*.columns", KeyKind::kMap, false, "", "Columns that are masked or dropped."},
-      {"streams.*.names", KeyKind::kString, false, "", "Template for destination table names."},
-      {"streams.*.topics", KeyKind::kStringList, false, "", "Kafka topics."},
-      {"streams.*.format", KeyKind::kString, false, "", "Format of Kafka messages."},
-      {"streams.*.delivery", KeyKind::kString, false, "", "Delivery of Kafka messages."},
-      {"streams.*.schema", KeyKind::kMap, false, "", "Declared schema of Kafka messages."},
-      {"streams.*.arrays", KeyKind::kString, false, "", "How arrays are stored."},
-      {"queries", KeyKind::kMap, false, "", "Federated and scheduled queries."},
-      {"models", KeyKind::kString, false, "", "Folder of models."},
-      {"zones", KeyKind::kMap, false, "", "Access by zone."},
-      {"jobs", KeyKind::kMap, false, "", "Scheduled commands."},
-  };
+  static const std::vector<ConfigKey> keys = [] {
+    std::vector<ConfigKey> all;
+    const auto add = [&](const auto& part) { all.insert(all.end(), std::begin(part), std::end(part)); };
+    add(kGeneralKeys);
+    add(kSourceKeys);
+    add(kStreamKeys);
+    add(kTopicKeys);
+    add(kOtherKeys);
+    return all;
+  }();
   return keys;
 }
 

@@ -8,7 +8,7 @@
 
 namespace flytt::app {
 
-enum class KeyKind { kMap, kString, kStringList, kDuration, kBytes, kNumber, kReference };
+enum class KeyKind { kMap, kString, kStringList, kFieldList, kDuration, kBytes, kNumber, kBool, kReference };
 
 struct ConfigKey {
   std::string_view path;  // "streams.*.tables.include"; * stands for a name that the user chooses

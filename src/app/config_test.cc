@@ -62,7 +62,31 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"project: a\nsteams: {}\n", "flytt.yaml:2: unknown key 'steams'; did you mean 'streams'?"},
         Bad{"project: a\nproject: b\n", "'project' stands twice"},
         Bad{"queries: {}\n", "flytt.yaml:1: 'queries' is not in this version"},
-        Bad{"sources: {e: {kafka: {}}}\n", "'sources.e.kafka' is not in this version"},
+        Bad{"sources: {e: {kafka: {}, postgres: x}}\n", "either 'postgres: URL' or 'kafka: {…}'"},
+        Bad{"sources: {e: {kafka: {broker: b}}}\n",
+            "unknown key 'broker' in 'sources.e.kafka'; did you mean 'brokers'?"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d}\n",
+            "flytt.yaml:3: stream 's' needs 'topics"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d.t.x, topics: [a]}\n",
+            "must be dataset or dataset.table"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d, topics: [a], format: jsom}\n",
+            "'jsom' is none of json, text, bytes; did you mean 'json'?"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d, topics: [a], format: avro}\n",
+            "format 'avro' is not in this version"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d, topics: [a], metadata: [topic]}\n",
+            "'delivery: exactly_once' needs 'topic', 'partition' and 'offset'"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d, topics: [a], key: [id]}\n",
+            "'key' belongs to 'delivery: upsert'"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d, topics: [a], tables: {include: "
+            "[x.y]}}\n",
+            "'tables' belongs to a stream from a database"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d, topics: [a], schema: [{name: a, "
+            "type: TEXT}]}\n",
+            "'TEXT' is not a type of BigQuery"},
+        Bad{"sources: {e: {kafka: {brokers: b}}}\nstreams:\n  s: {from: e, to: d, topics: [a], schema: [{nme: a}]}\n",
+            "a column has no key 'nme'; did you mean 'name'?"},
+        Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sak, to: d, topics: [a]}\n",
+            "'topics' belongs to a stream of topics"},
         Bad{"sources: {E-1: {postgres: x}}\n", "a-z, 0-9 and _"},
         Bad{"sources: {sak: {postgres: x}}\nstreams:\n  s: {from: sk, to: d}\n",
             "flytt.yaml:3: unknown source 'sk'; did you mean 'sak'?"},
@@ -82,6 +106,66 @@ TEST(Config, MissingVariableIsKeptAsAProblemOfItsSource) {
   const auto config = parse("sources: {sak: {postgres: \"${env:NOT_SET}\"}}\n");
   ASSERT_TRUE(config);
   EXPECT_NE(config->sources[0].url_problem.find("'NOT_SET' is not set"), std::string::npos);
+}
+
+constexpr const char* kTopics = R"(
+sources:
+  events: {kafka: {sasl: {mechanism: plain, user: me, password: "${env:SAK_URL}"}, group: team, instance: pod-1, session_timeout: 6s}}
+streams:
+  hendelser:
+    from: events
+    topics: ["team.*"]
+    exclude_topics: [team.hemmelig]
+    to: landing_events.hendelser
+    schema:
+      - {name: stringValue, type: STRING, mode: REQUIRED}
+      - {name: tags, type: STRING, mode: REPEATED, from: "tag-list"}
+      - {name: place, type: STRUCT, fields: [{name: lat, type: FLOAT64}, {name: ids, type: INTEGER, mode: REPEATED}]}
+    metadata: [topic, partition, offset, headers]
+    times: {strict: true, epoch: millis}
+    raw: false
+)";
+
+TEST(Config, ReadsAStreamOfTopics) {
+  const Environment platform = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "KAFKA_BROKERS") return "a:9092,b:9092";
+    if (name == "KAFKA_CA") return "-----BEGIN CERTIFICATE-----";
+    if (name == "KAFKA_CERTIFICATE_PATH") return "/secrets/kafka.crt";
+    if (name == "KAFKA_PRIVATE_KEY_PATH") return "/secrets/kafka.key";
+    if (name == "SAK_URL") return "hemmelig";
+    return std::nullopt;
+  };
+  const auto config = parse_config(kTopics, "flytt.yaml", platform);
+  ASSERT_TRUE(config) << config.error().text();
+  const KafkaSourceConfig& source = config->kafka_sources.at(0);
+  EXPECT_EQ(source.problem, "");
+  EXPECT_EQ(source.connection.brokers, "a:9092,b:9092");
+  EXPECT_TRUE(source.connection.tls.is_enabled);
+  EXPECT_EQ(source.connection.tls.ca_pem, "-----BEGIN CERTIFICATE-----");
+  EXPECT_EQ(source.connection.tls.certificate_file, "/secrets/kafka.crt");
+  EXPECT_EQ(source.connection.tls.key_file, "/secrets/kafka.key");
+  EXPECT_EQ(source.connection.sasl.mechanism, kafka::SaslMechanism::kPlain);
+  EXPECT_EQ(source.connection.sasl.password.reveal(), "hemmelig");
+  EXPECT_EQ(source.session_timeout_ms, 6000);
+  const TopicStreamConfig& stream = config->topic_streams.at(0);
+  EXPECT_EQ(stream.group, "team_hendelser");
+  EXPECT_EQ(stream.dataset + "." + stream.table, "landing_events.hendelser");
+  EXPECT_EQ(stream.topics.exclude.at(0), "team.hemmelig");
+  EXPECT_EQ(stream.delivery, TopicDelivery::kExactlyOnce);
+  ASSERT_EQ(stream.payload.fields.size(), 3U);
+  EXPECT_TRUE(stream.payload.fields[0].is_required);
+  EXPECT_EQ(stream.payload.fields[1].type.sql_name(), "ARRAY<STRING>");
+  EXPECT_EQ(stream.payload.fields[1].key, "tag-list");
+  EXPECT_EQ(stream.payload.fields[2].type.sql_name(), "STRUCT<lat FLOAT64, ids ARRAY<INT64>>");
+  EXPECT_FALSE(stream.payload.timestamp_column);
+  EXPECT_TRUE(stream.payload.headers_column && stream.payload.strict_times && !stream.payload.keeps_raw);
+  EXPECT_EQ(stream.payload.epoch_unit, kafka::EpochUnit::kMillis);
+}
+
+TEST(Config, BrokersThatAreMissingHereAreAProblemOfTheirSource) {
+  const auto config = parse("sources: {e: {kafka: {}}}\n");
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_NE(config->kafka_sources.at(0).problem.find("KAFKA_BROKERS"), std::string::npos);
 }
 
 TEST(ConfigKeys, EveryKeyHasItsParent) {

@@ -1,9 +1,7 @@
 #include "bigquery/client.h"
 
-#include <algorithm>
 #include <cstdio>
 
-#include "base/log.h"
 #include "bigquery/internal/errors.h"
 #include "bigquery/internal/rest_schema.h"
 #include "bigquery/limits.h"
@@ -11,7 +9,6 @@
 namespace flytt::bigquery {
 namespace {
 
-using base::Retry;
 using nlohmann::json;
 
 std::string percent_encoded(std::string_view text) {
@@ -60,23 +57,6 @@ struct Client::Call {
   bool* may_have_happened = nullptr;
 };
 
-Status Client::wait(base::Duration span) {
-  std::unique_lock lock(mutex_);
-  const base::Deadline until = parts_.clock.in(span);
-  while (!is_cancelled_ && !parts_.clock.is_past(until)) cancelled_.wait_until(lock, until.at);
-  if (is_cancelled_)
-    return Error(ErrorCode::kCancelled, "the request to BigQuery was cancelled").side(base::Side::kSink);
-  return ok();
-}
-
-void Client::cancel() {
-  {
-    std::lock_guard lock(mutex_);
-    is_cancelled_ = true;
-  }
-  cancelled_.notify_all();
-}
-
 Result<HttpResponse> Client::attempt(const Call& call, base::Deadline deadline) {
   HttpRequest request{call.method, call.target, {{"accept", "application/json"}}, call.body};
   if (call.method != "GET") request.headers.emplace_back("content-type", "application/json");
@@ -92,23 +72,11 @@ Result<HttpResponse> Client::attempt(const Call& call, base::Deadline deadline) 
 }
 
 Result<HttpResponse> Client::exchange(const Call& call) {
-  const base::Deadline end = parts_.clock.in(kCallTimeout);
-  std::chrono::milliseconds ceiling = kBackoffMin;
-  for (int tries = 1;; ++tries) {
-    TRY_STATUS(wait(base::Duration::zero()));
-    auto response = attempt(call, end.earlier(parts_.clock.in(kRequestTimeout)));
-    if (response) return response;
-    const Error& error = response.error();
-    const bool again =
-        error.retry() == Retry::kAfterBackoff && call.is_repeatable && tries < kTriesMax && !parts_.clock.is_past(end);
-    if (!again) return response;
-    if (call.may_have_happened != nullptr && error.code() != ErrorCode::kThrottled) *call.may_have_happened = true;
-    base::log_failure(base::LogLevel::kWarning, "a request to bigquery is repeated", error, {{"try", tries}});
-    // Full jitter: anything between nothing and a ceiling that doubles.
-    const auto pause = std::chrono::milliseconds(parts_.random.below(static_cast<std::uint64_t>(ceiling.count()) + 1));
-    TRY_STATUS(wait(pause));
-    ceiling = std::min(ceiling * 2, kBackoffMax);
-  }
+  return retrier_.run(
+      call.is_repeatable, call.object, [&](base::Deadline deadline) { return attempt(call, deadline); },
+      [&](const Error& error) {
+        if (call.may_have_happened != nullptr && error.code() != ErrorCode::kThrottled) *call.may_have_happened = true;
+      });
 }
 
 Result<DatasetInfo> Client::get_dataset(const std::string& project, const std::string& dataset) {

@@ -5,11 +5,9 @@
 // with full jitter, for at most kCallTimeout; `cancel` ends all waits for good (kCancelled). Errors carry side kSink,
 // what happened to which object, and Google's own message as the cause.
 
-#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +18,7 @@
 #include "base/result.h"
 #include "bigquery/credentials.h"
 #include "bigquery/http_transport.h"
+#include "bigquery/retrier.h"
 #include "data/schema.h"
 
 namespace flytt::bigquery {
@@ -97,7 +96,7 @@ class Client {
     const base::Clock& clock;
     base::Random& random;
   };
-  explicit Client(Parts parts) : parts_(parts) {}
+  explicit Client(Parts parts) : parts_(parts), retrier_(parts.clock, parts.random) {}
 
   // kNotFound when there is none.
   Result<DatasetInfo> get_dataset(const std::string& project, const std::string& dataset);
@@ -119,21 +118,18 @@ class Client {
   Result<QueryResult> query(const QueryRequest& request);
 
   // Any thread: calls that wait return kCancelled, and so do all later ones.
-  void cancel();
+  void cancel() { retrier_.cancel(); }
 
  private:
   friend class QueryResult;
   struct Call;
   Result<HttpResponse> exchange(const Call& call);
   Result<HttpResponse> attempt(const Call& call, base::Deadline deadline);
-  Status wait(base::Duration span);
   Status fill_result(QueryResult& result, const std::string& body, bool& is_complete);
   Status fetch_page(QueryResult& result, bool& is_complete);
 
   const Parts parts_;
-  std::mutex mutex_;
-  std::condition_variable cancelled_;
-  bool is_cancelled_ = false;
+  Retrier retrier_;
 };
 
 }  // namespace flytt::bigquery

@@ -48,6 +48,7 @@ inline constexpr seconds kMissingTablePatience{15};  // NOT_FOUND after a table 
 inline constexpr seconds kSchemaPatience{600};       // a new column takes minutes to be seen by the Write API
 inline constexpr int kKeepaliveTimeMs = 60'000;
 inline constexpr int kKeepaliveTimeoutMs = 20'000;
+inline constexpr std::size_t kShapesPerTable = 8;  // whose encoders are kept
 inline constexpr std::size_t kRefusedRawBytesMax = 8 << 20;
 
 }  // namespace flytt::bigquery

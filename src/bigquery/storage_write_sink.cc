@@ -10,8 +10,10 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
+#include "base/log.h"
 #include "bigquery/internal/flight_book.h"
 #include "bigquery/internal/lane.h"
 #include "bigquery/internal/row_text.h"
@@ -32,6 +34,9 @@ class StorageWriteSink::Impl final : public LaneHost {
   Result<std::vector<flow::Receipt>> collect(Deadline deadline);
   std::vector<RefusedRow> take_refused();
   std::vector<TableFailure> take_failures();
+  std::vector<LostLane> take_lost();
+  void open_lane(std::uint32_t number, const data::TablePath& table, const std::string& write_stream);
+  void close_lane(std::uint32_t number);
   void resolve(flow::BatchSequence batch);
   void drop_table(const data::TablePath& table);
 
@@ -60,12 +65,16 @@ class StorageWriteSink::Impl final : public LaneHost {
   void resized(std::size_t from_bytes, std::size_t to_bytes) override;
   void repeats() override { ++repeats_; }
   void table_failed(const data::TablePath& table, Error error) override;
+  void lane_lost(std::uint32_t number, Error error) override;
   void sink_failed(Error error) override;
 
-  Lane& lane(const data::TablePath& table);
+  Lane& lane(const data::TableSlice& slice);
+  Lane& default_lane(const data::TablePath& table);
+  template <typename Visit>
+  void for_all_lanes(Visit visit);
   bool has_room() const { return bytes_in_flight_ < options_.window_bytes && requests_in_flight_ < kWindowRequests; }
   bool has_news() const {
-    return failure_ || flights_.has_receipts() || flights_.has_refused() || !table_failures_.empty();
+    return failure_ || flights_.has_receipts() || flights_.has_refused() || !table_failures_.empty() || !lost_.empty();
   }
 
   const Parts parts_;
@@ -74,13 +83,18 @@ class StorageWriteSink::Impl final : public LaneHost {
   base::Metric& bytes_;
   base::Metric& repeats_;
   base::Metric& refused_rows_;
-  std::map<data::TablePath, std::shared_ptr<const TableEncoder>> encoders_;  // of the writer thread
+  // Of the writer thread: of each table, the newest last. Lanes that fill one table may know different shapes of it.
+  std::map<data::TablePath, std::vector<std::shared_ptr<const TableEncoder>>> encoders_;
 
   std::mutex mutex_;
   std::condition_variable room_, news_;
   FlightBook flights_;
-  std::map<data::TablePath, std::unique_ptr<Lane>> lanes_;
+  std::map<data::TablePath, std::unique_ptr<Lane>> default_lanes_;
+  std::map<std::uint32_t, std::unique_ptr<Lane>> numbered_lanes_;  // of the source's lanes that were opened
+  std::vector<std::unique_ptr<Lane>> closed_lanes_;                // until their last event
+  std::set<data::TablePath> failed_tables_, dropped_tables_;
   std::vector<TableFailure> table_failures_;
+  std::vector<LostLane> lost_;
   std::optional<Error> failure_;
   std::size_t bytes_in_flight_ = 0, requests_in_flight_ = 0;
   SteadyTime last_success_ = SteadyTime::min();
@@ -105,19 +119,26 @@ StorageWriteSink::Impl::~Impl() {
     std::lock_guard lock(mutex_);
     is_closing_ = true;
     bool has_calls = false;
-    for (const auto& [path, one] : lanes_) {
-      one->cancel_calls();
-      has_calls |= one->has_calls();
-    }
+    for_all_lanes([&](Lane& one) {
+      one.cancel_calls();
+      has_calls |= one.has_calls();
+    });
     if (!has_calls) queue_.Shutdown();  // else after the last of them
   }
   thread_.join();
 }
 
+template <typename Visit>
+void StorageWriteSink::Impl::for_all_lanes(Visit visit) {
+  for (const auto& [path, one] : default_lanes_) visit(*one);
+  for (const auto& [number, one] : numbered_lanes_) visit(*one);
+  for (const auto& one : closed_lanes_) visit(*one);
+}
+
 std::chrono::milliseconds StorageWriteSink::Impl::until_due() {
   constexpr std::chrono::milliseconds kLongest{1'000};
   SteadyTime due = SteadyTime::max();
-  for (const auto& [path, one] : lanes_) due = std::min(due, one->next_due());
+  for_all_lanes([&](Lane& one) { due = std::min(due, one.next_due()); });
   if (due == SteadyTime::max()) return kLongest;
   return std::min(kLongest, parts_.clock.left(Deadline{due}));
 }
@@ -136,30 +157,60 @@ void StorageWriteSink::Impl::run() {
     if (status == grpc::CompletionQueue::SHUTDOWN) return;
     std::lock_guard lock(mutex_);
     if (status == grpc::CompletionQueue::GOT_EVENT) static_cast<AppendEvent*>(tag)->done(is_good);
-    if (!is_closing_) {
-      const SteadyTime now = parts_.clock.steady();
-      for (const auto& [path, one] : lanes_) one->tick(now);
-    } else if (std::none_of(lanes_.begin(), lanes_.end(),
-                            [](const auto& entry) { return entry.second->has_calls(); })) {
-      if (status == grpc::CompletionQueue::GOT_EVENT) queue_.Shutdown();
-    }
+    bool has_calls = false;
+    const SteadyTime now = parts_.clock.steady();
+    for_all_lanes([&](Lane& one) {
+      if (!is_closing_) one.tick(now);
+      has_calls |= one.has_calls();
+    });
+    std::erase_if(closed_lanes_, [](const auto& one) { return !one->has_calls(); });
+    if (is_closing_ && !has_calls && status == grpc::CompletionQueue::GOT_EVENT) queue_.Shutdown();
   }
 }
 
-Lane& StorageWriteSink::Impl::lane(const data::TablePath& table) {
-  std::unique_ptr<Lane>& slot = lanes_[table];
+// Lanes are spread over connections by their numbers, which are given out one after the other.
+Lane& StorageWriteSink::Impl::default_lane(const data::TablePath& table) {
+  std::unique_ptr<Lane>& slot = default_lanes_[table];
   if (!slot) slot = std::make_unique<Lane>(*this, table);
   return *slot;
 }
 
+// Entries for quarantine and the like carry no lane, which looks like lane 0; the table tells them apart.
+Lane& StorageWriteSink::Impl::lane(const data::TableSlice& slice) {
+  const auto found = numbered_lanes_.find(slice.lane);
+  if (found != numbered_lanes_.end() && found->second->table() == slice.schema->destination) return *found->second;
+  return default_lane(slice.schema->destination);
+}
+
+void StorageWriteSink::Impl::open_lane(std::uint32_t number, const data::TablePath& table,
+                                       const std::string& write_stream) {
+  close_lane(number);
+  std::lock_guard lock(mutex_);
+  auto made = std::make_unique<Lane>(*this, table, number, write_stream);
+  if (dropped_tables_.contains(table)) made->drop();
+  numbered_lanes_[number] = std::move(made);
+}
+
+void StorageWriteSink::Impl::close_lane(std::uint32_t number) {
+  std::lock_guard lock(mutex_);
+  const auto found = numbered_lanes_.find(number);
+  if (found == numbered_lanes_.end()) return;
+  found->second->drop();
+  if (found->second->has_calls()) closed_lanes_.push_back(std::move(found->second));
+  numbered_lanes_.erase(found);
+}
+
 Result<std::shared_ptr<const TableEncoder>> StorageWriteSink::Impl::encoder_of(const data::TableSlice& slice) {
-  std::shared_ptr<const TableEncoder>& known = encoders_[slice.schema->destination];
-  if (known && (known->schema == slice.schema || known->schema->table == slice.schema->table)) return known;
+  auto& known = encoders_[slice.schema->destination];
+  for (const auto& one : known) {
+    if (one->schema == slice.schema || one->schema->table == slice.schema->table) return one;
+  }
   const auto changes =
       slice.schema->table.key.empty() ? wire::ChangeColumns::kNone : wire::ChangeColumns::kTypeAndSequence;
   TRY(wire::RowEncoder encoder, wire::RowEncoder::make(slice.schema->table, changes));
-  known = std::make_shared<const TableEncoder>(TableEncoder{slice.schema, std::move(encoder)});
-  return known;
+  if (known.size() == kShapesPerTable) known.erase(known.begin());
+  known.push_back(std::make_shared<const TableEncoder>(TableEncoder{slice.schema, std::move(encoder)}));
+  return known.back();
 }
 
 Status StorageWriteSink::Impl::submit(flow::Batch& batch, Deadline deadline) {
@@ -187,12 +238,13 @@ Status StorageWriteSink::Impl::send_slice(const data::TableSlice& slice, flow::B
   TRY(const std::shared_ptr<const TableEncoder> encoder, encoder_of(slice));
   const std::size_t rows = slice.row_count();
   for (std::size_t at = 0; at < rows;) {
+    const std::size_t from = at;
     wire::RowBuffer buffer;
     // The last row may reach beyond the limit before it is taken back.
     buffer.reserve_more(std::min(options_.request_bytes, slice.byte_size() + 64 * rows) + kRowSlackBytes);
     TRY(at, encoder->encoder.encode(slice, at, rows, options_.request_bytes, buffer));
     const bool is_huge = buffer.size() > kRowBytesMax;
-    AppendRequest request{batch, slice.schema, encoder, wire::share(std::move(buffer)), {}};
+    AppendRequest request{batch, slice.schema, encoder, wire::share(std::move(buffer)), at - from, {}};
     if (is_huge) {
       refuse_huge_row(request);
       continue;
@@ -204,7 +256,7 @@ Status StorageWriteSink::Impl::send_slice(const data::TableSlice& slice, flow::B
     ++requests_in_flight_;
     ++requests_;
     bytes_ += static_cast<std::int64_t>(request.rows.bytes.size());
-    lane(slice.schema->destination).push(std::move(request));
+    lane(slice).push(std::move(request));
   }
   return ok();
 }
@@ -240,6 +292,11 @@ std::vector<TableFailure> StorageWriteSink::Impl::take_failures() {
   return std::exchange(table_failures_, {});
 }
 
+std::vector<LostLane> StorageWriteSink::Impl::take_lost() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(lost_, {});
+}
+
 void StorageWriteSink::Impl::resolve(flow::BatchSequence batch) {
   std::lock_guard lock(mutex_);
   flights_.resolve(batch);
@@ -247,7 +304,11 @@ void StorageWriteSink::Impl::resolve(flow::BatchSequence batch) {
 
 void StorageWriteSink::Impl::drop_table(const data::TablePath& table) {
   std::lock_guard lock(mutex_);
-  lane(table).drop();
+  dropped_tables_.insert(table);
+  default_lane(table).drop();
+  for (const auto& [number, one] : numbered_lanes_) {
+    if (one->table() == table) one->drop();
+  }
 }
 
 std::shared_ptr<grpc::Channel> StorageWriteSink::Impl::take_channel() {
@@ -294,13 +355,21 @@ void StorageWriteSink::Impl::resized(std::size_t from_bytes, std::size_t to_byte
 }
 
 void StorageWriteSink::Impl::table_failed(const data::TablePath& table, Error error) {
-  table_failures_.push_back({table, std::move(error)});
+  // Several ways to one table fail one after the other.
+  if (failed_tables_.insert(table).second) table_failures_.push_back({table, std::move(error)});
+  news_.notify_one();
+}
+
+void StorageWriteSink::Impl::lane_lost(std::uint32_t number, Error error) {
+  base::log_failure(base::LogLevel::kWarning, "the write stream of a lane was ended by somebody else", error,
+                    {{"lane", static_cast<std::uint64_t>(number)}});
+  lost_.push_back({number, std::move(error)});
   news_.notify_one();
 }
 
 void StorageWriteSink::Impl::sink_failed(Error error) {
   if (!failure_) failure_ = std::move(error);
-  for (const auto& [path, one] : lanes_) one->cancel_calls();
+  for_all_lanes([](Lane& one) { one.cancel_calls(); });
   room_.notify_all();
   news_.notify_all();
 }
@@ -317,6 +386,11 @@ Status StorageWriteSink::submit(flow::Batch& batch, Deadline deadline) { return 
 Result<std::vector<flow::Receipt>> StorageWriteSink::collect(Deadline deadline) { return impl_->collect(deadline); }
 std::vector<RefusedRow> StorageWriteSink::take_refused() { return impl_->take_refused(); }
 std::vector<TableFailure> StorageWriteSink::take_failures() { return impl_->take_failures(); }
+std::vector<LostLane> StorageWriteSink::take_lost() { return impl_->take_lost(); }
+void StorageWriteSink::open_lane(std::uint32_t lane, const data::TablePath& table, const std::string& write_stream) {
+  impl_->open_lane(lane, table, write_stream);
+}
+void StorageWriteSink::close_lane(std::uint32_t lane) { impl_->close_lane(lane); }
 void StorageWriteSink::resolve(flow::BatchSequence batch) { impl_->resolve(batch); }
 void StorageWriteSink::drop_table(const data::TablePath& table) { impl_->drop_table(table); }
 

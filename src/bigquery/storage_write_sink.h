@@ -1,6 +1,11 @@
 #pragma once
-// StorageWriteSink: keeps batches in BigQuery through the default stream of each table, with change columns (Storage Write
-// API, "Stream table updates with change data capture"). Repeating rows is harmless, because each carries its sequence.
+// StorageWriteSink: keeps batches in BigQuery (Storage Write API).
+//
+// Rows go to the default stream of their table. A table with a key gets change columns ("Stream table updates with change
+// data capture"): repeating its rows is harmless, because each carries its sequence. A table without one gets plain rows,
+// each at least once.
+// Rows of a lane that was opened here (flow/lanes.h) go into that lane's own COMMITTED stream instead, at offsets that are
+// counted from 0: each exactly once, in order. A new stream is nobody else's, so the count starts with the lane.
 //
 // Owned and called by one thread, the writer; rows are encoded there. One thread of its own talks to gRPC for all tables.
 // One connection per table, opened when it is first written. At most kWindowBytes of encoded rows are in flight; while
@@ -11,6 +16,9 @@
 //     again. The row is handed out by `take_refused`; the receipt waits until `resolve` says that it is in quarantine.
 //   - failed tables: a table that cannot be written (it is gone, a right is missing, its schema does not fit) is
 //     reported once by `take_failures`. Receipts of batches with its rows wait until `drop_table`. Other tables go on.
+//   - lost lanes: the stream of a lane was ended by somebody, or is gone. Its rows without an answer are given up and
+//     later ones are not sent; receipts come all the same. It is reported by `take_lost`, which must be asked before
+//     receipts are believed.
 // Passing trouble (connection lost, server restarts, throttling) is repeated inside, with growing pauses and a new
 // connection; rows without an answer are sent again. Trouble that does not pass within the limits below, and credentials
 // that are refused, end the sink: submit and collect return the error from then on.
@@ -57,6 +65,11 @@ struct TableFailure {
   Error error;
 };
 
+struct LostLane {
+  std::uint32_t lane = 0;
+  Error error;
+};
+
 class StorageWriteSink final : public flow::Sink {
  public:
   struct Parts {
@@ -75,10 +88,16 @@ class StorageWriteSink final : public flow::Sink {
   Result<std::vector<flow::Receipt>> collect(base::Deadline deadline) override;
   std::vector<RefusedRow> take_refused();
   std::vector<TableFailure> take_failures();
+  std::vector<LostLane> take_lost();
   // All refused rows of this batch that were taken so far are kept elsewhere.
   void resolve(flow::BatchSequence batch);
   // Rows of this table that have no answer are given up, and later ones are not sent.
   void drop_table(const data::TablePath& table);
+  // Rows of `lane` for `table` go into `write_stream` from now on: a COMMITTED stream that is new and nobody else's.
+  // A lane that is opened again goes on with the new stream; nothing may be in flight in the old one.
+  void open_lane(std::uint32_t lane, const data::TablePath& table, const std::string& write_stream);
+  // No row of the lane comes any more, and none without an answer matters.
+  void close_lane(std::uint32_t lane);
 
  private:
   class Impl;

@@ -30,6 +30,7 @@ struct Rejection {
   std::string reason;  // a sentence without the value
   std::string raw;
   Sequence sequence;
+  std::string position;  // as the source writes it ("topic/3/42"); empty: `sequence` is the position
 };
 
 struct TableSlice {

@@ -9,6 +9,7 @@
 
 #include "base/strong.h"
 #include "data/table_slice.h"
+#include "flow/lanes.h"
 
 namespace flytt::flow {
 
@@ -41,6 +42,7 @@ struct Batch {
   Position end;                          // restart place once this and all earlier batches are durable
   std::vector<data::TableSlice> tables;  // in the order of the source; empty when only the position moved
   std::vector<TableEvent> events;
+  std::vector<LaneEvent> lane_events;     // before the batch's rows; kClosing and kLost: after them
   std::int64_t newest_commit_micros = 0;  // wall time of the newest source commit inside, µs since 1970; 0 = none
   std::size_t byte_size() const;
   std::size_t row_count() const;

@@ -43,6 +43,13 @@ inline constexpr std::size_t kListingsMax = 16;             // tabledata.list in
 inline constexpr std::chrono::seconds kListingIdleMax{60};  // then its page tokens are no longer good
 inline constexpr std::chrono::seconds kListingTick{10};     // how often idle ones are looked for
 inline constexpr int kUpdateAttemptsMax = 5;                // read-modify-write of a description
+inline constexpr std::size_t kInsertBytesMax = 10 << 20;    // BigQuery: of one insertAll
+inline constexpr std::size_t kInsertRowsMax = 50'000;       // BigQuery
+inline constexpr std::size_t kInsertIdBytesMax = 128;       // BigQuery
+inline constexpr std::size_t kInsertIdsMax = 200'000;       // remembered
+inline constexpr std::chrono::seconds kInsertIdTime{60};    // BigQuery: for at least this long
+inline constexpr std::size_t kInsertTargetsMax = 256;       // tables whose encoders are kept
+inline constexpr std::size_t kInsertSessionsMax = 8;        // kept for one of them
 
 // -- BigQuery Storage Write
 inline constexpr std::size_t kAppendStreamBytesMax = 64 << 20;  // read and not answered, of one connection …

@@ -82,7 +82,11 @@ Result<bool> Delivery::writes(const std::string& source_table) const {
 Result<bool> Delivery::prepare_slice(data::TableSlice& slice, std::vector<QuarantineEntry>& entries) {
   const std::string& name = slice.schema->source_table;
   const TableBook::Verdict verdict = parts_.book.verdict(name);
-  if (kind_ == Kind::kStream) {
+  if (kind_ == Kind::kTopics) {
+    TRY(const bool is_written, parts_.gate->bring_table(slice));
+    TRY_STATUS(parts_.gate->keep(slice));
+    if (!is_written || dropped_.contains(slice.schema->destination)) return false;
+  } else if (kind_ == Kind::kStream) {
     if (const auto newest = internal::newest_sequence(slice)) parts_.book.saw(*newest);
     TRY(const bool is_written, writes(name));
     if (!is_written || dropped_.contains(slice.schema->destination)) return false;
@@ -94,7 +98,7 @@ Result<bool> Delivery::prepare_slice(data::TableSlice& slice, std::vector<Quaran
   if (!fits) return false;
   for (data::Rejection& rejection : slice.rejections) entries.push_back({name, false, std::move(rejection)});
   slice.rejections.clear();
-  if (kind_ == Kind::kStream) parts_.book.count_streamed(name, static_cast<std::int64_t>(slice.row_count()));
+  if (kind_ != Kind::kCopy) parts_.book.count_streamed(name, static_cast<std::int64_t>(slice.row_count()));
   return true;
 }
 
@@ -179,6 +183,7 @@ Status Delivery::detach(const std::string& source_table, const data::TablePath& 
                         std::string reason) {
   std::optional<std::int64_t> generation;
   if (kind_ == Kind::kCopy) generation = parts_.book.verdict(source_table).generation;
+  if (parts_.gate != nullptr) TRY_STATUS(parts_.gate->dropped(path, reason));
   TRY_STATUS(parts_.book.detach(source_table, at, std::move(reason), generation));
   dropped_.insert(path);
   for (flow::Batch& batch : waiting_)
@@ -213,6 +218,9 @@ Status Delivery::submit_waiting(base::Deadline deadline) {
 
 Status Delivery::collect(base::Deadline deadline) {
   TRY(const std::vector<flow::Receipt> receipts, sink_->collect(deadline));
+  for (const LostLane& lost : sink_->take_lost()) {
+    if (parts_.gate != nullptr) parts_.gate->lost(lost.lane, lost.error);
+  }
   TRY_STATUS(take_refused());
   TRY_STATUS(take_failures());
   for (const flow::Receipt& receipt : receipts) TRY_STATUS(settle(receipt.sequence));

@@ -21,6 +21,20 @@
 
 namespace flytt::pipeline {
 
+// What a stream of topics adds to the way of its batches; called by the writer (lane_book.h).
+class LaneGate {
+ public:
+  virtual ~LaneGate() = default;
+  // A slice of a table, maybe without rows, before anything else: the table is there and its shape known afterwards. False
+  // when it is not to be written.
+  virtual Result<bool> bring_table(const data::TableSlice& slice) = 0;
+  // Leaves only rows that are to be written.
+  virtual Status keep(data::TableSlice& slice) = 0;
+  virtual void lost(std::uint32_t lane, const Error& error) = 0;
+  // The table is detached: its rows are receipted unwritten.
+  virtual Status dropped(const data::TablePath& path, const std::string& reason) = 0;
+};
+
 class Delivery {
  public:
   struct Parts {
@@ -29,9 +43,11 @@ class Delivery {
     Quarantine& quarantine;
     const base::Clock& clock;
     base::Metrics& metrics;
+    LaneGate* gate = nullptr;  // of kTopics
   };
-  // A stream's delivery obeys `valid_after` and counts what it saw; a copy's rows are all newer than that.
-  enum class Kind { kStream, kCopy };
+  // A stream's delivery obeys `valid_after` and counts what it saw; a copy's rows are all newer than that. Those of topics
+  // have no such history.
+  enum class Kind { kStream, kCopy, kTopics };
 
   Delivery(Kind kind, Parts parts, std::unique_ptr<TableSink> sink);
 
@@ -47,6 +63,7 @@ class Delivery {
   // The newest place up to which everything is settled, when it has grown.
   std::optional<Watermark::Passed> advance() { return watermark_.advance(); }
   std::optional<base::SteadyTime> oldest_read_at() const { return watermark_.oldest_read_at(); }
+  TableSink& sink() { return *sink_; }
   std::int64_t quarantined() const { return quarantined_; }
 
  private:

@@ -35,10 +35,23 @@ struct TableFailure {
   Error error;
 };
 
+// A lane (flow/lanes.h) whose write stream was ended by somebody, or is gone: another process has taken the lane over, or
+// the stream was not used for days.
+struct LostLane {
+  std::uint32_t lane = 0;
+  Error error;
+};
+
+// Offsets of a lane's messages, both ends included.
+struct OffsetRange {
+  std::int64_t first = 0, last = 0;
+};
+
 // A Sink that also says what is wrong with single rows and tables. One thread, as Sink.
 //
 // A batch with a refused row, or with rows of a failed table, gives no receipt until the pipeline has dealt with it:
 // refused rows until `resolve(batch)`, a failed table until `drop_table`. Then its receipt comes from collect() as usual.
+// Rows of a lost lane are given up, and receipts come all the same: ask `take_lost` before receipts are believed.
 class TableSink : public flow::Sink {
  public:
   // What was found since the last call. collect() is what finds it.
@@ -48,6 +61,12 @@ class TableSink : public flow::Sink {
   virtual void resolve(flow::BatchSequence batch) = 0;
   // Rows of `table` that are not durable yet are given up.
   virtual void drop_table(const data::TablePath& table) = 0;
+  // Rows of `lane` for `table` go into `write_stream` from now on, each exactly once and in order; it is new. Other rows go
+  // the table's common way, each at least once.
+  virtual void open_lane(std::uint32_t lane, const data::TablePath& table, const std::string& write_stream) = 0;
+  // No row of the lane comes any more, and those without an answer are given up.
+  virtual void close_lane(std::uint32_t lane) = 0;
+  virtual std::vector<LostLane> take_lost() = 0;
 };
 
 class Destination {
@@ -65,6 +84,15 @@ class Destination {
   // Adds nullable columns; those that are there already with the same type are left alone.
   virtual Status add_columns(const data::TablePath& path, const std::vector<data::Field>& fields) = 0;
   virtual Result<std::unique_ptr<TableSink>> open_sink() = 0;
+
+  // -- lanes whose rows are written exactly once
+  // A new write stream of the table, for one lane; its name.
+  virtual Result<std::string> create_write_stream(const data::TablePath& path) = 0;
+  // Afterwards nothing can be appended to it, by anybody. May be repeated; one that is gone is fine.
+  virtual Status finalize_write_stream(const std::string& name) = 0;
+  // Which messages of a partition the table holds, from offset `from` on, in ascending order.
+  virtual Result<std::vector<OffsetRange>> held_offsets(const data::TablePath& path, const std::string& topic,
+                                                        std::int32_t partition, std::int64_t from) = 0;
 };
 
 }  // namespace flytt::pipeline

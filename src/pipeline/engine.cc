@@ -9,12 +9,21 @@ Engine::~Engine() {
   jobs_.clear();
 }
 
-void Engine::add(StreamConfig config, Origin& origin, Destination& destination) {
+template <typename Kind, typename From>
+void Engine::add_one(StreamConfig config, From& origin, Destination& destination) {
   CHECK(jobs_.empty());
   for (const auto& pipeline : pipelines_) CHECK(pipeline->name() != config.name);
   pipelines_.push_back(
-      std::make_unique<Pipeline>(std::move(config), origin, destination,
-                                 Pipeline::Parts{parts_.store, parts_.clock, parts_.random, parts_.metrics, crew_}));
+      std::make_unique<Kind>(std::move(config), origin, destination,
+                             Supervisor::Parts{parts_.store, parts_.clock, parts_.random, parts_.metrics, crew_}));
+}
+
+void Engine::add(StreamConfig config, Origin& origin, Destination& destination) {
+  add_one<Pipeline>(std::move(config), origin, destination);
+}
+
+void Engine::add(StreamConfig config, TopicOrigin& origin, Destination& destination) {
+  add_one<TopicPipeline>(std::move(config), origin, destination);
 }
 
 void Engine::start() {

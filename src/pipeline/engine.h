@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "pipeline/pipeline.h"
+#include "pipeline/topic_pipeline.h"
 
 namespace flytt::pipeline {
 
@@ -30,6 +31,7 @@ class Engine {
 
   // Origin and destination outlive the engine. Names are unique.
   void add(StreamConfig config, Origin& origin, Destination& destination);
+  void add(StreamConfig config, TopicOrigin& origin, Destination& destination);
   void start();
 
   // Every pipeline drains what it has read, for at most its drain_max, and ends. May be called from any thread, but not
@@ -48,9 +50,12 @@ class Engine {
   Status resync(const std::string& stream, const std::string& source_table);
 
  private:
+  template <typename Kind, typename From>
+  void add_one(StreamConfig config, From& origin, Destination& destination);
+
   const Parts parts_;
   ThreadCrew crew_;
-  std::vector<std::unique_ptr<Pipeline>> pipelines_;
+  std::vector<std::unique_ptr<Supervisor>> pipelines_;
   std::vector<std::unique_ptr<Crew::Job>> jobs_;
 };
 

@@ -10,8 +10,8 @@ namespace {
 std::string label(const std::string& stream) { return "stream=" + base::json_quote(stream); }
 }  // namespace
 
-Gauges::Gauges(const std::string& stream, const Origin& origin, base::Metrics& metrics, const base::Clock& clock)
-    : origin_(origin),
+Gauges::Gauges(const std::string& stream, const PositionWords& words, base::Metrics& metrics, const base::Clock& clock)
+    : words_(words),
       clock_(clock),
       received_position_(metrics.gauge("flytt_pipeline_received_position", label(stream))),
       saved_position_(metrics.gauge("flytt_pipeline_saved_position", label(stream))),
@@ -26,7 +26,7 @@ void Gauges::restart(const flow::Position& saved) {
   values_.received = values_.saved = values_.confirmed = saved;
   values_.channel_bytes = 0;
   oldest_read_at_.reset();
-  received_position_ = saved_position_ = confirmed_position_ = static_cast<std::int64_t>(origin_.number(saved));
+  received_position_ = saved_position_ = confirmed_position_ = static_cast<std::int64_t>(words_.number(saved));
   channel_bytes_ = 0;
   oldest_ms_ = 0;
 }
@@ -38,7 +38,7 @@ void Gauges::received(const flow::Position& end, std::size_t rows, std::size_t b
   values_.bytes += static_cast<std::int64_t>(bytes);
   values_.channel_bytes = channel_bytes;
   if (!oldest_read_at_) oldest_read_at_ = clock_.steady();
-  received_position_ = static_cast<std::int64_t>(origin_.number(end));
+  received_position_ = static_cast<std::int64_t>(words_.number(end));
   rows_ += static_cast<std::int64_t>(rows);
   bytes_ += static_cast<std::int64_t>(bytes);
   channel_bytes_ = static_cast<std::int64_t>(channel_bytes);
@@ -50,7 +50,7 @@ void Gauges::saved(const flow::Position& position, std::int64_t newest_commit_mi
   values_.saved = position;
   values_.newest_commit_micros = std::max(values_.newest_commit_micros, newest_commit_micros);
   oldest_read_at_ = oldest_read_at;
-  saved_position_ = static_cast<std::int64_t>(origin_.number(position));
+  saved_position_ = static_cast<std::int64_t>(words_.number(position));
   oldest_ms_ = oldest_read_at
                    ? std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - *oldest_read_at).count()
                    : 0;
@@ -59,7 +59,7 @@ void Gauges::saved(const flow::Position& position, std::int64_t newest_commit_mi
 void Gauges::confirmed(const flow::Position& position) {
   std::lock_guard lock(mutex_);
   values_.confirmed = position;
-  confirmed_position_ = static_cast<std::int64_t>(origin_.number(position));
+  confirmed_position_ = static_cast<std::int64_t>(words_.number(position));
 }
 
 void Gauges::channel(std::size_t bytes) {

@@ -8,8 +8,9 @@
 #include <mutex>
 #include <optional>
 
+#include "base/clock.h"
 #include "base/metrics.h"
-#include "pipeline/origin.h"
+#include "pipeline/position_words.h"
 
 namespace flytt::pipeline {
 
@@ -23,7 +24,7 @@ class Gauges {
     std::int64_t newest_commit_micros = 0;  // source commit time of the newest saved batch; 0 = none yet
   };
 
-  Gauges(const std::string& stream, const Origin& origin, base::Metrics& metrics, const base::Clock& clock);
+  Gauges(const std::string& stream, const PositionWords& words, base::Metrics& metrics, const base::Clock& clock);
 
   // A new run starts from `saved`: what was in flight is read again.
   void restart(const flow::Position& saved);
@@ -35,7 +36,7 @@ class Gauges {
   Values values() const;
 
  private:
-  const Origin& origin_;
+  const PositionWords& words_;
   const base::Clock& clock_;
   base::Metric &received_position_, &saved_position_, &confirmed_position_, &rows_, &bytes_, &channel_bytes_,
       &oldest_ms_;

@@ -30,10 +30,18 @@ inline constexpr seconds kAdoptWatch{5};         // a foreign slot must not move
 
 // -- the supervisor
 inline constexpr milliseconds kTick{200};
-inline constexpr milliseconds kOnceTick{20};            // of a run that ends when it has caught up
+inline constexpr milliseconds kOnceTick{20};           // of a run that ends when it has caught up
 inline constexpr seconds kTableListInterval{30};       // added and removed tables are seen within it
 inline constexpr milliseconds kRequestInterval{1000};  // wishes in the state file are seen within it
 inline constexpr seconds kFactsInterval{5};            // between two writes of the facts for `status`
+
+// -- lanes
+inline constexpr int kLaneKeepers = 4;             // that take lanes over at the same time
+inline constexpr seconds kLostLaneGrace{15};       // until the source has to have noticed, too
+inline constexpr seconds kDetachedRetry{300};      // until a topic's table that could not be written is tried again
+inline constexpr hours kLaneRenewal{48};           // streams that nobody uses expire after 72 h
+inline constexpr milliseconds kGoalInterval{250};  // between two looks whether the end is reached
+inline constexpr std::size_t kLanesShown = 10'000;
 
 // -- copies
 inline constexpr int kCopyWorkers = 2;  // default; each has its own source and sink

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "data/table_slice.h"
 #include "flow/source.h"
+#include "pipeline/position_words.h"
 
 namespace flytt::pipeline {
 
@@ -86,10 +87,8 @@ class CopySession {
                                                            const std::string& range) = 0;
 };
 
-class Origin {
+class Origin : public PositionWords {
  public:
-  virtual ~Origin() = default;
-
   virtual Result<OriginIdentity> identity() = 0;
   // All tables that the stream includes now. A table that cannot be carried is listed with its refusal.
   virtual Result<OriginTables> tables() = 0;
@@ -112,8 +111,6 @@ class Origin {
   virtual Result<std::unique_ptr<CopySession>> open_copy(const OriginTables& tables, std::uint16_t epoch,
                                                          std::stop_token stop) = 0;
 
-  virtual std::string text(const flow::Position& position) const = 0;      // for people: "0/16B3748"
-  virtual std::uint64_t number(const flow::Position& position) const = 0;  // grows with positions; for metrics
   // Not less than the sequence of any change that is committed up to `position`, and not greater than the consistent
   // point of a copy session that is opened after `position` was the end.
   // By default number() is the position part of a sequence, as an LSN is.

@@ -1,276 +1,32 @@
 #include "pipeline/pipeline.h"
 
-#include <algorithm>
-
-#include "base/log.h"
 #include "pipeline/internal/table_lifecycle.h"
 
 namespace flytt::pipeline {
 
-std::string_view to_string(Condition condition) {
-  switch (condition) {
-    case Condition::kStarting: return "starting";
-    case Condition::kRunning: return "running";
-    case Condition::kWaiting: return "waiting";
-    case Condition::kFailed: return "failed";
-    case Condition::kStopping: return "stopping";
-    case Condition::kStopped: return "stopped";
-  }
-  return "unknown";
-}
-
 Pipeline::Pipeline(StreamConfig config, Origin& origin, Destination& destination, Parts parts)
-    : config_(std::move(config)),
+    : Supervisor(std::move(config), destination, origin, parts),
       origin_(origin),
-      destination_(destination),
-      parts_(parts),
-      book_(config_.name, parts.store, parts.clock, parts.metrics),
-      quarantine_(config_.source, destination, parts.clock),
-      gauges_(config_.name, origin, parts.metrics, parts.clock),
-      backoff_(parts.random),
+      ledger_(config_.name, parts.store, parts.clock),
       copy_backoff_(parts.random),
       lifecycle_(std::make_unique<internal::TableLifecycle>(book_, destination)) {}
 
 Pipeline::~Pipeline() {
-  if (stream_) stream_->abort();
   if (copies_) copies_->abort();
-  stream_jobs_.clear();
+  end_run();
   copy_jobs_.clear();
 }
 
-// ---- what others see
+void Pipeline::describe(PipelineStatus& status) const { status.slot = origin_.slot_name(); }
 
-void Pipeline::enter(Phase phase, std::optional<Error> error) {
-  phase_ = phase;
-  Condition condition = Condition::kStarting;
-  switch (phase) {
-    case Phase::kStarting: condition = Condition::kStarting; break;
-    case Phase::kRunning:
-    case Phase::kRestarting: condition = Condition::kRunning; break;
-    case Phase::kWaiting: condition = Condition::kWaiting; break;
-    case Phase::kFailed: condition = Condition::kFailed; break;
-    case Phase::kStopping: condition = Condition::kStopping; break;
-    case Phase::kStopped: condition = Condition::kStopped; break;
-  }
-  {
-    std::lock_guard lock(view_mutex_);
-    // A start after trouble still shows the trouble until it has succeeded.
-    const bool is_retry = phase == Phase::kStarting && view_.error.has_value();
-    if (view_.condition != condition && !is_retry) view_.since_micros = parts_.clock.wall_micros();
-    if (!is_retry) view_.condition = condition;
-    // Being asked to stop ends a trouble that would have been tried again, not one that has ended the pipeline.
-    const bool has_failed = view_.error && view_.error_is_final;
-    const bool keeps_error =
-        is_retry || (has_failed && !error && (phase == Phase::kStopping || phase == Phase::kStopped));
-    view_.error_is_final = phase == Phase::kFailed || (keeps_error && has_failed);
-    if (!keeps_error) view_.error = std::move(error);
-  }
-  const bool has_ended = phase == Phase::kFailed || phase == Phase::kStopped;
-  if (has_ended) save_facts(true);
-  {
-    std::lock_guard lock(bell_mutex_);
-    has_ended_ = has_ended;
-  }
-  ended_.notify_all();
+void Pipeline::look_beside(bool may_begin) {
+  if (may_begin) watch_tables();
+  watch_copies(may_begin);
 }
 
-bool Pipeline::wait_for_end(base::Deadline deadline) {
-  std::unique_lock lock(bell_mutex_);
-  if (!deadline.is_never()) return ended_.wait_until(lock, deadline.at, [&] { return has_ended_.load(); });
-  ended_.wait(lock, [&] { return has_ended_.load(); });
-  return true;
-}
-
-std::optional<Error> Pipeline::error() const {
-  std::lock_guard lock(view_mutex_);
-  return view_.error;
-}
-
-PipelineStatus Pipeline::status() const {
-  PipelineStatus made;
-  made.stream = config_.name;
-  made.slot = origin_.slot_name();
-  bool has_positions = false;
-  {
-    std::lock_guard lock(view_mutex_);
-    made.condition = view_.condition;
-    made.since_micros = view_.since_micros;
-    if (view_.error)
-      made.error = view_.error->text();
-    else if (view_.copy_error)
-      made.error = view_.copy_error->text();
-    made.server_version = view_.server_version;
-    made.epoch = view_.epoch;
-    made.copy_stage = view_.copy_stage;
-    has_positions = view_.has_positions;
-  }
-  const Gauges::Values values = gauges_.values();
-  if (has_positions) {
-    made.received = origin_.text(values.received);
-    made.saved = origin_.text(values.saved);
-    made.confirmed = origin_.text(values.confirmed);
-    made.received_number = origin_.number(values.received);
-    made.saved_number = origin_.number(values.saved);
-    made.confirmed_number = origin_.number(values.confirmed);
-  }
-  made.rows = values.rows;
-  made.bytes = values.bytes;
-  made.channel_bytes = values.channel_bytes;
-  made.oldest_unsaved_ms = std::chrono::duration_cast<milliseconds>(values.oldest_age).count();
-  made.newest_commit_micros = values.newest_commit_micros;
-  made.quarantined = parts_.metrics.counter("flytt_quarantined_total", "stream=" + base::json_quote(config_.name));
-  made.tables = book_.status();
-  return made;
-}
-
-void Pipeline::save_facts(bool is_due) {
-  const base::SteadyTime now = parts_.clock.steady();
-  if (!is_due && now - facts_saved_at_ < kFactsInterval) return;
-  facts_saved_at_ = now;
-  const PipelineStatus seen = status();
-  state::StreamFacts facts;
-  facts.stream = seen.stream;
-  facts.condition = to_string(seen.condition);
-  facts.error = seen.error;
-  facts.since_micros = seen.since_micros;
-  facts.received = seen.received;
-  facts.saved = seen.saved;
-  facts.confirmed = seen.confirmed;
-  facts.rows = seen.rows;
-  facts.bytes = seen.bytes;
-  facts.newest_commit_micros = seen.newest_commit_micros;
-  facts.updated_micros = parts_.clock.wall_micros();
-  const Status saved = parts_.store.save_facts(facts);
-  if (!saved)
-    base::log_failure(base::LogLevel::kWarning, "facts for status could not be saved", saved.error(),
-                      {{"stream", config_.name}});
-}
-
-// ---- the supervisor's step
-
-Progress Pipeline::step(base::Duration wait) {
-  if (phase_ == Phase::kStopped) return Progress::kDone;
-  if (is_stop_requested_ || is_stop_now_) {
-    if (phase_ != Phase::kStopping) {
-      drain_deadline_ = parts_.clock.in(config_.drain_max);
-      enter(Phase::kStopping);
-    }
-    stop_step();
-    if (phase_ == Phase::kStopped) return Progress::kDone;
-  } else {
-    const Phase before = phase_;
-    work();
-    save_facts(false);
-    if (phase_ != before) return Progress::kWorked;  // there is something to do at once
-    if (has_ended_ && config_.ends_when_caught_up && !copies_) return Progress::kDone;
-  }
-  if (wait > base::Duration::zero()) {
-    std::unique_lock lock(bell_mutex_);
-    bell_.wait_for(lock, std::min<base::Duration>(wait, config_.ends_when_caught_up ? kOnceTick : kTick),
-                   [&] { return has_rung_; });
-    has_rung_ = false;
-  }
-  return Progress::kIdle;
-}
-
-void Pipeline::wake() {
-  {
-    std::lock_guard lock(bell_mutex_);
-    has_rung_ = true;
-  }
-  bell_.notify_all();
-}
-
-void Pipeline::request_stop() {
-  is_stop_requested_ = true;
-  stopping_.request_stop();
-  wake();
-}
-
-void Pipeline::stop_now() {
-  is_stop_now_ = true;
-  stopping_.request_stop();
-  wake();
-}
-
-void Pipeline::work() {
-  const base::SteadyTime now = parts_.clock.steady();
-  switch (phase_) {
-    case Phase::kStarting: {
-      watch_copies(false);
-      const Result<bool> started = start();
-      if (!started)
-        trouble(started.error());
-      else if (*started)
-        enter(Phase::kRunning);
-      break;
-    }
-    case Phase::kRunning:
-      watch_stream();
-      watch_requests();
-      watch_tables();
-      watch_copies(true);
-      if (phase_ == Phase::kRunning && config_.ends_when_caught_up && is_caught_up()) is_stop_requested_ = true;
-      break;
-    case Phase::kRestarting:
-      if (parts_.clock.is_past(drain_deadline_)) stream_->abort();
-      watch_stream();
-      watch_copies(false);
-      break;
-    case Phase::kWaiting:
-      watch_copies(true);
-      watch_requests();
-      if (now >= not_before_) enter(Phase::kStarting);
-      break;
-    case Phase::kFailed:
-      if (copies_) copies_->abort();
-      if (join_copies()) watch_requests();
-      break;
-    case Phase::kStopping:
-    case Phase::kStopped: break;
-  }
-}
-
-void Pipeline::trouble(Error error) {
-  base::log_failure(base::LogLevel::kError, "stream failed", error,
-                    {{"stream", config_.name}, {"retry", base::to_string(error.retry())}});
-  parts_.metrics.counter("flytt_pipeline_failures_total", "stream=" + base::json_quote(config_.name)) += 1;
-  const base::SteadyTime now = parts_.clock.steady();
-  const bool is_once = config_.ends_when_caught_up;
-  switch (error.retry()) {
-    case base::Retry::kNever: return enter(Phase::kFailed, std::move(error));
-    case base::Retry::kAfterOperator:
-      if (is_once) return enter(Phase::kFailed, std::move(error));
-      not_before_ = now + kOperatorRetry;
-      return enter(Phase::kWaiting, std::move(error));
-    case base::Retry::kAfterBackoff:
-      not_before_ = now + backoff_.next();
-      if (is_once && backoff_.failures() >= kOnceFailuresMax) return enter(Phase::kFailed, std::move(error));
-      return enter(Phase::kWaiting, std::move(error));
-  }
-}
-
-void Pipeline::stop_step() {
+bool Pipeline::end_beside() {
   if (copies_) copies_->abort();
-  if (stream_) stream_->request_stop();
-  if (stream_ && (is_stop_now_ || parts_.clock.is_past(drain_deadline_))) {
-    if (!is_stop_now_)
-      base::log_warning("the stream could not be drained in time, the rest is read again at the next start",
-                        {{"stream", config_.name}});
-    stream_->abort();
-  }
-  if (stream_ && !stream_->is_finished()) return;
-  if (!join_copies()) return;
-  std::optional<Error> error;
-  if (stream_) {
-    error = stream_->error();
-    if (error)
-      base::log_failure(base::LogLevel::kWarning, "the stream ended with an error while it was stopped", *error,
-                        {{"stream", config_.name}});
-  }
-  stream_jobs_.clear();
-  stream_.reset();
-  enter(Phase::kStopped, std::move(error));
+  return join_copies();
 }
 
 }  // namespace flytt::pipeline

@@ -67,11 +67,6 @@ Result<StartDecision> Pipeline::look_at_source() {
   return internal::decide_start(facts);
 }
 
-void Pipeline::wait_for(base::Duration wait, Error error) {
-  not_before_ = parts_.clock.steady() + wait;
-  enter(Phase::kWaiting, std::move(error));
-}
-
 // A flytt that died leaves its connection behind for a while; one that lives keeps the slot.
 Result<bool> Pipeline::wait_for_holder() {
   const base::SteadyTime now = parts_.clock.steady();
@@ -200,20 +195,16 @@ Status Pipeline::open_run() {
     if (table.covered_until.epoch() != checkpoint_->epoch) table.covered_until = {};
     carried.push_back(std::move(table));
   }
-  run_start_ = flow::Position{checkpoint_->position};
+  const flow::Position start{checkpoint_->position};
   TRY(std::unique_ptr<TableSink> sink, destination_.open_sink());
-  TRY(std::unique_ptr<flow::Source> source, origin_.open_stream(run_start_, checkpoint_->epoch, carried));
+  TRY(std::unique_ptr<flow::Source> source, origin_.open_stream(start, checkpoint_->epoch, carried));
   auto delivery = std::make_unique<Delivery>(
       Delivery::Kind::kStream, Delivery::Parts{book_, destination_, quarantine_, parts_.clock, parts_.metrics},
       std::move(sink));
-  stream_ = std::make_unique<StreamRun>(
-      StreamRun::Parts{config_.name, parts_.store, parts_.clock, gauges_, config_.channel_bytes}, run_start_,
-      std::move(source), std::move(delivery));
-  stream_jobs_.push_back(parts_.crew.start(stream_->reader()));
-  stream_jobs_.push_back(parts_.crew.start(stream_->writer()));
-  run_started_at_ = parts_.clock.steady();
+  ledger_.begin(start);
+  begin_run(start, ledger_, std::move(source), std::move(delivery));
   base::log_info("stream runs", {{"stream", config_.name},
-                                 {"position", origin_.text(run_start_)},
+                                 {"position", origin_.text(start)},
                                  {"tables", static_cast<std::uint64_t>(carried.size())}});
   std::lock_guard lock(view_mutex_);
   view_.epoch = checkpoint_->epoch;

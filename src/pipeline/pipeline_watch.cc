@@ -11,49 +11,6 @@ namespace flytt::pipeline {
 using state::TablePhase;
 using state::TableRecord;
 
-namespace {
-
-bool are_done(const std::vector<std::unique_ptr<Crew::Job>>& jobs) {
-  return std::all_of(jobs.begin(), jobs.end(), [](const auto& job) { return job->is_done(); });
-}
-
-}  // namespace
-
-void Pipeline::watch_stream() {
-  if (!stream_ || !are_done(stream_jobs_)) return;
-  const std::optional<Error> error = stream_->error();
-  const bool has_moved = !(stream_->saved() == run_start_) || parts_.clock.steady() - run_started_at_ > kBackoffMax;
-  stream_jobs_.clear();
-  stream_.reset();
-  if (has_moved) backoff_.reset();
-  if (error)
-    trouble(*error);
-  else
-    enter(Phase::kStarting);
-}
-
-void Pipeline::begin_restart() {
-  if (phase_ != Phase::kRunning) return;
-  drain_deadline_ = parts_.clock.in(config_.drain_max);
-  stream_->request_stop();
-  enter(Phase::kRestarting);
-}
-
-void Pipeline::watch_requests() {
-  const base::SteadyTime now = parts_.clock.steady();
-  if (now - requests_seen_at_ < kRequestInterval) return;
-  requests_seen_at_ = now;
-  const auto requests = parts_.store.resync_requests(config_.name);
-  if (!requests)
-    return base::log_failure(base::LogLevel::kWarning, "requests could not be read", requests.error(),
-                             {{"stream", config_.name}});
-  if (requests->empty()) return;
-  if (phase_ == Phase::kRunning) return begin_restart();
-  if (phase_ != Phase::kWaiting && phase_ != Phase::kFailed) return;
-  backoff_.reset();
-  enter(Phase::kStarting);
-}
-
 void Pipeline::watch_tables() {
   const base::SteadyTime now = parts_.clock.steady();
   if (phase_ != Phase::kRunning || now - tables_listed_at_ < kTableListInterval) return;
@@ -131,15 +88,13 @@ bool Pipeline::join_copies() {
   copies_not_before_ = parts_.clock.steady() + wait;
   const bool gives_up = config_.ends_when_caught_up && (!may_help || copy_backoff_.failures() >= kOnceFailuresMax);
   if (gives_up && (phase_ == Phase::kRunning || phase_ == Phase::kWaiting)) {
-    if (stream_) stream_->abort();
-    stream_jobs_.clear();
-    stream_.reset();
+    end_run();
     enter(Phase::kFailed, std::move(error));
   }
   return true;
 }
 
-bool Pipeline::is_caught_up() const {
+bool Pipeline::is_caught_up() {
   if (!stream_ || !goal_ || copies_ || !origin_.reached(stream_->saved(), *goal_)) return false;
   const std::vector<TableRecord> records = book_.records();
   return std::none_of(records.begin(), records.end(), [](const TableRecord& record) {

@@ -61,7 +61,8 @@ data::TableSchema Quarantine::table_schema() {
   schema.fields = {
       field("source", TypeKind::kString, true, "source that the row came from"),
       field("table", TypeKind::kString, true, "its table there"),
-      field("position", TypeKind::kString, true, "sequence of the change: epoch/position/ordinal, hexadecimal"),
+      field("position", TypeKind::kString, true,
+            "topic/partition/offset, or the sequence of the change: epoch/position/ordinal, hexadecimal"),
       field("column", TypeKind::kString, true, "column that is NULL in the row; empty: the whole row is missing"),
       field("key", TypeKind::kString, true, "key of the row"),
       field("reason", TypeKind::kString, false, "why it could not be written"),
@@ -113,7 +114,8 @@ data::TableSlice Quarantine::slice(std::shared_ptr<const data::SliceSchema> sche
     const bool is_whole = rejection.raw.size() <= kQuarantineRawMax;
     slice.columns[kSource].append_bytes(source_);
     slice.columns[kTable].append_bytes(entry.source_table);
-    slice.columns[kPosition].append_bytes(rejection.sequence.sections());
+    slice.columns[kPosition].append_bytes(rejection.position.empty() ? rejection.sequence.sections()
+                                                                     : rejection.position);
     slice.columns[kColumn].append_bytes(rejection.column);
     slice.columns[kKey].append_bytes(readable(rejection.key));
     slice.columns[kReason].append_bytes(readable(rejection.reason));

@@ -18,6 +18,16 @@ enum class Condition {
 };
 std::string_view to_string(Condition condition);
 
+// A partition of a topic that this process reads.
+struct LaneStatus {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t saved = 0;     // everything before it is durable
+  std::int64_t end = -1;      // the next message to be written, as it was seen last; -1 = not known
+  bool is_waiting = false;    // it is being taken over
+  bool is_held_back = false;  // its table is detached
+};
+
 struct PipelineStatus {
   std::string stream;
   Condition condition = Condition::kStarting;
@@ -36,6 +46,7 @@ struct PipelineStatus {
   std::int64_t quarantined = 0;
   std::string copy_stage;  // empty while nothing is copied
   std::vector<TableStatus> tables;
+  std::vector<LaneStatus> lanes;  // of a stream of topics
 };
 
 }  // namespace flytt::pipeline

@@ -152,6 +152,7 @@ Result<Progress> StreamRun::Writer::work(base::Duration wait) {
     const bool may_wait = delivery_->is_settled() && !unsaved_;
     if (auto moving = run_.channel_.pop(may_wait ? until(clock, wait) : base::Deadline::passed())) {
       run_.parts_.gauges.channel(run_.channel_.weight());
+      TRY_STATUS(run_.parts_.ledger.note(moving->batch));
       TRY_STATUS(delivery_->accept(std::move(moving->batch), moving->read_at));
       has_worked = true;
     }
@@ -160,6 +161,7 @@ Result<Progress> StreamRun::Writer::work(base::Duration wait) {
     const base::Duration patience = !delivery_->can_accept() ? wait : std::min<base::Duration>(wait, kCollectWait);
     TRY_STATUS(delivery_->pump(has_worked ? base::Deadline::passed() : until(clock, patience)));
   }
+  TRY_STATUS(run_.parts_.ledger.look(delivery_->sink()));
   if (auto passed = delivery_->advance()) {
     if (unsaved_) passed->newest_commit_micros = std::max(passed->newest_commit_micros, unsaved_->newest_commit_micros);
     unsaved_ = std::move(passed);
@@ -167,31 +169,29 @@ Result<Progress> StreamRun::Writer::work(base::Duration wait) {
   }
   const bool is_last = delivery_->is_settled() && run_.channel_.drained();
   TRY_STATUS(save(is_last || delivery_->is_settled()));
-  if (is_last && !unsaved_) return Progress::kDone;
+  if (is_last && !unsaved_ && !run_.parts_.ledger.has_news()) return Progress::kDone;
   return has_worked ? Progress::kWorked : Progress::kIdle;
 }
 
 Status StreamRun::Writer::save(bool is_due) {
+  Ledger& ledger = run_.parts_.ledger;
   const base::SteadyTime now = run_.parts_.clock.steady();
-  if (!unsaved_ || (!is_due && now - saved_at_ < kSaveInterval)) return ok();
+  const bool has_news = ledger.has_news();
+  if (!has_news && (!unsaved_ || (!is_due && now - saved_at_ < kSaveInterval))) return ok();
   FAILPOINT_ERROR("pipeline.receipt.before_save");
-  {
-    std::lock_guard lock(run_.mutex_);
-    if (unsaved_->end == run_.saved_) {  // nothing but entries for quarantine, or a source that stands still
-      run_.parts_.gauges.saved(unsaved_->end, unsaved_->newest_commit_micros, delivery_->oldest_read_at());
-      unsaved_.reset();
-      return ok();
+  std::optional<flow::Position> end;
+  if (unsaved_) end = std::move(unsaved_->end);
+  TRY(std::optional<flow::Position> saved, ledger.save(end));
+  if (saved) {
+    FAILPOINT_ERROR("pipeline.save.after");
+    saved_at_ = now;
+    {
+      std::lock_guard lock(run_.mutex_);
+      run_.saved_ = *saved;
     }
+    run_.newest_saved_.put(std::move(*saved));
   }
-  TRY_STATUS(run_.parts_.store.save_position(run_.parts_.stream, unsaved_->end.bytes, run_.parts_.clock.wall_micros()));
-  FAILPOINT_ERROR("pipeline.save.after");
-  saved_at_ = now;
-  {
-    std::lock_guard lock(run_.mutex_);
-    run_.saved_ = unsaved_->end;
-  }
-  run_.parts_.gauges.saved(unsaved_->end, unsaved_->newest_commit_micros, delivery_->oldest_read_at());
-  run_.newest_saved_.put(unsaved_->end);
+  if (unsaved_) run_.parts_.gauges.saved(run_.saved(), unsaved_->newest_commit_micros, delivery_->oldest_read_at());
   unsaved_.reset();
   return ok();
 }

@@ -18,9 +18,11 @@
 #include <optional>
 
 #include "base/channel.h"
+#include "flow/source.h"
 #include "pipeline/actor.h"
 #include "pipeline/delivery.h"
 #include "pipeline/gauges.h"
+#include "pipeline/ledger.h"
 #include "pipeline/limits.h"
 
 namespace flytt::pipeline {
@@ -34,8 +36,7 @@ struct MovingBatch {
 class StreamRun {
  public:
   struct Parts {
-    std::string stream;
-    state::Store& store;
+    Ledger& ledger;
     const base::Clock& clock;
     Gauges& gauges;
     std::size_t channel_bytes = kChannelBytes;

@@ -179,6 +179,17 @@ std::optional<data::TableSchema> TableBook::shape(std::string_view source_table)
   return known == nullptr ? std::nullopt : known->shape;
 }
 
+bool TableBook::has_shape(std::string_view source_table) const {
+  std::lock_guard lock(mutex_);
+  const Entry* known = entry(source_table);
+  return known != nullptr && known->shape.has_value();
+}
+
+void TableBook::forget_shape(std::string_view source_table) {
+  std::lock_guard lock(mutex_);
+  if (Entry* known = entry(source_table)) known->shape.reset();
+}
+
 void TableBook::set_shape(std::string_view source_table, data::TableSchema shape) {
   std::lock_guard lock(mutex_);
   if (Entry* known = entry(source_table)) {

@@ -74,7 +74,9 @@ class TableBook {
 
   // The shape of the destination table as far as we know; nullopt before set_shape.
   std::optional<data::TableSchema> shape(std::string_view source_table) const;
+  bool has_shape(std::string_view source_table) const;
   void set_shape(std::string_view source_table, data::TableSchema shape);
+  void forget_shape(std::string_view source_table);
   // Counts failed attempts at one table, to change it or to copy it; true when the budget is spent. Success resets it.
   bool spend_attempt(std::string_view source_table);
 

@@ -48,7 +48,6 @@ inline constexpr auto kSlotWaitNotice = 5s;  // creating a slot waits longer: sa
 inline constexpr std::size_t kColumnsMax = 1'600;         // MaxHeapAttributeNumber is 1,600
 inline constexpr std::size_t kRejectedRawMax = 8u << 20;  // of a rejected value's text
 inline constexpr std::size_t kRejectedKeyMax = 4u << 10;
-inline constexpr std::size_t kJsonDepthMax = 500;  // BigQuery: JSON nesting
 inline constexpr std::size_t kTypeDepthMax = 32;   // domains over domains
 inline constexpr std::size_t kKeyColumnsMax = 16;  // BigQuery: primary key columns
 

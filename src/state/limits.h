@@ -5,8 +5,8 @@
 
 namespace flytt::state {
 
-inline constexpr int kFormatVersion = 1;               // of the file; a newer one is refused
-inline constexpr int kBusyTimeoutMs = 10'000;          // another process (`status`, `resync`) may hold the write lock
+inline constexpr int kFormatVersion = 2;       // of the file; older ones are brought here, a newer one is refused
+inline constexpr int kBusyTimeoutMs = 10'000;  // another process (`status`, `resync`) may hold the write lock
 inline constexpr std::int64_t kWalBytesMax = 8 << 20;  // the -wal file is cut back to this after a checkpoint
 
 }  // namespace flytt::state

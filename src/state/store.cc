@@ -47,6 +47,16 @@ CREATE TABLE stream_facts(
   newest_commit_micros INTEGER NOT NULL, updated_micros INTEGER NOT NULL) WITHOUT ROWID;
 )";
 
+constexpr const char* kLanes = R"(
+CREATE TABLE lane(
+  stream TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL,
+  next_offset INTEGER NOT NULL, write_stream TEXT NOT NULL, is_settled INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  saved_micros INTEGER NOT NULL, PRIMARY KEY(stream, topic, partition)) WITHOUT ROWID;
+)";
+
+// What brings a file from each version to the next; a new one is of version 0.
+constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes};
+
 constexpr const char* kTableColumns =
     "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, "
     "generation, reason, "
@@ -135,6 +145,36 @@ Result<TableRecord> read_table(const Statement& row) {
   return table;
 }
 
+Result<std::int64_t> format_of(Connection& connection, const std::string& path) {
+  TRY(const std::int64_t application, connection.number("PRAGMA application_id"));
+  if (application != kApplicationId)
+    return Error(ErrorCode::kCorrupt,
+                 "the file " + path + " is not a state file of flytt; name another one in `state`");
+  TRY(const std::int64_t version, connection.number("PRAGMA user_version"));
+  if (version > kFormatVersion)
+    return Error(ErrorCode::kUnsupported, "the state file " + path + " has format " + std::to_string(version) +
+                                              ", newer than this flytt (" + std::to_string(kFormatVersion) +
+                                              "); use the newer flytt");
+  return version;
+}
+
+// All steps together or none: a crash leaves the file as it was.
+Status bring_to_format(Connection& connection, const std::string& path) {
+  TRY(Transaction transaction, Transaction::begin(connection));
+  TRY(const std::int64_t objects, connection.number("SELECT count(*) FROM sqlite_schema"));
+  std::int64_t version = 0;
+  if (objects == 0) {
+    TRY_STATUS(connection.execute(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str()));
+  } else {
+    TRY(version, format_of(connection, path));
+  }
+  if (version == kFormatVersion) return ok();
+  for (; version < kFormatVersion; ++version)
+    TRY_STATUS(connection.execute(kSteps.at(static_cast<std::size_t>(version))));
+  TRY_STATUS(connection.execute(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str()));
+  return transaction.commit();
+}
+
 }  // namespace
 
 std::string_view to_string(TablePhase phase) {
@@ -145,8 +185,9 @@ std::string_view to_string(TablePhase phase) {
 
 class Store::Database {
  public:
-  explicit Database(Connection c) : connection(std::move(c)) {}
+  Database(Connection c, std::int64_t version) : connection(std::move(c)), has_lanes(version >= 2) {}
   Connection connection;
+  const bool has_lanes;  // an old file that is only read has none
 };
 
 Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
@@ -160,26 +201,10 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, Access acces
   if (writes) {
     TRY_STATUS(connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"));
     TRY_STATUS(connection.execute(("PRAGMA journal_size_limit=" + std::to_string(kWalBytesMax)).c_str()));
-    TRY(Transaction transaction, Transaction::begin(connection));
-    TRY(const std::int64_t objects, connection.number("SELECT count(*) FROM sqlite_schema"));
-    if (objects == 0) {
-      TRY_STATUS(connection.execute(kSchema));
-      TRY_STATUS(connection.execute(("PRAGMA application_id=" + std::to_string(kApplicationId) +
-                                     ";PRAGMA user_version=" + std::to_string(kFormatVersion))
-                                        .c_str()));
-    }
-    TRY_STATUS(transaction.commit());
+    TRY_STATUS(bring_to_format(connection, path));
   }
-  TRY(const std::int64_t application, connection.number("PRAGMA application_id"));
-  if (application != kApplicationId)
-    return Error(ErrorCode::kCorrupt,
-                 "the file " + path + " is not a state file of flytt; name another one in `state`");
-  TRY(const std::int64_t version, connection.number("PRAGMA user_version"));
-  if (version > kFormatVersion)
-    return Error(ErrorCode::kUnsupported, "the state file " + path + " has format " + std::to_string(version) +
-                                              ", newer than this flytt (" + std::to_string(kFormatVersion) +
-                                              "); use the newer flytt");
-  return std::unique_ptr<Store>(new Store(std::make_unique<Database>(std::move(connection))));
+  TRY(const std::int64_t version, format_of(connection, path));
+  return std::unique_ptr<Store>(new Store(std::make_unique<Database>(std::move(connection), version)));
 }
 
 Result<std::optional<Checkpoint>> Store::checkpoint(std::string_view stream) {
@@ -224,6 +249,53 @@ Status Store::save(const Checkpoint& checkpoint, const std::vector<TableRecord>&
     TRY_STATUS(statement.number(checkpoint.epoch).text(checkpoint.slot).number(checkpoint.saved_micros).run());
   }
   TRY_STATUS(write_tables(database_->connection, tables));
+  return transaction.commit();
+}
+
+Result<std::vector<SavedLane>> Store::lanes(std::string_view stream) {
+  std::lock_guard lock(mutex_);
+  std::vector<SavedLane> found;
+  if (!database_->has_lanes) return found;
+  TRY(Statement statement,
+      database_->connection.prepare("SELECT stream, topic, partition, topic_id, next_offset, write_stream, is_settled, "
+                                    "epoch, saved_micros FROM lane WHERE stream=? ORDER BY topic, partition"));
+  statement.text(stream);
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    SavedLane lane;
+    lane.stream = statement.text_at(0);
+    lane.topic = statement.text_at(1);
+    lane.partition = static_cast<std::int32_t>(statement.number_at(2));
+    lane.topic_id = statement.text_at(3);
+    lane.next_offset = statement.number_at(4);
+    lane.write_stream = statement.text_at(5);
+    lane.is_settled = statement.number_at(6) != 0;
+    lane.epoch = static_cast<std::uint16_t>(statement.number_at(7));
+    lane.saved_micros = statement.number_at(8);
+    found.push_back(std::move(lane));
+  }
+}
+
+Status Store::save_lanes(const std::vector<SavedLane>& lanes) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  for (const SavedLane& lane : lanes) {
+    TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO lane VALUES(?,?,?,?,?,?,?,?,?)"));
+    statement.text(lane.stream).text(lane.topic).number(lane.partition).text(lane.topic_id).number(lane.next_offset);
+    statement.text(lane.write_stream).number(lane.is_settled ? 1 : 0).number(lane.epoch).number(lane.saved_micros);
+    TRY_STATUS(statement.run());
+  }
+  return transaction.commit();
+}
+
+Status Store::forget_lanes(std::string_view stream, std::string_view topic) {
+  std::lock_guard lock(mutex_);
+  TRY(Transaction transaction, Transaction::begin(database_->connection));
+  {
+    TRY(Statement statement, database_->connection.prepare("DELETE FROM lane WHERE stream=? AND topic=?"));
+    TRY_STATUS(statement.text(stream).text(topic).run());
+  }
   return transaction.commit();
 }
 
@@ -404,9 +476,11 @@ Result<std::vector<StreamFacts>> Store::facts() {
 
 Result<std::vector<std::string>> Store::streams() {
   std::lock_guard lock(mutex_);
+  const std::string lanes = database_->has_lanes ? "UNION SELECT stream FROM lane " : "";
   TRY(Statement statement,
       database_->connection.prepare("SELECT stream FROM checkpoint UNION SELECT stream FROM stream_table UNION SELECT "
-                                    "stream FROM stream_facts ORDER BY 1"));
+                                    "stream FROM stream_facts " +
+                                    lanes + "ORDER BY 1"));
   std::vector<std::string> found;
   while (true) {
     TRY(const bool row, statement.step());
@@ -418,7 +492,7 @@ Result<std::vector<std::string>> Store::streams() {
 Status Store::forget_stream(std::string_view stream) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
-  for (const char* table : {"checkpoint", "stream_table", "copy_range", "resync_request", "stream_facts"}) {
+  for (const char* table : {"checkpoint", "lane", "stream_table", "copy_range", "resync_request", "stream_facts"}) {
     TRY(Statement statement, database_->connection.prepare("DELETE FROM " + std::string(table) + " WHERE stream=?"));
     TRY_STATUS(statement.text(stream).run());
   }

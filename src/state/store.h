@@ -3,7 +3,8 @@
 //
 // The file is made with mode 0600, in WAL mode with synchronous=FULL: when a function returns ok its change survives
 // a crash of the process and of the machine. Every function is one transaction. The file's user_version is the format
-// version; a newer one is refused (kUnsupported). Thread-safe: one connection, one mutex; a call blocks for the time
+// version: an older file is brought to this one when it is opened for writing, a newer one is refused (kUnsupported).
+// Thread-safe: one connection, one mutex; a call blocks for the time
 // of one fsync, or up to kBusyTimeoutMs while another process writes. Two processes may have the file open; that only
 // one of them runs streams is the business of the folder's LOCK.
 //
@@ -73,6 +74,20 @@ struct CopyRange {
   std::int64_t rows = 0;  // copied, once done
 };
 
+// Where one lane of a stream, a partition of a topic, goes on: everything before `next_offset` is settled.
+struct SavedLane {
+  std::string stream;
+  std::string topic;
+  std::int32_t partition = 0;
+  std::string topic_id;  // another one under the same name is another topic; empty when it is not known
+  std::int64_t next_offset = 0;
+  std::string write_stream;  // of the destination, into which its rows went last; empty: none
+  bool is_settled = false;   // that one is final: nothing can be appended to it any more
+  std::uint16_t epoch = 1;
+  std::int64_t saved_micros = 0;  // wall time, µs since 1970
+  friend bool operator==(const SavedLane&, const SavedLane&) = default;
+};
+
 // Something that flytt made in the source system and that `teardown` takes away again.
 struct MadeObject {
   std::string kind;  // "publication", "slot", "role"
@@ -116,6 +131,11 @@ class Store {
   Status save_position(std::string_view stream, std::string_view position, std::int64_t saved_micros);
   // The checkpoint and any number of its tables, together.
   Status save(const Checkpoint& checkpoint, const std::vector<TableRecord>& tables);
+
+  // -- lanes: any number of them together, each replacing what was known of its partition
+  Result<std::vector<SavedLane>> lanes(std::string_view stream);
+  Status save_lanes(const std::vector<SavedLane>& lanes);
+  Status forget_lanes(std::string_view stream, std::string_view topic);
 
   // -- tables. Ranges exist only while a table is in kCopying: saving another phase removes them.
   Result<std::vector<TableRecord>> tables(std::string_view stream);

@@ -198,6 +198,42 @@ TEST_F(StoreTest, FactsAreReadByAnotherReader) {
   EXPECT_FALSE((*reader)->save_facts({"sak", "x"}));
 }
 
+SavedLane lane(const std::string& topic, std::int32_t partition, std::int64_t next_offset) {
+  return {"sak", topic, partition, "id-1", next_offset, "projects/p/streams/s", true, 7, 1'700'000'000'000'000};
+}
+
+TEST_F(StoreTest, LanesAreSavedTogetherAndReadBackWhole) {
+  auto store = open();
+  ASSERT_TRUE(store->save_lanes({lane("b", 1, 10), lane("a", 11, 3), lane("a", 2, 5)}));
+  ASSERT_TRUE(store->save_lanes({lane("a", 2, 6)}));
+  SavedLane other = lane("a", 2, 99);
+  other.stream = "other";
+  ASSERT_TRUE(store->save_lanes({other}));
+  store = open();
+  EXPECT_EQ(store->lanes("sak").value(), (std::vector<SavedLane>{lane("a", 2, 6), lane("a", 11, 3), lane("b", 1, 10)}));
+  EXPECT_EQ(store->streams().value(), (std::vector<std::string>{"other", "sak"}));
+  ASSERT_TRUE(store->forget_lanes("sak", "a"));
+  EXPECT_EQ(store->lanes("sak").value(), (std::vector<SavedLane>{lane("b", 1, 10)}));
+  ASSERT_TRUE(store->forget_stream("sak"));
+  EXPECT_TRUE(store->lanes("sak").value().empty());
+  EXPECT_EQ(store->lanes("other").value().size(), 1U);
+}
+
+TEST_F(StoreTest, AnOlderFileIsBroughtHereWithWhatItHolds) {
+  ASSERT_TRUE(open()->save(checkpoint("place"), {}));
+  sql("DROP TABLE lane; PRAGMA user_version=1");
+  {
+    auto reader = Store::open(path_, Store::Access::kReadOnly);
+    ASSERT_TRUE(reader) << reader.error().text();
+    EXPECT_TRUE((*reader)->lanes("sak").value().empty());
+    EXPECT_EQ((*reader)->streams().value(), (std::vector<std::string>{"sak"}));
+  }
+  auto store = open();
+  EXPECT_EQ(store->checkpoint("sak").value()->position, "place");
+  ASSERT_TRUE(store->save_lanes({lane("a", 0, 1)}));
+  EXPECT_EQ(open()->lanes("sak").value().size(), 1U);
+}
+
 TEST_F(StoreTest, ANewerFormatIsRefused) {
   open();
   sql("PRAGMA user_version=" + std::to_string(kFormatVersion + 1));

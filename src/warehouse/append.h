@@ -1,7 +1,7 @@
 #pragma once
-// Rows into a table: the warehouse's half of BigQuery's AppendRows on a default stream.
+// Rows into a table: the warehouse's half of BigQuery's AppendRows.
 //
-// An AppendSession is one writer's view of one table: a protobuf descriptor (google.protobuf.DescriptorProto, as
+// An AppendSession is one writer's view of one table, through its default stream or a write stream of the table: a protobuf descriptor (google.protobuf.DescriptorProto, as
 // ProtoSchema.proto_descriptor holds it) compiled against the table's columns. It is made by Warehouse::open_append, owned
 // by the caller, and used by one thread at a time; several sessions of one table may be used at once.
 //
@@ -16,10 +16,12 @@
 //   kNotFound    NOT_FOUND: the table is gone or another one has its name
 //   kUnavailable UNAVAILABLE: the warehouse is closing, or the disk is full (the sentence says which); nothing was kept
 //   kTimeout     the queue stayed full until the deadline; nothing was kept
+// and those of write_streams.h on a write stream.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +40,7 @@ struct RefusedRow {
 struct AppendOutcome {
   Status status;
   std::vector<RefusedRow> refused_rows;
+  std::optional<std::int64_t> offset;  // of the first row, in a write stream
 };
 using AppendDone = std::function<void(AppendOutcome)>;
 
@@ -46,9 +49,15 @@ class AppendSession {
   virtual ~AppendSession() = default;
 
   // `proto_rows` is the content of a ProtoRows message (AppendRowsRequest.proto_rows.rows) inside memory that `owner` keeps
-  // alive; strings are not copied, so it is let go only when the rows are stored. No rows at all are an answer at once.
-  virtual void append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done,
-                      base::Deadline deadline) = 0;
+  // alive; strings are not copied, so it is let go only when the rows are stored. `offset` is where the first row has to
+  // stand in the write stream; absent = at its end. Appends of one session keep their order: the offsets of the next ones
+  // may count on it before it is answered.
+  virtual void append(std::string_view proto_rows, std::shared_ptr<const void> owner,
+                      std::optional<std::int64_t> offset, AppendDone done, base::Deadline deadline) = 0;
+  void append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done,
+              base::Deadline deadline) {
+    append(proto_rows, std::move(owner), std::nullopt, std::move(done), deadline);
+  }
 
   // The table's columns as this session knows them. `append` notices a change of the table by itself and goes on with
   // the same descriptor; a caller that announces it (updated_schema) compares `schema_etag` before and after.

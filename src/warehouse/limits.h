@@ -20,6 +20,14 @@ inline constexpr std::size_t kKeyColumnsMax = 16;                 // BigQuery
 inline constexpr std::size_t kColumnsMax = 10'000;                // BigQuery
 inline constexpr std::size_t kCdcColumnsMax = 2'000;              // BigQuery, of a table with a key
 
+// -- Write streams
+inline constexpr std::size_t kWriteStreamsMax = 20'000;       // that exist at the same time
+inline constexpr std::size_t kCommittedTogetherMax = 10'000;  // BigQuery: of one BatchCommitWriteStreams
+inline constexpr std::int64_t kCommittedStreamIdleMicros = 3ll * 24 * 3600 * 1'000'000;  // BigQuery
+inline constexpr std::int64_t kStagedStreamIdleMicros = 7ll * 24 * 3600 * 1'000'000;     // BigQuery
+inline constexpr std::size_t kStreamEndsMax = 8'192;          // appended beside rows until they are folded
+inline constexpr std::int64_t kStreamExpiryMillis = 600'000;  // how often they are looked at
+
 // -- Apply and checkpoint
 inline constexpr std::int64_t kApplyRowsMin = 20'000;         // log rows that start an apply …
 inline constexpr std::int64_t kApplyBaseShare = 50;           // … plus one for so many base rows

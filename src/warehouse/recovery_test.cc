@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <functional>
+#include <future>
 #include <map>
 #include <random>
 #include <set>
@@ -205,6 +206,183 @@ TEST_F(Recovery, AKillAtAnyTimeLosesNothing) {
         told.pop_back();
     }
   }
+}
+
+// -- Write streams. A sender that writes numbered rows at offsets, is killed, and goes on with what it knows: the offset
+// that was answered last. Whatever happened to the last request, no row is missing and none is there twice.
+
+constexpr const char* kStreamTable = "streamed";
+constexpr std::int64_t kStreamRows = 7;  // in each append
+
+data::TablePath streamed() { return {"p", "d", kStreamTable}; }
+
+test::Encoded numbered(std::int64_t first) {
+  std::vector<Row> rows;
+  for (std::int64_t id = first; id < first + kStreamRows; ++id) rows.push_back({id, "x", 0});
+  return test::encode(test::simple_schema(false), rows, data::ChangeKind::kUpsert, false);
+}
+
+class StreamRecovery : public Recovery {
+ protected:
+  static void make_streamed(Warehouse& house) {
+    CHECK(house.create_dataset({{"p", "d"}}).has_value());
+    TableInfo info;
+    info.path = streamed();
+    info.schema = test::simple_schema(false);
+    CHECK(house.create_table(info).has_value());
+  }
+  static std::string make_stream(Warehouse& house, StreamKind kind) {
+    const auto made = house.create_stream(streamed(), kind);
+    CHECK(made.has_value());
+    return made->path.id;
+  }
+  // Appends from `offset` on, several in flight; tells each answered end.
+  static void append_on(Warehouse& house, const std::string& id, std::int64_t offset, int count,
+                        const std::function<void(Told)>& tell) {
+    auto session = house.open_stream_append({streamed(), id}, numbered(0).descriptor);
+    CHECK(session.has_value());
+    for (int i = 0; i < count; i += 4) {
+      std::vector<std::future<AppendOutcome>> answers;
+      for (int k = 0; k < 4; ++k) {
+        const std::int64_t at = offset + (i + k) * kStreamRows;
+        auto answered = std::make_shared<std::promise<AppendOutcome>>();
+        answers.push_back(answered->get_future());
+        const auto rows = numbered(at).rows;
+        (*session)->append(
+            *rows, rows, at, [answered](AppendOutcome outcome) { answered->set_value(std::move(outcome)); },
+            base::Deadline::never());
+      }
+      for (int k = 0; k < 4; ++k) {
+        const AppendOutcome outcome = answers[static_cast<std::size_t>(k)].get();
+        CHECK(outcome.status || outcome.status.error().cause() == "OFFSET_ALREADY_EXISTS");
+        tell({offset + (i + k + 1) * kStreamRows, true});
+      }
+      if (i % 16 == 12) static_cast<void>(house.checkpoint());
+    }
+  }
+  // Sends everything before `rows` again; what is there already says so.
+  static void repeat(Warehouse& house, const std::string& id, std::int64_t rows) {
+    auto session = house.open_stream_append({streamed(), id}, numbered(0).descriptor);
+    ASSERT_TRUE(session);
+    const std::int64_t there = house.stream({streamed(), id})->row_count;
+    for (std::int64_t at = 0; at < rows; at += kStreamRows) {
+      auto answered = std::make_shared<std::promise<AppendOutcome>>();
+      auto answer = answered->get_future();
+      const auto encoded = numbered(at).rows;
+      (*session)->append(
+          *encoded, encoded, at, [answered](AppendOutcome outcome) { answered->set_value(std::move(outcome)); },
+          base::Deadline::never());
+      const AppendOutcome outcome = answer.get();
+      if (at < there)
+        EXPECT_EQ(outcome.status.error().cause(), "OFFSET_ALREADY_EXISTS");
+      else
+        EXPECT_TRUE(outcome.status);
+    }
+  }
+  static std::int64_t count(Warehouse& house, const char* what) {
+    QueryOptions options;
+    options.project = "p";
+    auto result = house.query(std::string("SELECT ") + what + " FROM d." + kStreamTable, options);
+    CHECK(result.has_value());
+    const auto page = (*result)->next();
+    CHECK(page && *page);
+    return (*page)->columns[0].int64(0);
+  }
+};
+
+class StreamRecoveryAt : public StreamRecovery, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(StreamRecoveryAt, RowsAndOffsetsAreThereTogether) {
+  std::string id;
+  {
+    auto house = open();
+    ASSERT_TRUE(house);
+    make_streamed(*house);
+    id = make_stream(*house, StreamKind::kCommitted);
+  }
+  std::int64_t answered = 0;
+  for (int life = 0; life < 3; ++life) {
+    const auto told =
+        killed(GetParam(), [&](Warehouse& house, const auto& tell) { append_on(house, id, answered, 400, tell); });
+    if (!told.empty()) answered = told.back().round;
+    auto house = open();
+    ASSERT_TRUE(house);
+    const std::int64_t rows = house->stream({streamed(), id})->row_count;
+    EXPECT_GE(rows, answered);
+    EXPECT_EQ(rows % kStreamRows, 0) << "an append is there in part";
+    EXPECT_EQ(count(*house, "COUNT(*)"), rows) << "rows and offset disagree";
+    EXPECT_EQ(count(*house, "COUNT(DISTINCT id)"), rows);
+    repeat(*house, id, answered + 8 * kStreamRows);
+    EXPECT_EQ(count(*house, "COUNT(*)"), count(*house, "MAX(id)") + 1);
+    EXPECT_EQ(count(*house, "COUNT(DISTINCT id)"), count(*house, "COUNT(*)"));
+    answered += 8 * kStreamRows;
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, StreamRecoveryAt,
+                         ::testing::Values("warehouse.commit.before=kill@9", "warehouse.commit.after=kill@9",
+                                           "warehouse.checkpoint.inside=kill@2"));
+
+class StreamCommitAt : public StreamRecovery, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(StreamCommitAt, PendingStreamsAreSeenAllOrNotAtAll) {
+  std::vector<std::string> ids;
+  {
+    auto house = open();
+    ASSERT_TRUE(house);
+    make_streamed(*house);
+    for (std::int64_t i = 0; i < 3; ++i) {
+      ids.push_back(make_stream(*house, StreamKind::kPending));
+      const auto encoded = numbered(i * kStreamRows);
+      auto session = house->open_stream_append({streamed(), ids.back()}, encoded.descriptor);
+      ASSERT_TRUE(session);
+      ASSERT_TRUE(test::append_and_wait(**session, encoded.rows));
+      ASSERT_TRUE(house->finalize_stream({streamed(), ids.back()}));
+    }
+  }
+  killed(GetParam(), [&](Warehouse& house, const auto&) { static_cast<void>(house.commit_streams(streamed(), ids)); });
+  auto house = open();
+  ASSERT_TRUE(house);
+  const std::int64_t seen = count(*house, "COUNT(*)");
+  const auto again = house->commit_streams(streamed(), ids);
+  ASSERT_TRUE(again);
+  if (seen == 0) {
+    EXPECT_TRUE(again->refused.empty());
+  } else {
+    EXPECT_EQ(seen, 3 * kStreamRows);
+    ASSERT_EQ(again->refused.size(), 3u);
+    EXPECT_EQ(again->refused[0].second.cause(), "STREAM_ALREADY_COMMITTED");
+  }
+  EXPECT_EQ(count(*house, "COUNT(*)"), 3 * kStreamRows);
+  EXPECT_EQ(count(*house, "COUNT(DISTINCT id)"), 3 * kStreamRows);
+}
+
+INSTANTIATE_TEST_SUITE_P(Places, StreamCommitAt,
+                         ::testing::Values("warehouse.stream_commit.before=kill@1",
+                                           "warehouse.stream_commit.after=kill@1"));
+
+TEST_F(StreamRecovery, AFlushIsWholeOrAbsent) {
+  std::string id;
+  {
+    auto house = open();
+    ASSERT_TRUE(house);
+    make_streamed(*house);
+    id = make_stream(*house, StreamKind::kBuffered);
+    const auto encoded = numbered(0);
+    auto session = house->open_stream_append({streamed(), id}, encoded.descriptor);
+    ASSERT_TRUE(session);
+    ASSERT_TRUE(test::append_and_wait(**session, encoded.rows));
+  }
+  killed("warehouse.stream_flush.before=kill@2", [&](Warehouse& house, const auto&) {
+    CHECK(house.flush_stream({streamed(), id}, 1).has_value());
+    static_cast<void>(house.flush_stream({streamed(), id}, 4));
+  });
+  auto house = open();
+  ASSERT_TRUE(house);
+  EXPECT_EQ(count(*house, "COUNT(*)"), 2);
+  EXPECT_TRUE(house->flush_stream({streamed(), id}, kStreamRows - 1));
+  EXPECT_EQ(count(*house, "COUNT(DISTINCT id)"), kStreamRows);
 }
 
 TEST_F(Recovery, AFirstLoadThatIsKilledAndRepeatedHasEveryRowOnce) {

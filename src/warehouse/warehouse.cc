@@ -20,6 +20,7 @@ WarehouseImpl::WarehouseImpl(const WarehouseOptions& options, const base::Clock&
     : options_(options), clock_(clock), metrics_(metrics), jobs_(clock), analyzer_({options.analyzer_library}, clock) {}
 
 WarehouseImpl::~WarehouseImpl() {
+  stop_expiry();
   if (maintenance_) maintenance_->stop();
   if (writer_) writer_->stop();
 }
@@ -56,6 +57,7 @@ Status WarehouseImpl::open() {
 #if FLYTT_HAS_SQL_FUNCTIONS
   TRY_STATUS(register_sql_functions(connection.raw()));
 #endif
+  TRY_STATUS(open_streams(connection));
   connections_ = std::make_unique<ConnectionPool>(database_);
   watch_ = std::make_unique<QueryWatch>(clock_);
   maintenance_ = std::make_unique<Maintenance>(
@@ -63,11 +65,20 @@ Status WarehouseImpl::open() {
       [this](TableState& table, TableState::Worn worn) { return renew(table, worn); }, clock_, metrics_);
   writer_ =
       std::make_unique<Writer>(std::move(connection), clock_, metrics_, [this] { maintenance_->notice_commit(); });
-  if (options_.maintenance) maintenance_->start();
+  if (options_.maintenance) {
+    maintenance_->start();
+    expiry_ = std::jthread([this](std::stop_token stop) { watch_expiry(stop); });
+  }
   return ok();
 }
 
+void WarehouseImpl::stop_expiry() {
+  expiry_.request_stop();
+  if (expiry_.joinable()) expiry_.join();
+}
+
 Status WarehouseImpl::close(base::Deadline deadline) {
+  stop_expiry();
   writer_->stop();
   maintenance_->stop();
   watch_->interrupt_all();
@@ -97,7 +108,7 @@ Status WarehouseImpl::apply_all() {
 Result<std::unique_ptr<AppendSession>> WarehouseImpl::open_append(const data::TablePath& path,
                                                                   const std::string& descriptor) {
   TRY(std::shared_ptr<TableState> table, find_table(path));
-  return TableAppendSession::make(std::move(table), descriptor, *writer_,
+  return TableAppendSession::make(std::move(table), nullptr, descriptor, *writer_,
                                   [this](TableState& state) { return widen(state); });
 }
 
@@ -138,6 +149,25 @@ Result<std::unique_ptr<AppendSession>> Warehouse::open_append(const data::TableP
                                                               const std::string& descriptor) {
   return impl_->open_append(path, descriptor);
 }
+Result<WriteStream> Warehouse::create_stream(const data::TablePath& path, StreamKind kind) {
+  return impl_->create_stream(path, kind);
+}
+Result<WriteStream> Warehouse::stream(const StreamPath& path) const {
+  TRY(const auto stream, impl_->find_stream(path));
+  return stream->describe();
+}
+Result<std::int64_t> Warehouse::finalize_stream(const StreamPath& path) { return impl_->finalize_stream(path); }
+Result<std::int64_t> Warehouse::flush_stream(const StreamPath& path, std::int64_t offset) {
+  return impl_->flush_stream(path, offset);
+}
+Result<StreamCommit> Warehouse::commit_streams(const data::TablePath& path, const std::vector<std::string>& ids) {
+  return impl_->commit_streams(path, ids);
+}
+Result<std::unique_ptr<AppendSession>> Warehouse::open_stream_append(const StreamPath& path,
+                                                                     const std::string& descriptor) {
+  return impl_->open_stream_append(path, descriptor);
+}
+Status Warehouse::expire_streams() { return impl_->expire_streams(); }
 Result<std::unique_ptr<QueryResult>> Warehouse::query(const std::string& sql, const QueryOptions& options) {
   return impl_->query(sql, options, false);
 }

@@ -25,6 +25,7 @@
 #include "warehouse/jobs.h"
 #include "warehouse/query.h"
 #include "warehouse/tables.h"
+#include "warehouse/write_streams.h"
 
 namespace flytt::warehouse {
 
@@ -77,6 +78,17 @@ class Warehouse {
   // -- Rows
   Result<std::unique_ptr<AppendSession>> open_append(const data::TablePath& path, const std::string& descriptor);
 
+  // -- Write streams: see write_streams.h for what they promise
+  Result<WriteStream> create_stream(const data::TablePath& path, StreamKind kind);
+  Result<WriteStream> stream(const StreamPath& path) const;
+  // An append after it is refused, also by whoever does not know of it. The number of rows. May be repeated.
+  Result<std::int64_t> finalize_stream(const StreamPath& path);
+  // Shows the rows up to `offset`, inclusive, of a kBuffered stream. May be repeated.
+  Result<std::int64_t> flush_stream(const StreamPath& path, std::int64_t offset);
+  // Shows all rows of finalized kPending streams of one table at once.
+  Result<StreamCommit> commit_streams(const data::TablePath& path, const std::vector<std::string>& ids);
+  Result<std::unique_ptr<AppendSession>> open_stream_append(const StreamPath& path, const std::string& descriptor);
+
   // -- Questions. One statement, or a script of statements of which the last one's answer is returned.
   Result<std::unique_ptr<QueryResult>> query(const std::string& sql, const QueryOptions& options);
   // Analyzes only: columns and summary of the last statement, nothing is run.
@@ -88,6 +100,7 @@ class Warehouse {
   Status apply(const data::TablePath& path);
   Status apply_all();
   Status checkpoint();
+  Status expire_streams();
 
  private:
   explicit Warehouse(std::unique_ptr<WarehouseImpl> impl);

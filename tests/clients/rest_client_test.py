@@ -369,7 +369,7 @@ class Wire(RestClient):
         self.assertEqual(self.ask("POST", datasets, raw=b"{")[0], 400)
         self.assertEqual(self.ask("POST", datasets, raw=b"[" * 100_000)[0], 400)
         self.assertEqual(self.ask("GET", "/bigquery/v2/nothing")[0], 404)
-        status, answer = self.ask("POST", f"{datasets}/d/tables/t/insertAll", {"rows": []})
+        status, answer = self.ask("GET", f"{datasets}/d/routines")
         self.assertEqual((status, answer["error"]["status"]), (501, "UNIMPLEMENTED"))
         self.assertEqual(self.ask("GET", f"{datasets}/no%2Fname")[0], 400)
 

@@ -272,10 +272,6 @@ class StorageWrite(unittest.TestCase):
             self.client.get_write_stream(name=stream.replace("/tables/", "/tables/no_"))
         with self.assertRaises(exceptions.NotFound):
             self.client.finalize_write_stream(name=stream)
-        parent = stream.rsplit("/", 2)[0]
-        with self.assertRaises(exceptions.MethodNotImplemented) as caught:
-            self.client.create_write_stream(parent=parent, write_stream=types.WriteStream(type_=types.WriteStream.Type.PENDING))
-        self.assertIn("not in this version", str(caught.exception))
 
     def test_types(self):
         stream = self.make_table(key=False, extra=(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "flow/lanes.h"
 #include "tests/simulation/scripted_database.h"
 
 namespace flytt::simulation {
@@ -65,10 +66,28 @@ std::uint64_t ScriptedWarehouse::slices_landed() const {
   return slices_landed_;
 }
 
+std::size_t ScriptedWarehouse::stream_count() const {
+  std::lock_guard lock(mutex_);
+  return streams_.size();
+}
+
+void ScriptedWarehouse::end_streams() {
+  std::lock_guard lock(mutex_);
+  for (auto& [name, stream] : streams_) stream.is_final = true;
+}
+
 void ScriptedWarehouse::land_stray() {
   const std::size_t index = random_.below(stray_.size());
   std::vector<data::Rejection> refused;
-  static_cast<void>(land(stray_[index], refused));
+  Flying& flying = stray_[index];
+  bool lands = true;
+  if (!flying.stream.empty()) {  // all of its rows or none, and only at its place
+    const WriteStream& stream = streams_[flying.stream];
+    lands = !stream.is_final && stream.end == flying.offset;
+    for (std::size_t row = 0; row < flying.slice.row_count(); ++row)
+      lands &= !is_refused(flying.slice.columns[0].int64(row));
+  }
+  if (lands) static_cast<void>(land(flying, refused));
   stray_.erase(stray_.begin() + static_cast<std::ptrdiff_t>(index));
 }
 
@@ -78,8 +97,17 @@ bool ScriptedWarehouse::land(const Flying& flying, std::vector<data::Rejection>&
   if (found == tables_.end() || found->second.created_micros != flying.created_micros ||
       forbidden_.contains(found->first))
     return false;
-  WarehouseTable& table = found->second;
   ++slices_landed_;
+  const std::size_t refused_before = refused.size();
+  land_rows(found->second, slice, refused);
+  if (!flying.stream.empty())
+    streams_[flying.stream].end += static_cast<std::int64_t>(slice.row_count() - (refused.size() - refused_before));
+  return true;
+}
+
+void ScriptedWarehouse::land_rows(WarehouseTable& table, const data::TableSlice& slice,
+                                  std::vector<data::Rejection>& refused) {
+  const auto place = flow::place_columns(slice.schema->table);
   for (std::size_t row = 0; row < slice.row_count(); ++row) {
     Cell cell{slice.sequence(row), slice.kind(row) == data::ChangeKind::kDelete,
               std::vector<std::string>(table.schema.fields.size(), "NULL")};
@@ -89,22 +117,32 @@ bool ScriptedWarehouse::land(const Flying& flying, std::vector<data::Rejection>&
       const auto there = table.schema.find(field.name);
       const bool is_null = slice.columns[i].is_null(row);
       if (!there || !(table.schema.fields[*there].type == field.type)) {
-        complain("a row of " + flying.slice.schema->source_table + " came with column " + field.name +
+        complain("a row of " + slice.schema->source_table + " came with column " + field.name +
                  ", which its table does not have so");
         continue;
       }
       cell.values[*there] = cell_text(slice.columns[i], row);
       is_row_refused |= field.name == "value" && !is_null && is_refused(std::stoll(cell.values[*there]));
     }
+    std::string lane, position;
+    if (!place.empty()) {
+      lane = cell_text(slice.columns[place[0]], row) + "/" + cell_text(slice.columns[place[1]], row);
+      position = lane + "/" + cell_text(slice.columns[place[2]], row);
+    }
     if (is_row_refused) {
       refused.push_back(
           {"id=" + cell_text(slice.columns[0], row), "", "the destination refused it", "", cell.sequence});
+      refused.back().position = position;
+      continue;
+    }
+    if (slice.schema->table.key.empty()) {
+      ++table.copies[position];
+      table.order[lane].push_back(slice.columns[place[2]].int64(row));
       continue;
     }
     Cell& kept = table.rows[key_text(slice, row)];
     if (kept.values.empty() || !(cell.sequence < kept.sequence)) kept = std::move(cell);
   }
-  return true;
 }
 
 // ---- the sink
@@ -114,9 +152,17 @@ class ScriptedSink final : public pipeline::TableSink {
   explicit ScriptedSink(ScriptedWarehouse& warehouse) : warehouse_(warehouse) {}
   ~ScriptedSink() override {
     std::lock_guard lock(warehouse_.mutex_);
-    for (auto& [sequence, open] : open_)
-      for (auto& flying : open.flying)
+    std::map<std::string, std::int64_t> ends;
+    for (auto& [sequence, open] : open_) {
+      for (auto& flying : open.flying) {
+        if (!flying.stream.empty()) {
+          std::int64_t& end = ends.try_emplace(flying.stream, warehouse_.streams_[flying.stream].end).first->second;
+          flying.offset = end;
+          end += static_cast<std::int64_t>(flying.slice.row_count());
+        }
         if (warehouse_.random_.below(2) == 0) warehouse_.stray_.push_back(std::move(flying));
+      }
+    }
   }
 
   Status submit(flow::Batch& batch, base::Deadline) override {
@@ -135,7 +181,12 @@ class ScriptedSink final : public pipeline::TableSink {
       const auto table = warehouse_.tables_.find(slice.schema->destination);
       const std::int64_t created = table == warehouse_.tables_.end() ? 0 : table->second.created_micros;
       if (dropped_.contains(slice.schema->destination)) warehouse_.complain("rows of a dropped table were submitted");
-      open.flying.push_back({std::move(slice), created});
+      const auto lane = lanes_.find(slice.lane);
+      const bool is_of_lane = lane != lanes_.end() && lane->second.path == slice.schema->destination;
+      if (slice.schema->table.key.empty() && warehouse_.wants_streams && !is_of_lane)
+        warehouse_.complain("rows of a lane came without its write stream");
+      if (is_of_lane && lane->second.is_over) continue;
+      open.flying.push_back({std::move(slice), created, is_of_lane ? lane->second.stream : "", 0});
     }
     batch.tables.clear();
     return ok();
@@ -181,23 +232,73 @@ class ScriptedSink final : public pipeline::TableSink {
       std::erase_if(open.flying, [&](const auto& flying) { return flying.slice.schema->destination == table; });
   }
 
+  void open_lane(std::uint32_t lane, const data::TablePath& table, const std::string& write_stream) override {
+    std::lock_guard lock(warehouse_.mutex_);
+    lanes_[lane] = {table, write_stream, false};
+  }
+
+  void close_lane(std::uint32_t lane) override {
+    std::lock_guard lock(warehouse_.mutex_);
+    if (const auto found = lanes_.find(lane); found != lanes_.end()) end_lane(found->second);
+  }
+
+  std::vector<pipeline::LostLane> take_lost() override { return std::exchange(lost_, {}); }
+
  private:
   struct Open {
     std::deque<ScriptedWarehouse::Flying> flying;
     std::size_t refused = 0;
   };
+  struct Lane {
+    data::TablePath path;
+    std::string stream;
+    bool is_over = false;
+  };
+
+  // Its rows on their way may still land as strays.
+  void end_lane(Lane& lane) {
+    lane.is_over = true;
+    std::int64_t end = warehouse_.streams_[lane.stream].end;
+    for (auto& [sequence, open] : open_) {
+      for (auto& flying : open.flying) {
+        if (flying.stream != lane.stream) continue;
+        flying.offset = end;
+        end += static_cast<std::int64_t>(flying.slice.row_count());
+        if (warehouse_.random_.below(2) == 0) warehouse_.stray_.push_back(flying);
+      }
+      std::erase_if(open.flying, [&](const auto& flying) { return flying.stream == lane.stream; });
+    }
+  }
+
+  // True when its stream takes nothing any more; its lane is lost.
+  bool is_lost(const ScriptedWarehouse::Flying& flying) {
+    if (flying.stream.empty() || !warehouse_.streams_[flying.stream].is_final) return false;
+    for (auto& [number, lane] : lanes_) {
+      if (lane.stream != flying.stream || lane.is_over) continue;
+      lane.is_over = true;
+      lost_.push_back({number, Error(ErrorCode::kConflict, "the stream is final").side(base::Side::kSink)});
+    }
+    return true;
+  }
 
   Error broken() {
     is_broken_ = true;
     return away("the sink broke");
   }
 
-  // Slices land in any order, also those of one table: the sequence of each row decides.
+  // Slices land in any order, also those of one table: the sequence of each row decides. Those of one lane keep theirs.
   void fly() {
     if (warehouse_.is_away_) return;
+    std::set<std::string> waiting;
     for (auto& [sequence, open] : open_) {
       for (std::size_t i = 0; i < open.flying.size();) {
-        if (!warehouse_.happens(warehouse_.trouble.lands)) {
+        const std::string stream = open.flying[i].stream;
+        if (is_lost(open.flying[i])) {
+          open.flying.erase(open.flying.begin() + static_cast<std::ptrdiff_t>(i));
+          continue;
+        }
+        if (waiting.contains(stream) || !warehouse_.happens(warehouse_.trouble.lands)) {
+          if (!stream.empty()) waiting.insert(stream);
           ++i;
           continue;
         }
@@ -207,6 +308,7 @@ class ScriptedSink final : public pipeline::TableSink {
           if (failed_.insert(path).second)
             failures_.push_back(
                 {path, Error(ErrorCode::kNotFound, "the table is gone or may not be written").side(base::Side::kSink)});
+          if (!stream.empty()) waiting.insert(stream);
           ++i;
           continue;
         }
@@ -222,6 +324,8 @@ class ScriptedSink final : public pipeline::TableSink {
   std::uint64_t next_ = 0;
   bool is_broken_ = false;
   std::map<std::uint64_t, Open> open_;
+  std::map<std::uint32_t, Lane> lanes_;
+  std::vector<pipeline::LostLane> lost_;
   std::set<data::TablePath> dropped_, failed_;
   std::vector<pipeline::RefusedRow> refused_;
   std::vector<pipeline::TableFailure> failures_;
@@ -287,6 +391,45 @@ Result<std::unique_ptr<pipeline::TableSink>> ScriptedDestination::open_sink() {
   std::lock_guard lock(warehouse_.mutex_);
   TRY_STATUS(answer());
   return std::unique_ptr<pipeline::TableSink>(std::make_unique<ScriptedSink>(warehouse_));
+}
+
+Result<std::string> ScriptedDestination::create_write_stream(const data::TablePath& path) {
+  std::lock_guard lock(warehouse_.mutex_);
+  TRY_STATUS(answer());
+  const auto table = warehouse_.tables_.find(path);
+  if (table == warehouse_.tables_.end() || warehouse_.forbidden_.contains(path))
+    return Error(ErrorCode::kNotFound, "there is no such table, or it may not be written").side(base::Side::kSink);
+  const std::string name = path.text() + "/" + std::to_string(warehouse_.streams_.size());
+  warehouse_.streams_[name] = {path, table->second.created_micros, 0, false};
+  TRY_STATUS(answer());  // made, but the answer is lost
+  return name;
+}
+
+Status ScriptedDestination::finalize_write_stream(const std::string& name) {
+  std::lock_guard lock(warehouse_.mutex_);
+  TRY_STATUS(answer());
+  warehouse_.streams_[name].is_final = true;
+  return answer();
+}
+
+Result<std::vector<pipeline::OffsetRange>> ScriptedDestination::held_offsets(const data::TablePath& path,
+                                                                             const std::string& topic,
+                                                                             std::int32_t partition,
+                                                                             std::int64_t from) {
+  std::lock_guard lock(warehouse_.mutex_);
+  TRY_STATUS(answer());
+  std::set<std::int64_t> held;
+  const auto table = warehouse_.tables_.find(path);
+  if (table != warehouse_.tables_.end()) {
+    const auto found = table->second.order.find(topic + "/" + std::to_string(partition));
+    if (found != table->second.order.end()) held.insert(found->second.begin(), found->second.end());
+  }
+  std::vector<pipeline::OffsetRange> ranges;
+  for (auto offset = held.lower_bound(from); offset != held.end(); ++offset) {
+    if (ranges.empty() || ranges.back().last + 1 != *offset) ranges.push_back({*offset, *offset});
+    ranges.back().last = *offset;
+  }
+  return ranges;
 }
 
 }  // namespace flytt::simulation

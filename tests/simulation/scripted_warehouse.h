@@ -2,7 +2,8 @@
 // ScriptedWarehouse: a destination in memory that keeps for each key the row with the greatest sequence, deletes
 // included. ScriptedDestination: the pipeline's port to it, whose sinks delay, reorder, lose answers and break.
 //
-// What a broken or abandoned sink had in flight may still land later, as it may on a network.
+// What a broken or abandoned sink had in flight may still land later, as it may on a network. A table without a key keeps
+// every row that lands, by its place (topic/partition/offset); rows of lanes land in write streams, at their offsets.
 
 #include <deque>
 #include <map>
@@ -27,6 +28,16 @@ struct WarehouseTable {
   data::TableSchema schema;
   std::int64_t created_micros = 0;
   std::map<std::string, Cell> rows;  // by key
+  // Without a key: how often the message of a place is there, and the offsets of a partition as they came.
+  std::map<std::string, int> copies;
+  std::map<std::string, std::vector<std::int64_t>> order;
+};
+
+struct WriteStream {
+  data::TablePath path;
+  std::int64_t created_micros = 0;  // of its table
+  std::int64_t end = 0;
+  bool is_final = false;
 };
 
 struct SinkTrouble {
@@ -47,8 +58,11 @@ class ScriptedWarehouse {
   void land_everything();                                       // what abandoned sinks left in flight
   std::vector<std::string> complaints() const;
   std::uint64_t slices_landed() const;
+  std::size_t stream_count() const;
+  void end_streams();  // somebody finalizes all of them
 
   SinkTrouble trouble;
+  bool wants_streams = false;  // rows of tables without a key come through lanes
 
  private:
   friend class ScriptedDestination;
@@ -57,12 +71,15 @@ class ScriptedWarehouse {
   struct Flying {
     data::TableSlice slice;
     std::int64_t created_micros;  // of the table that it was sent to
+    std::string stream;           // empty: the default stream
+    std::int64_t offset = 0;      // of a stray one in a stream
   };
 
   bool happens(unsigned per_mille) { return per_mille != 0 && random_.below(1000) < per_mille; }
   // Applies a slice; rows that are refused come back. False when the table is not there or not to be written.
   bool land(const Flying& flying, std::vector<data::Rejection>& refused);
   void land_stray();
+  void land_rows(WarehouseTable& table, const data::TableSlice& slice, std::vector<data::Rejection>& refused);
   void complain(std::string text) { complaints_.push_back(std::move(text)); }
 
   mutable std::mutex mutex_;
@@ -71,6 +88,7 @@ class ScriptedWarehouse {
   std::set<data::TablePath> forbidden_;
   bool is_away_ = false;
   std::int64_t created_ = 1'000;
+  std::map<std::string, WriteStream> streams_;
   std::deque<Flying> stray_;
   std::uint64_t slices_landed_ = 0;
   std::vector<std::string> complaints_;
@@ -86,6 +104,10 @@ class ScriptedDestination final : public pipeline::Destination {
   Result<pipeline::TableFacts> replace_table(const data::SliceSchema& schema) override;
   Status add_columns(const data::TablePath& path, const std::vector<data::Field>& fields) override;
   Result<std::unique_ptr<pipeline::TableSink>> open_sink() override;
+  Result<std::string> create_write_stream(const data::TablePath& path) override;
+  Status finalize_write_stream(const std::string& name) override;
+  Result<std::vector<pipeline::OffsetRange>> held_offsets(const data::TablePath& path, const std::string& topic,
+                                                          std::int32_t partition, std::int64_t from) override;
 
  private:
   Status answer();

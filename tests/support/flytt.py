@@ -37,19 +37,26 @@ def wait_until(condition, what, seconds=60, step=0.05):
 class Project:
     """A folder with flytt.yaml, the local warehouse and the logs of every run."""
 
-    def __init__(self, streams, *, project="team", extra="", ports=True):
-        """`streams`: {name: (url, dataset, options)}, options as YAML flow text, for example 'freshness: 50ms'."""
+    def __init__(self, streams=None, *, project="team", extra="", ports=True, warehouse=None, body=None):
+        """`streams`: {name: (url, dataset, options)}, options as YAML flow text, for example 'freshness: 50ms'. Or `body`:
+        the file's sources and streams as they are. `warehouse`: another project whose running warehouse is written to."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="flytt-project-"))
         self.rest_port, self.grpc_port, self.health_port = free_port(), free_port(), free_port()
         lines = [f"project: {project}", "destination: {local: ./warehouse}"]
-        if ports:
+        if warehouse:
+            lines[1] = f'destination: {{bigquery: {{rest: "http://127.0.0.1:{warehouse.rest_port}", grpc: "127.0.0.1:{warehouse.grpc_port}"}}}}'
+            lines += ["state: {sqlite: ./state.db}", f'listen: {{health: "127.0.0.1:{self.health_port}"}}']
+        elif ports:
             lines.append(f'listen: {{health: "127.0.0.1:{self.health_port}", rest: "127.0.0.1:{self.rest_port}", grpc: "127.0.0.1:{self.grpc_port}"}}')
-        lines.append("sources:")
-        for name, (url, _, _) in streams.items():
-            lines.append(f'  {name}: {{postgres: "{url}"}}')
-        lines.append("streams:")
-        for name, (_, dataset, options) in streams.items():
-            lines.append(f"  {name}: {{from: {name}, to: {dataset}{', ' + options if options else ''}}}")
+        if body is None:
+            lines.append("sources:")
+            for name, (url, _, _) in streams.items():
+                lines.append(f'  {name}: {{postgres: "{url}"}}')
+            lines.append("streams:")
+            for name, (_, dataset, options) in streams.items():
+                lines.append(f"  {name}: {{from: {name}, to: {dataset}{', ' + options if options else ''}}}")
+        else:
+            lines.append(body)
         (self.folder / "flytt.yaml").write_text("\n".join(lines) + "\n" + extra)
         self.project = project
         self.process = None
@@ -73,11 +80,14 @@ class Project:
         return done
 
     def start(self, *arguments, failpoints="", environment=None):
+        return self.start_verb("run", *arguments, failpoints=failpoints, environment=environment)
+
+    def start_verb(self, verb, *arguments, failpoints="", environment=None):
         self.runs += 1
         self.log = self.folder / f"run{self.runs}.log"
         variables = {**os.environ, **(environment or {}), "FLYTT_FAILPOINTS": failpoints, "FLYTT_FAILPOINT_GATE": str(self.folder / "gate")}
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([str(PROGRAM), "run", *arguments], cwd=self.folder, stdout=log, stderr=log, env=variables,
+            self.process = subprocess.Popen([str(PROGRAM), verb, *arguments], cwd=self.folder, stdout=log, stderr=log, env=variables,
                                             stdin=subprocess.DEVNULL)
         return self.process
 

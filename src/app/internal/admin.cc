@@ -1,5 +1,7 @@
 #include "app/internal/admin.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace flytt::app {
@@ -55,6 +57,22 @@ std::string table_json(const pipeline::TableStatus& table) {
         .text_or_null("trouble", table.copy->trouble);
   }
   return out.end();
+}
+
+std::string lane_json(const pipeline::LaneStatus& lane, bool is_running) {
+  const bool has_end = lane.end >= 0;
+  const char* state = !is_running         ? "remembered"
+                      : lane.is_held_back ? "held back"
+                      : lane.is_waiting   ? "taking over"
+                                          : "reading";
+  return JsonObject()
+      .text("topic", lane.topic)
+      .number("partition", lane.partition)
+      .number("saved", lane.saved)
+      .raw("end", has_end ? std::to_string(lane.end) : "null")
+      .raw("lag", has_end ? std::to_string(std::max<std::int64_t>(lane.end - lane.saved, 0)) : "null")
+      .text("state", state)
+      .end();
 }
 
 pipeline::CopyProgress remembered_copy(const std::vector<state::CopyRange>& ranges) {
@@ -114,6 +132,9 @@ std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bo
     std::string tables = "[";
     for (const pipeline::TableStatus& table : stream.tables)
       tables += (tables.size() == 1 ? "" : ",") + table_json(table);
+    std::string partitions = "[";
+    for (const pipeline::LaneStatus& lane : stream.lanes)
+      partitions += (partitions.size() == 1 ? "" : ",") + lane_json(lane, is_running);
     JsonObject out;
     out.text("name", stream.stream)
         .text("state", std::string(pipeline::to_string(stream.condition)))
@@ -132,7 +153,8 @@ std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bo
                                          : std::to_string((now_micros - stream.newest_commit_micros) / 1000))
         .number("quarantined", stream.quarantined)
         .text_or_null("copy_stage", stream.copy_stage)
-        .raw("tables", tables + "]");
+        .raw("tables", tables + "]")
+        .raw("partitions", partitions + "]");
     list += (list.size() == 1 ? "" : ",") + out.end();
   }
   return JsonObject().raw("running", is_running ? "true" : "false").raw("streams", list + "]").end();
@@ -163,6 +185,14 @@ Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& st
       }
       table.record = std::move(record);
       status.tables.push_back(std::move(table));
+    }
+    TRY(const auto lanes, store.lanes(name));
+    for (const state::SavedLane& lane : lanes) {
+      pipeline::LaneStatus one;
+      one.topic = lane.topic;
+      one.partition = lane.partition;
+      one.saved = lane.next_offset;
+      status.lanes.push_back(std::move(one));
     }
     out.push_back(std::move(status));
   }

@@ -1,5 +1,7 @@
 #include "app/internal/destination_adapter.h"
 
+#include <cstdlib>
+
 #include "data/civil.h"
 
 namespace flytt::app {
@@ -31,12 +33,30 @@ class AdaptedSink final : public pipeline::TableSink {
   }
   void resolve(flow::BatchSequence batch) override { sink_->resolve(batch); }
   void drop_table(const data::TablePath& table) override { sink_->drop_table(table); }
+  void open_lane(std::uint32_t lane, const data::TablePath& table, const std::string& write_stream) override {
+    sink_->open_lane(lane, table, write_stream);
+  }
+  void close_lane(std::uint32_t lane) override { sink_->close_lane(lane); }
+  std::vector<pipeline::LostLane> take_lost() override {
+    std::vector<pipeline::LostLane> out;
+    for (bigquery::LostLane& lost : sink_->take_lost()) out.push_back({lost.lane, std::move(lost.error)});
+    return out;
+  }
 
  private:
   std::unique_ptr<bigquery::StorageWriteSink> sink_;
 };
 
 }  // namespace
+
+std::string sql_text(const std::string& value) {
+  std::string out = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "'";
+}
 
 std::string staleness_text(std::int64_t millis) {
   return millis == 0 ? std::string() : data::format_interval({0, 0, millis * 1000});
@@ -103,6 +123,46 @@ Result<std::unique_ptr<pipeline::TableSink>> BigQueryDestination::open_sink() {
       {parts_.access.channel, *parts_.access.credentials, parts_.clock, *parts_.access.random, parts_.metrics},
       options);
   return std::unique_ptr<pipeline::TableSink>(std::make_unique<AdaptedSink>(std::move(sink)));
+}
+
+Result<std::string> BigQueryDestination::create_write_stream(const data::TablePath& path) {
+  TRY(auto made, streams_.create(path, bigquery::WriteStreamKind::kCommitted));
+  return std::move(made.name);
+}
+
+Status BigQueryDestination::finalize_write_stream(const std::string& name) {
+  const auto done = streams_.finalize(name);
+  if (!done && done.error().code() != ErrorCode::kNotFound) return done.error();
+  return ok();
+}
+
+// Runs of consecutive offsets, so that the answer is short even when all of a partition is asked about.
+Result<std::vector<pipeline::OffsetRange>> BigQueryDestination::held_offsets(const data::TablePath& path,
+                                                                             const std::string& topic,
+                                                                             std::int32_t partition,
+                                                                             std::int64_t from) {
+  bigquery::QueryRequest request;
+  request.project = path.project;
+  request.location = parts_.location;
+  request.sql =
+      "SELECT MIN(place), MAX(place) FROM (SELECT place, place - ROW_NUMBER() OVER (ORDER BY place) AS run FROM ("
+      "SELECT DISTINCT _kafka_offset AS place FROM `" +
+      path.text() + "` WHERE _kafka_topic = " + sql_text(topic) +
+      " AND _kafka_partition = " + std::to_string(partition) + " AND _kafka_offset >= " + std::to_string(from) +
+      ")) GROUP BY run ORDER BY 1";
+  TRY(bigquery::QueryResult result, client().query(request));
+  std::vector<pipeline::OffsetRange> ranges;
+  for (;;) {
+    TRY(const auto rows, result.next_page());
+    if (rows.empty()) return ranges;
+    for (const bigquery::ResultRow& row : rows) {
+      if (row.size() != 2 || row[0].is_null || row[1].is_null)
+        return Error(ErrorCode::kCorrupt, "BigQuery's answer about offsets in " + path.text() + " cannot be read")
+            .side(base::Side::kSink);
+      ranges.push_back(
+          {std::strtoll(row[0].text.c_str(), nullptr, 10), std::strtoll(row[1].text.c_str(), nullptr, 10)});
+    }
+  }
 }
 
 }  // namespace flytt::app

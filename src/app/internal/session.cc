@@ -45,9 +45,10 @@ Result<std::optional<RunningProcess>> find_running(const std::string& lock_folde
   if (!std::filesystem::exists(lock_folder)) return std::optional<RunningProcess>();
   TRY(const auto holder, warehouse::read_holder(lock_folder));
   if (!holder) return std::optional<RunningProcess>();
-  RunningProcess running{holder->pid, holder->verb, {}, {}};
+  RunningProcess running{holder->pid, holder->verb, {}, {}, {}};
   if (const auto rest = holder->endpoints.find("rest"); rest != holder->endpoints.end())
     running.rest = "http://" + rest->second;
+  if (const auto grpc = holder->endpoints.find("grpc"); grpc != holder->endpoints.end()) running.grpc = grpc->second;
   if (const auto admin = holder->endpoints.find("admin"); admin != holder->endpoints.end())
     running.admin = "http://" + admin->second;
   return std::optional(running);

@@ -33,6 +33,7 @@ struct RunningProcess {
   std::int64_t pid = 0;
   std::string verb;
   std::string rest;   // "http://127.0.0.1:9050"; empty when it has none
+  std::string grpc;   // "127.0.0.1:9060"; empty when it has none
   std::string admin;  // "http://127.0.0.1:41234"; empty when it has none
 };
 Result<std::optional<RunningProcess>> find_running(const std::string& lock_folder);

@@ -5,8 +5,9 @@ namespace {
 
 constexpr const char* kMethod = "/google.cloud.bigquery.storage.v1.BigQueryWrite/AppendRows";
 
-// A value of x-goog-request-params: everything but unreserved characters is percent-encoded.
-std::string header_value(const std::string& text) {
+}  // namespace
+
+std::string routing_value(const std::string& text) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
   std::string out;
   for (const char c : text) {
@@ -23,12 +24,10 @@ std::string header_value(const std::string& text) {
   return out;
 }
 
-}  // namespace
-
 AppendCall::AppendCall(CallOwner& owner, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue,
                        const std::string& write_stream, const std::string& token)
     : owner_(owner), channel_(std::move(channel)), stub_(channel_) {
-  context_.AddMetadata("x-goog-request-params", "write_stream=" + header_value(write_stream));
+  context_.AddMetadata("x-goog-request-params", "write_stream=" + routing_value(write_stream));
   if (!token.empty()) context_.AddMetadata("authorization", "Bearer " + token);
   stream_ = stub_.PrepareCall(&context_, kMethod, &queue);
   stream_->StartCall(&on_started_);

@@ -17,6 +17,9 @@
 
 namespace flytt::bigquery {
 
+// A value of the routing header x-goog-request-params: everything but unreserved characters is percent-encoded.
+std::string routing_value(const std::string& text);
+
 class AppendCall;
 
 class CallOwner {

@@ -21,6 +21,7 @@ RefusedRow refused_row(const AppendRequest& request, std::string_view row, const
   }
   out.rejection.key = std::move(text->key);
   out.rejection.raw = std::move(text->json);
+  out.rejection.position = std::move(text->position);
   out.rejection.sequence = text->sequence;
   return out;
 }

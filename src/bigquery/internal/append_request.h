@@ -20,6 +20,7 @@ struct AppendRequest {
   std::shared_ptr<const data::SliceSchema> schema;
   std::shared_ptr<const TableEncoder> encoder;
   wire::SharedBytes rows;  // content of ProtoRows
+  std::size_t row_count = 0;
   base::SteadyTime sent_at{};
 };
 

@@ -104,12 +104,27 @@ std::string grpc_name(int code) {
   return code >= 0 && code <= 16 ? kNames[code] : "code " + std::to_string(code);
 }
 
+std::string cause_of(const wire::AppendFailure& failure) {
+  std::string cause = grpc_name(failure.grpc_code);
+  if (failure.storage_code != wire::StorageCode::kNone)
+    cause += " " + std::string(wire::to_string(failure.storage_code));
+  if (!failure.message.empty()) cause += ": " + without_quoted(failure.message);
+  return cause;
+}
+
+// What the service says about a stream that it does not know, without a code of its own.
+bool names_no_stream(const wire::AppendFailure& failure) {
+  return failure.grpc_code == grpc::StatusCode::INVALID_ARGUMENT &&
+         failure.message.rfind("Invalid stream name", 0) == 0;
+}
+
 Translation of_append(const wire::AppendFailure& failure) {
   switch (verdict_of(failure)) {
     case AppendVerdict::kTransient: return {ErrorCode::kUnavailable, Retry::kAfterBackoff};
     case AppendVerdict::kThrottled: return {ErrorCode::kThrottled, Retry::kAfterBackoff};
     case AppendVerdict::kMissingTable: return {ErrorCode::kNotFound, Retry::kAfterOperator};
     case AppendVerdict::kSchemaLag: return {ErrorCode::kSchema, Retry::kAfterOperator};
+    case AppendVerdict::kStreamEnded: return {ErrorCode::kConflict, Retry::kAfterBackoff};
     case AppendVerdict::kSinkFailed: return {ErrorCode::kAuth, Retry::kAfterOperator};
     case AppendVerdict::kTableFailed: break;
   }
@@ -151,6 +166,9 @@ Error error_of_rest(const RestFailure& failure, const std::string& object) {
 AppendVerdict verdict_of(const wire::AppendFailure& failure) {
   if (failure.storage_code == wire::StorageCode::kSchemaMismatchExtraFields) return AppendVerdict::kSchemaLag;
   if (failure.storage_code == wire::StorageCode::kTableNotFound) return AppendVerdict::kMissingTable;
+  if (failure.storage_code == wire::StorageCode::kStreamFinalized ||
+      failure.storage_code == wire::StorageCode::kStreamNotFound || names_no_stream(failure))
+    return AppendVerdict::kStreamEnded;
   switch (failure.grpc_code) {
     case grpc::StatusCode::ABORTED:
     case grpc::StatusCode::UNAVAILABLE:
@@ -167,11 +185,29 @@ AppendVerdict verdict_of(const wire::AppendFailure& failure) {
 
 Error error_of_append(const wire::AppendFailure& failure, const std::string& object) {
   const Translation means = of_append(failure);
-  std::string cause = grpc_name(failure.grpc_code);
-  if (failure.storage_code != wire::StorageCode::kNone)
-    cause += " " + std::string(wire::to_string(failure.storage_code));
-  if (!failure.message.empty()) cause += ": " + without_quoted(failure.message);
-  return Error(means.code, sentence(means.code, object)).retry(means.retry).side(Side::kSink).cause(std::move(cause));
+  return Error(means.code, sentence(means.code, object)).retry(means.retry).side(Side::kSink).cause(cause_of(failure));
+}
+
+Error error_of_stream(const wire::AppendFailure& failure, const std::string& object) {
+  const auto with = [&](ErrorCode code, Retry retry) {
+    return Error(code, sentence(code, object)).retry(retry).side(Side::kSink).cause(cause_of(failure));
+  };
+  switch (failure.storage_code) {
+    case wire::StorageCode::kTableNotFound:
+    case wire::StorageCode::kStreamNotFound: return with(ErrorCode::kNotFound, Retry::kAfterOperator);
+    case wire::StorageCode::kStreamAlreadyCommitted:
+    case wire::StorageCode::kInvalidStreamState:
+    case wire::StorageCode::kStreamFinalized: return with(ErrorCode::kConflict, Retry::kNever);
+    default: break;
+  }
+  if (names_no_stream(failure)) return with(ErrorCode::kNotFound, Retry::kAfterOperator);
+  switch (failure.grpc_code) {
+    case grpc::StatusCode::NOT_FOUND: return with(ErrorCode::kNotFound, Retry::kAfterOperator);
+    case grpc::StatusCode::FAILED_PRECONDITION: return with(ErrorCode::kConflict, Retry::kNever);
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::OUT_OF_RANGE: return with(ErrorCode::kConfig, Retry::kNever);
+    default: return error_of_append(failure, object);
+  }
 }
 
 std::string without_quoted(std::string_view message) {

@@ -29,10 +29,14 @@ enum class AppendVerdict {
   kThrottled,     // the same, with longer pauses
   kMissingTable,  // NOT_FOUND, maybe only for a moment
   kSchemaLag,     // the table lacks a field, maybe only until its new schema is seen
+  kStreamEnded,   // the write stream is final, or gone: nothing can be appended to it any more
   kTableFailed,   // this table cannot be written
   kSinkFailed,    // nothing can be written: credentials
 };
 AppendVerdict verdict_of(const wire::AppendFailure& failure);
+
+// A failed unary call about a write stream. kNotFound: there is none, or no table; kConflict: its state forbids it.
+Error error_of_stream(const wire::AppendFailure& failure, const std::string& object);
 
 // A foreign message without what stands in quotes, which may be a value of a row, and at most kErrorTextMax long.
 std::string without_quoted(std::string_view message);

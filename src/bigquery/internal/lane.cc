@@ -26,6 +26,9 @@ Lane::Lane(LaneHost& host, data::TablePath table)
       write_stream_("projects/" + table_.project + "/datasets/" + table_.dataset + "/tables/" + table_.table +
                     "/streams/_default") {}
 
+Lane::Lane(LaneHost& host, data::TablePath table, std::uint32_t number, std::string write_stream)
+    : host_(host), table_(std::move(table)), number_(number), write_stream_(std::move(write_stream)) {}
+
 void Lane::push(AppendRequest request) {
   if (state_ == State::kDropped) {
     host_.settled(request);
@@ -39,7 +42,8 @@ void Lane::drop() {
   if (call_ != nullptr) call_->cancel();
   call_ = nullptr;
   state_ = State::kDropped;
-  for (std::deque<AppendRequest>* requests : {&in_flight_, &waiting_}) {
+  is_seeing_out_ = false;
+  for (std::deque<AppendRequest>* requests : {&seen_out_, &in_flight_, &waiting_}) {
     for (const AppendRequest& request : std::exchange(*requests, {})) host_.settled(request);
   }
 }
@@ -51,8 +55,8 @@ void Lane::cancel_calls() {
 }
 
 void Lane::pump() {
-  while (state_ == State::kWorking && !waiting_.empty() && in_flight_.size() < kTableWindowRequests &&
-         host_.clock().steady() >= retry_at_) {
+  while (state_ == State::kWorking && !is_seeing_out_ && !waiting_.empty() &&
+         in_flight_.size() < kTableWindowRequests && host_.clock().steady() >= retry_at_) {
     const AppendRequest& next = waiting_.front();
     if (call_ != nullptr && call_encoder_ != next.encoder) {
       if (!in_flight_.empty()) return;  // their answers come first
@@ -91,6 +95,10 @@ void Lane::send_next() {
     head.descriptor = request.encoder->encoder.descriptor();
   }
   is_first_on_call_ = false;
+  if (number_) {
+    head.offset = rows_sent_;
+    rows_sent_ += static_cast<std::int64_t>(request.row_count);
+  }
   call_->send(wire::frame_append_request(head, request.rows));
 }
 
@@ -107,22 +115,28 @@ void Lane::on_message(AppendCall& call, const grpc::ByteBuffer& message) {
 }
 
 void Lane::answer(const wire::AppendResponse& response) {
-  if (response.failure.grpc_code == 0 && response.row_faults.empty()) {
+  if (is_seeing_out_) return see_out(response);
+  const bool is_there_already = number_ && response.failure.storage_code == wire::StorageCode::kOffsetAlreadyExists;
+  if ((response.failure.grpc_code == 0 || is_there_already) && response.row_faults.empty()) {
     if (!passes_failpoint("bigquery.append.after_ack"))
       return trouble(own_failure(grpc::StatusCode::UNAVAILABLE, "stopped by a failpoint"));
-    const AppendRequest request = std::move(in_flight_.front());
-    in_flight_.pop_front();
-    if (failures_ > 0) base::log_info("appends to bigquery go on", {{"table", table_.text()}, {"failures", failures_}});
-    failures_ = 0;
-    trouble_.reset();
-    host_.acknowledged(request);
-    host_.settled(request);
-    return;
+    return acknowledge();
   }
   if (response.row_faults.empty()) return trouble(response.failure);
   AppendRequest request = std::move(in_flight_.front());
   in_flight_.pop_front();
   refuse_rows(std::move(request), response);
+}
+
+void Lane::acknowledge() {
+  const AppendRequest request = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  rows_answered_ += static_cast<std::int64_t>(request.row_count);
+  if (failures_ > 0) base::log_info("appends to bigquery go on", {{"table", table_.text()}, {"failures", failures_}});
+  failures_ = 0;
+  trouble_.reset();
+  host_.acknowledged(request);
+  host_.settled(request);
 }
 
 void Lane::refuse_rows(AppendRequest request, const wire::AppendResponse& response) {
@@ -131,11 +145,57 @@ void Lane::refuse_rows(AppendRequest request, const wire::AppendResponse& respon
     waiting_.push_front(std::move(request));
     return fail(split ? error_of_append(response.failure, object()) : std::move(split).error());
   }
+  if (number_ && may_have_ghosts()) {
+    in_flight_.push_front(std::move(request));
+    return host_.sink_failed(
+        Error(ErrorCode::kUnavailable,
+              "rows of " + object() + " were refused just after its connection was lost; a new stream is begun")
+            .side(base::Side::kSink));
+  }
   for (RefusedRow& row : split->refused) host_.refused(std::move(row));
   host_.resized(request.rows.bytes.size(), split->kept.bytes.size());
   request.rows = std::move(split->kept);
-  if (request.rows.bytes.empty()) return host_.settled(request);
-  waiting_.push_front(std::move(request));
+  request.row_count -= split->refused.size();
+  if (!number_) {
+    if (request.rows.bytes.empty()) return host_.settled(request);
+    waiting_.push_front(std::move(request));
+    return;
+  }
+  if (request.row_count == 0)
+    host_.settled(request);
+  else
+    seen_out_.push_back(std::move(request));
+  is_seeing_out_ = true;
+  if (in_flight_.empty()) number_anew();
+}
+
+// Behind a request that was refused nothing can have been appended: its place is not the end of the stream.
+void Lane::see_out(const wire::AppendResponse& response) {
+  if (response.failure.grpc_code == 0 && response.row_faults.empty()) {
+    return host_.sink_failed(
+        Error(ErrorCode::kCorrupt, object() + " has taken rows at a place beyond its end").side(base::Side::kSink));
+  }
+  seen_out_.push_back(std::move(in_flight_.front()));
+  in_flight_.pop_front();
+  if (in_flight_.empty()) number_anew();
+}
+
+void Lane::number_anew() {
+  is_seeing_out_ = false;
+  rows_sent_ = rows_answered_;
+  while (!seen_out_.empty()) {
+    waiting_.push_front(std::move(seen_out_.back()));
+    seen_out_.pop_back();
+  }
+}
+
+void Lane::take_back() {
+  while (!in_flight_.empty()) {
+    waiting_.push_front(std::move(in_flight_.back()));
+    in_flight_.pop_back();
+  }
+  ghosts_until_ = std::max(ghosts_until_, rows_sent_);
+  rows_sent_ = rows_answered_;
 }
 
 void Lane::on_finished(AppendCall& call, const grpc::Status& status) {
@@ -156,18 +216,21 @@ void Lane::on_finished(AppendCall& call, const grpc::Status& status) {
 void Lane::trouble(const wire::AppendFailure& failure) {
   if (call_ != nullptr) call_->cancel();
   call_ = nullptr;
-  while (!in_flight_.empty()) {
-    waiting_.push_front(std::move(in_flight_.back()));
-    in_flight_.pop_back();
-  }
-  const AppendVerdict verdict = verdict_of(failure);
+  const bool was_seeing_out = is_seeing_out_;
+  take_back();
+  AppendVerdict verdict = verdict_of(failure);
+  if (verdict == AppendVerdict::kStreamEnded && !number_) verdict = AppendVerdict::kTableFailed;
   const base::SteadyTime now = host_.clock().steady();
   if (trouble_ != verdict) {
     trouble_ = verdict;
     trouble_since_ = now;
   }
   Error error = error_of_append(failure, object());
+  if (verdict == AppendVerdict::kStreamEnded) return lose(std::move(error));
+  if (was_seeing_out || failure.storage_code == wire::StorageCode::kOffsetOutOfRange)
+    return host_.sink_failed(out_of_step(failure, was_seeing_out));
   switch (verdict) {
+    case AppendVerdict::kStreamEnded:
     case AppendVerdict::kSinkFailed: return host_.sink_failed(std::move(error));
     case AppendVerdict::kTableFailed: return fail(std::move(error));
     case AppendVerdict::kMissingTable:
@@ -184,6 +247,25 @@ void Lane::trouble(const wire::AppendFailure& failure) {
     base::log_failure(base::LogLevel::kWarning, "appends to bigquery are repeated", error, {{"table", table_.text()}});
   host_.repeats();
   pause(verdict, now);
+}
+
+void Lane::lose(Error error) {
+  drop();
+  host_.lane_lost(*number_, std::move(error));
+}
+
+// Which rows the stream has is not known well enough to go on with it; a new one is begun.
+Error Lane::out_of_step(const wire::AppendFailure& failure, bool was_seeing_out) const {
+  if (was_seeing_out)
+    return Error(ErrorCode::kUnavailable,
+                 "the connection to " + object() + " was lost while refused rows were taken out; a new stream is begun")
+        .side(base::Side::kSink)
+        .cause(error_of_append(failure, object()).cause());
+  return Error(ErrorCode::kCorrupt, object() + " ends before row " + std::to_string(rows_answered_) +
+                                        ", which it has acknowledged; rows may be missing at the destination")
+      .side(base::Side::kSink)
+      .retry(base::Retry::kAfterBackoff)
+      .cause(error_of_append(failure, object()).cause());
 }
 
 bool Lane::is_out_of_patience(AppendVerdict verdict, base::SteadyTime now) const {
@@ -213,10 +295,7 @@ void Lane::pause(AppendVerdict verdict, base::SteadyTime now) {
 void Lane::fail(Error error) {
   if (call_ != nullptr) call_->cancel();
   call_ = nullptr;
-  while (!in_flight_.empty()) {
-    waiting_.push_front(std::move(in_flight_.back()));
-    in_flight_.pop_back();
-  }
+  take_back();
   state_ = State::kFailed;
   host_.table_failed(table_, std::move(error));
 }

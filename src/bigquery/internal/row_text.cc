@@ -7,6 +7,7 @@
 #include "bigquery/limits.h"
 #include "data/civil.h"
 #include "data/utf8.h"
+#include "flow/lanes.h"
 #include "wire/decoded_columns.h"
 #include "wire/row_buffer.h"
 #include "wire/row_decoder.h"
@@ -154,6 +155,8 @@ Result<RowText> text_of_row(std::string_view descriptor, const data::TableSchema
   decoder.decode(rows, 1, columns.targets(), 0, changes, arena, errors);
   if (!errors.empty()) return Error(ErrorCode::kCorrupt, "the row cannot be read back");
   RowText out;
+  const std::vector<std::uint32_t> place_columns = flow::place_columns(table);
+  std::vector<std::string> places(place_columns.size());
   out.sequence = changes.sequences.front();
   out.json = "{";
   for (std::size_t i = 0; i < table.fields.size(); ++i) {
@@ -162,12 +165,17 @@ Result<RowText> text_of_row(std::string_view descriptor, const data::TableSchema
     if (i != 0) out.json += ",";
     out.json += base::json_quote(table.fields[i].name) + ":";
     append_json(table.fields[i].type, cells, 0, out.json);
+    for (std::size_t place = 0; place < places.size(); ++place) {
+      if (place_columns[place] == i && !cells.is_null(0))
+        places[place] = scalar_text(table.fields[i].type.kind, cells, 0);
+    }
     if (!table.is_key(static_cast<std::uint32_t>(i))) continue;
     if (!out.key.empty()) out.key += ", ";
     out.key +=
         table.fields[i].name + "=" + (cells.is_null(0) ? "NULL" : scalar_text(table.fields[i].type.kind, cells, 0));
   }
   out.json += "}";
+  for (const std::string& place : places) out.position += (out.position.empty() ? "" : "/") + place;
   if (out.json.size() > kRefusedRawBytesMax) out.json.resize(kRefusedRawBytesMax);
   return out;
 }

@@ -1,6 +1,6 @@
 #pragma once
 // The Storage Write API (google.cloud.bigquery.storage.v1.BigQueryWrite) over the embedded warehouse: AppendRows on default
-// streams with change data capture, GetWriteStream of default streams; other streams answer UNIMPLEMENTED.
+// streams with change data capture, and COMMITTED, PENDING and BUFFERED streams with offsets.
 //
 // It owns gRPC's server and the threads that decode requests; the warehouse, the clock and the metrics are not owned and
 // outlive it. Reached over TCP (loopback only, without TLS and credentials) when an address is given, and always through

@@ -105,6 +105,7 @@ class RestService::Impl {
       case Route::kTablesUpdate: return tables_.modify(call, false);
       case Route::kTablesDelete: return tables_.remove(call);
       case Route::kTableDataList: return tables_.list_data(call);
+      case Route::kTableDataInsertAll: return tables_.insert_data(call);
       case Route::kJobsQuery: return jobs_.query(call);
       case Route::kJobsInsert: return jobs_.insert(call);
       case Route::kJobsGet: return jobs_.get(call);

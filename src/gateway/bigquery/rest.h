@@ -1,5 +1,5 @@
 #pragma once
-// BigQuery REST v2 over the embedded warehouse: datasets, tables, tabledata.list, and jobs that are queries.
+// BigQuery REST v2 over the embedded warehouse: datasets, tables, tabledata, and jobs that are queries.
 //
 // An HttpHandler: give it to an HttpServer, or call it in process. Thread-safe. It owns the threads that run queries; the
 // destructor cancels what runs. The warehouse, the clock and the metrics are not owned and outlive it.

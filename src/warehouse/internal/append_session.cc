@@ -35,9 +35,10 @@ void write_wide(const wire::RowChanges& changes, const Chunk& chunk) {
 }  // namespace
 
 Result<std::unique_ptr<AppendSession>> TableAppendSession::make(std::shared_ptr<TableState> table,
+                                                                std::shared_ptr<StreamState> stream,
                                                                 std::string descriptor, Writer& writer, Widen widen) {
   std::unique_ptr<TableAppendSession> session(
-      new TableAppendSession(std::move(table), std::move(descriptor), writer, std::move(widen)));
+      new TableAppendSession(std::move(table), std::move(stream), std::move(descriptor), writer, std::move(widen)));
   TRY_STATUS(session->renew());
   return std::unique_ptr<AppendSession>(std::move(session));
 }
@@ -46,6 +47,9 @@ Status TableAppendSession::renew() {
   std::shared_ptr<const TableVersion> version = table_->version();
   if (version == version_) return ok();
   TRY(wire::RowDecoder decoder, wire::RowDecoder::make(descriptor_, version->info.schema));
+  if (stream_ && (decoder.has_change_type() || decoder.has_sequence()))
+    return Error(ErrorCode::kBadData,
+                 "Rows with _CHANGE_TYPE or _CHANGE_SEQUENCE_NUMBER can be written to the default stream only.");
   decoder_ = std::move(decoder);
   version_ = std::move(version);
   layout_ = version_->is_mirror() ? ChunkLayout::kLog : ChunkLayout::kPlain;
@@ -53,19 +57,22 @@ Status TableAppendSession::renew() {
   return ok();
 }
 
-void TableAppendSession::append(std::string_view proto_rows, std::shared_ptr<const void> owner, AppendDone done,
-                                base::Deadline deadline) {
+void TableAppendSession::append(std::string_view proto_rows, std::shared_ptr<const void> owner,
+                                std::optional<std::int64_t> offset, AppendDone done, base::Deadline deadline) {
   std::vector<RefusedRow> refused;
   Result<std::unique_ptr<RowBatch>> batch = decode(proto_rows, refused);
-  if (!batch) return done(AppendOutcome{Status(std::move(batch.error())), std::move(refused)});
-  if ((*batch)->rows == 0) return done(AppendOutcome{});
+  if (!batch) return done(AppendOutcome{Status(std::move(batch.error())), std::move(refused), {}});
+  // A stream looks at the offset of a request without rows, too.
+  if ((*batch)->rows == 0 && !stream_) return done(AppendOutcome{});
+  (*batch)->stream = stream_;
+  (*batch)->wanted_offset = offset;
   (*batch)->bytes += proto_rows.size();
   (*batch)->request_bytes = proto_rows.size();
   (*batch)->owner = std::move(owner);
   (*batch)->done = std::move(done);
   if (Status status = writer_.enqueue(*batch, deadline); !status) {
     AppendDone refuse = std::move((*batch)->done);
-    refuse(AppendOutcome{status, {}});
+    refuse(AppendOutcome{status, {}, {}});
   }
 }
 
@@ -92,13 +99,17 @@ Result<std::unique_ptr<RowBatch>> TableAppendSession::decode(std::string_view pr
   }
 }
 
+ChunkLayout TableAppendSession::next_layout() const {
+  if (stream_ && stream_->is_staged()) return ChunkLayout::kStaged;
+  if (!version_->is_mirror()) return ChunkLayout::kPlain;
+  // Direct rows of a first load go without _kind; which layout fits is only a guess here, the writer decides.
+  const bool guess_direct = !version_->wide && (table_->is_virgin() || table_->loading());
+  return guess_direct ? ChunkLayout::kBase : ChunkLayout::kLog;
+}
+
 Status TableAppendSession::decode_chunks(wire::SerializedRows& rows, RowBatch& batch,
                                          std::vector<RefusedRow>& refused) {
-  // Direct rows of a first load go without _kind; which layout fits is only a guess here, the writer decides.
-  const bool guess_direct = version_->is_mirror() && !version_->wide && (table_->is_virgin() || table_->loading());
-  const ChunkLayout layout = !version_->is_mirror() ? ChunkLayout::kPlain
-                             : guess_direct         ? ChunkLayout::kBase
-                                                    : ChunkLayout::kLog;
+  const ChunkLayout layout = next_layout();
   if (layout != layout_ || types_.empty()) {
     layout_ = layout;
     types_ = chunk_types(*version_, layout);
@@ -172,7 +183,7 @@ void TableAppendSession::check_keys(const RowBatch& batch, std::size_t first_row
 }
 
 void TableAppendSession::fill_hidden(RowBatch& batch) {
-  if (batch.layout == ChunkLayout::kPlain) return;
+  if (!has_rank(batch.layout)) return;
   if (batch.layout == ChunkLayout::kBase && batch.has_deletes) {
     // The guess was wrong: this chunk and those before it become log rows.
     for (Chunk& each : batch.chunks) each = with_layout(each, *batch.version, ChunkLayout::kBase, ChunkLayout::kLog);

@@ -1,6 +1,7 @@
 // Datasets and tables: validation, the transaction on the writer thread, then the directory.
 
 #include "warehouse/internal/metadata.h"
+#include "warehouse/internal/stream_store.h"
 #include "warehouse/internal/warehouse_impl.h"
 #include "warehouse/limits.h"
 
@@ -191,8 +192,16 @@ Result<TableInfo> WarehouseImpl::update_table(const data::TablePath& path, const
     info.expiration_micros = *change.expiration_micros == 0 ? std::nullopt : change.expiration_micros;
   info.modified_micros = clock_.wall_micros();
   info.etag = make_etag(to_document(*version));
+  const auto streams = streams_.of_table(info.id);
+  std::vector<std::int64_t> shapes{info.id};
+  for (const auto& stream : streams) shapes.push_back(stream->number);
   TRY_STATUS(transact(
-      {info.id}, [&](Connection& connection) { return add_columns(connection, *version, fields_before); },
+      shapes,
+      [&](Connection& connection) -> Status {
+        for (const auto& stream : streams)
+          if (!stream->is_gone()) TRY_STATUS(add_staged_columns(connection, *stream, *version, fields_before));
+        return add_columns(connection, *version, fields_before);
+      },
       [&] { table->publish(version); }));
   return info;
 }
@@ -255,10 +264,21 @@ Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& table
   for (const std::shared_ptr<TableState>& table : tables) {
     std::lock_guard rewriting(table->maintenance);
     const auto version = table->version();
+    const auto streams = streams_.of_table(table->id);
+    std::vector<std::int64_t> shapes{table->id};
+    for (const auto& stream : streams) shapes.push_back(stream->number);
     TRY_STATUS(transact(
-        {table->id}, [&](Connection& connection) { return remove_table(connection, *version); },
+        shapes,
+        [&](Connection& connection) -> Status {
+          for (const auto& stream : streams) TRY_STATUS(remove_stream(connection, *stream));
+          return remove_table(connection, *version);
+        },
         [&] {
           table->mark_dropped();
+          for (const auto& stream : streams) {
+            stream->mark_gone();
+            streams_.remove(*stream);
+          }
           directory_.remove(version->info.path);
         }));
   }

@@ -39,7 +39,7 @@ class QueryRun {
   Result<StatementSummary> create_table(const googlesql::CreateTable& statement, Selection* rows);
   // Writes the answer of the SELECT at `begin` into options_.destination and reads that table.
   Result<std::unique_ptr<QueryResult>> write_to_destination(std::size_t begin, Connection& connection);
-  Result<StatementSummary> write_answer(const Step& step, Selection& rows);
+  Status write_answer(const Step& step, Selection& rows);
   Status check_destination(const googlesql::Translation& translation, int statements) const;
   Result<StatementSummary> drop_table(const googlesql::DropTable& statement);
   Result<StatementSummary> create_schema(const googlesql::CreateSchema& statement);

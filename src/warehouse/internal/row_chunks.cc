@@ -60,7 +60,8 @@ LogicalType logical_type(const data::Type& type) {
 
 std::vector<LogicalType> chunk_types(const TableVersion& version, ChunkLayout layout) {
   std::vector<LogicalType> types;
-  if (layout != ChunkLayout::kPlain) {
+  if (layout == ChunkLayout::kStaged) types.emplace_back(duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
+  if (has_rank(layout)) {
     types.emplace_back(duckdb_create_logical_type(version.wide ? DUCKDB_TYPE_BLOB : DUCKDB_TYPE_UHUGEINT));
     types.emplace_back(duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
   }
@@ -71,7 +72,8 @@ std::vector<LogicalType> chunk_types(const TableVersion& version, ChunkLayout la
 
 std::vector<std::string> chunk_columns(const TableVersion& version, ChunkLayout layout) {
   std::vector<std::string> names;
-  if (layout != ChunkLayout::kPlain) names = {"_seq", "_ing"};
+  if (layout == ChunkLayout::kStaged) names = {"_offset"};
+  if (has_rank(layout)) names = {"_seq", "_ing"};
   if (layout == ChunkLayout::kLog) names.push_back("_kind");
   names.insert(names.end(), version.physical.begin(), version.physical.end());
   return names;
@@ -129,10 +131,10 @@ Chunk split(Chunk& chunk, const TableVersion& version, ChunkLayout layout, idx_t
   return tail;
 }
 
-void number_rows(const Chunk& chunk, std::int64_t first_ing) {
-  auto* numbers = static_cast<std::int64_t*>(duckdb_vector_get_data(chunk.column(1)));
+void number_rows(const Chunk& chunk, idx_t column, std::int64_t first) {
+  auto* numbers = static_cast<std::int64_t*>(duckdb_vector_get_data(chunk.column(column)));
   const auto rows = static_cast<std::int64_t>(chunk.size());
-  for (std::int64_t i = 0; i < rows; ++i) numbers[i] = first_ing + i;
+  for (std::int64_t i = 0; i < rows; ++i) numbers[i] = first + i;
 }
 
 VectorTarget::VectorTarget(duckdb_vector vector, const data::Type& type) : vector_(vector), kind_(type.kind) {

@@ -11,6 +11,7 @@
 #include "data/sequence.h"
 #include "warehouse/append.h"
 #include "warehouse/internal/duck.h"
+#include "warehouse/internal/stream_state.h"
 #include "warehouse/internal/table_state.h"
 #include "wire/column_target.h"
 #include "wire/row_decoder.h"
@@ -18,11 +19,19 @@
 namespace flytt::warehouse::internal {
 
 LogicalType logical_type(const data::Type& type);
-// Column order of chunks: base tables have (_seq, _ing, c…) or plain (c…), the log has (_seq, _ing, _kind, c…).
-enum class ChunkLayout { kPlain, kBase, kLog };
+// Column order of chunks: base tables have (_seq, _ing, c…) or plain (c…), the log has (_seq, _ing, _kind, c…), rows of a
+// write stream that wait have (_offset, c…).
+enum class ChunkLayout { kPlain, kBase, kLog, kStaged };
 constexpr idx_t hidden_columns(ChunkLayout layout) {
-  return layout == ChunkLayout::kPlain ? 0 : layout == ChunkLayout::kBase ? 2 : 3;
+  switch (layout) {
+    case ChunkLayout::kPlain: return 0;
+    case ChunkLayout::kStaged: return 1;
+    case ChunkLayout::kBase: return 2;
+    case ChunkLayout::kLog: return 3;
+  }
+  return 0;
 }
+constexpr bool has_rank(ChunkLayout layout) { return layout == ChunkLayout::kBase || layout == ChunkLayout::kLog; }
 std::vector<LogicalType> chunk_types(const TableVersion& version, ChunkLayout layout);
 std::vector<std::string> chunk_columns(const TableVersion& version, ChunkLayout layout);
 Chunk make_chunk(const std::vector<LogicalType>& types);
@@ -33,7 +42,8 @@ Chunk with_layout(const Chunk& chunk, const TableVersion& version, ChunkLayout f
 Chunk with_wide_sequences(const Chunk& chunk, const TableVersion& version, ChunkLayout layout);
 // Cuts the chunk to its first `at` rows and returns the others, with _ing to be filled.
 Chunk split(Chunk& chunk, const TableVersion& version, ChunkLayout layout, idx_t at);
-void number_rows(const Chunk& chunk, std::int64_t first_ing);
+// Fills `column`, which is BIGINT, with first, first + 1, …
+void number_rows(const Chunk& chunk, idx_t column, std::int64_t first);
 
 // wire's view of one column of a chunk, and of everything below it.
 class VectorTarget final : public wire::ColumnTarget {
@@ -66,6 +76,10 @@ struct RowBatch {
   std::shared_ptr<const void> owner;
   std::unique_ptr<wire::CellArena> arena;
   AppendDone done;
+  std::shared_ptr<StreamState> stream;  // null = the default stream
+  std::optional<std::int64_t> wanted_offset;
+  std::int64_t offset = 0;  // of the first row in the stream, once it is taken
+  bool is_staged() const { return stream && stream->is_staged(); }
 };
 
 }  // namespace flytt::warehouse::internal

@@ -1,6 +1,9 @@
 #include "warehouse/internal/row_store.h"
 
+#include <algorithm>
+
 #include "warehouse/internal/metadata.h"
+#include "warehouse/internal/stream_store.h"
 #include "warehouse/limits.h"
 
 namespace flytt::warehouse::internal {
@@ -50,7 +53,7 @@ Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::i
       batch.chunks.insert(batch.chunks.begin() + static_cast<std::ptrdiff_t>(lane.next_chunk) + 1, std::move(tail));
     }
     Chunk& whole = batch.chunks[lane.next_chunk];
-    if (is_mirror) number_rows(whole, lane.table->next_ing);
+    if (is_mirror) number_rows(whole, 1, lane.table->next_ing);
     const auto rows = static_cast<std::int64_t>(whole.size());
     lane.table->next_ing += rows;
     if (batch.layout != layout) whole = with_layout(whole, *batch.version, batch.layout, layout);
@@ -83,7 +86,82 @@ void LogSegments::add(const RowBatch& batch, std::int64_t first_ing, std::int64_
   segment.bytes += rows * (kLogRowBytes + static_cast<std::int64_t>(batch.request_bytes) / batch.rows);
 }
 
+bool RowStore::take_offset(Lane& lane, Transaction& transaction) {
+  RowBatch& batch = *lane.batches.front();
+  if (!batch.stream || lane.next_chunk != 0) return true;
+  Result<std::int64_t> first = batch.stream->take(batch.wanted_offset, batch.rows);
+  if (!first) {
+    lane.rows -= batch.rows;
+    lane.bytes -= batch.bytes;
+    transaction.refused.emplace_back(std::move(lane.batches.front()), std::move(first.error()));
+    lane.batches.pop_front();
+    return false;
+  }
+  batch.offset = *first;
+  auto& streams = transaction.streams;
+  if (std::find(streams.begin(), streams.end(), batch.stream) == streams.end()) streams.push_back(batch.stream);
+  return true;
+}
+
+void RowStore::finish_front(Lane& lane, Transaction& transaction) {
+  lane.next_chunk = 0;
+  lane.bytes -= lane.batches.front()->bytes;
+  transaction.finished.push_back(std::move(lane.batches.front()));
+  lane.batches.pop_front();
+}
+
+Status RowStore::finish(const Transaction& transaction, std::int64_t now_micros) {
+  const auto& streams = transaction.streams;
+  for (std::size_t from = 0; from < streams.size(); from += duckdb_vector_size()) {
+    std::vector<LogicalType> types;
+    for (int i = 0; i < 3; ++i) types.emplace_back(duckdb_create_logical_type(DUCKDB_TYPE_BIGINT));
+    const Chunk chunk = make_chunk(types);
+    const std::size_t count = std::min<std::size_t>(duckdb_vector_size(), streams.size() - from);
+    std::int64_t* cells[3];
+    for (idx_t i = 0; i < 3; ++i) cells[i] = static_cast<std::int64_t*>(duckdb_vector_get_data(chunk.column(i)));
+    for (std::size_t i = 0; i < count; ++i) {
+      cells[0][i] = streams[from + i]->number;
+      cells[1][i] = streams[from + i]->taken();
+      cells[2][i] = now_micros;
+    }
+    duckdb_data_chunk_set_size(chunk.raw, count);
+    TRY(TableAppender * appender, appenders_.get("write_stream_ends", 0, {}));
+    TRY_STATUS(appender->append(chunk));
+  }
+  TRY_STATUS(appenders_.flush());  // an error that only COMMIT met would be reported as success
+  ends_appended_ += streams.size();
+  if (ends_appended_ < kStreamEndsMax) return ok();
+  ends_appended_ = 0;
+  return fold_stream_ends(connection_);
+}
+
+Status RowStore::store_staged(Lane& lane, std::int64_t rows_max, Transaction& transaction) {
+  const std::shared_ptr<const TableVersion> now = lane.table->version();
+  std::int64_t stored = 0;
+  while (!lane.batches.empty() && stored < rows_max) {
+    if (!take_offset(lane, transaction)) continue;
+    RowBatch& batch = *lane.batches.front();
+    const bool is_current = batch.version->physical.size() == now->physical.size();
+    TRY(TableAppender * appender,
+        appenders_.get(lane.staged->staging_name(), batch.version->physical.size(),
+                       is_current ? std::vector<std::string>() : chunk_columns(*batch.version, ChunkLayout::kStaged)));
+    std::int64_t offset = batch.offset;
+    for (Chunk& chunk : batch.chunks) {
+      number_rows(chunk, 0, offset);
+      offset += static_cast<std::int64_t>(chunk.size());
+      TRY_STATUS(appender->append(chunk));
+      chunk = Chunk();
+    }
+    stored += batch.rows;
+    lane.rows -= batch.rows;
+    finish_front(lane, transaction);
+  }
+  transaction.rows += stored;
+  return ok();
+}
+
 Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transaction) {
+  if (lane.staged) return store_staged(lane, rows_max, transaction);
   TableState& table = *lane.table;
   Transaction::Part part;
   part.table = lane.table;
@@ -96,6 +174,7 @@ Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transacti
     part.saved_load = true;
   }
   while (!lane.batches.empty() && stored < rows_max) {
+    if (!take_offset(lane, transaction)) continue;
     RowBatch& batch = *lane.batches.front();
     const bool log = !lane.direct && batch.is_change;
     const std::int64_t before = stored, first_ing = table.next_ing;
@@ -106,10 +185,7 @@ Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transacti
     else
       part.base_rows += stored - before;
     if (lane.next_chunk < batch.chunks.size()) break;
-    lane.next_chunk = 0;
-    lane.bytes -= batch.bytes;
-    transaction.finished.push_back(std::move(lane.batches.front()));
-    lane.batches.pop_front();
+    finish_front(lane, transaction);
   }
   if (lane.next_chunk != 0) transaction.torn.push_back(&lane);
   for (const LogSegment& segment : segments.all) table.before_log_commit(segment);

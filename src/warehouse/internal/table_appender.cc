@@ -86,10 +86,9 @@ void AppenderCache::abandon() {
   kept_.clear();
 }
 
-void AppenderCache::forget(std::int64_t table_id) {
-  const std::string base = "t" + std::to_string(table_id);
-  kept_.erase(base);
-  kept_.erase(base + "_changes");
+void AppenderCache::forget(std::int64_t id) {
+  const std::string number = std::to_string(id);
+  for (const std::string& name : {"t" + number, "t" + number + "_changes", "s" + number}) kept_.erase(name);
 }
 
 }  // namespace flytt::warehouse::internal

@@ -39,9 +39,9 @@ class AppenderCache {
 
   // Of this transaction; made when it does not exist. `revision` tells shapes of the same table apart.
   Result<TableAppender*> get(const std::string& table, std::uint64_t revision, const std::vector<std::string>& columns);
-  Status flush();                      // all that were used since the last flush or abandon
-  void abandon();                      // after an error: nothing of this transaction is written, all are thrown away
-  void forget(std::int64_t table_id);  // before DDL
+  Status flush();                // all that were used since the last flush or abandon
+  void abandon();                // after an error: nothing of this transaction is written, all are thrown away
+  void forget(std::int64_t id);  // of a table or a write stream, before DDL
 
  private:
   struct Kept {

@@ -1,18 +1,21 @@
 #pragma once
 // The parts of a Warehouse and how they are wired. One file per concern: warehouse.cc opens and closes, definitions.cc keeps
-// datasets and tables.
+// datasets and tables, write_streams.cc keeps write streams.
 
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "warehouse/internal/connection_pool.h"
 #include "warehouse/internal/directory.h"
 #include "warehouse/internal/duck.h"
 #include "warehouse/internal/maintenance.h"
 #include "warehouse/internal/query_watch.h"
+#include "warehouse/internal/stream_state.h"
 #include "warehouse/internal/writer.h"
 #include "warehouse/warehouse.h"
 
@@ -64,6 +67,15 @@ class WarehouseImpl {
   void await_definitions();
   Result<std::unique_ptr<QueryResult>> query(const std::string& sql, const QueryOptions& options, bool dry);
 
+  // -- write_streams.cc
+  Result<WriteStream> create_stream(const data::TablePath& path, StreamKind kind);
+  Result<std::shared_ptr<internal::StreamState>> find_stream(const StreamPath& path) const;
+  Result<std::int64_t> finalize_stream(const StreamPath& path);
+  Result<std::int64_t> flush_stream(const StreamPath& path, std::int64_t offset);
+  Result<StreamCommit> commit_streams(const data::TablePath& path, const std::vector<std::string>& ids);
+  Status expire_streams();
+  Result<std::unique_ptr<AppendSession>> open_stream_append(const StreamPath& path, const std::string& descriptor);
+
   Status apply(const data::TablePath& path);
   Status apply_all();
 
@@ -73,6 +85,7 @@ class WarehouseImpl {
   JobStore jobs_;
   internal::Database database_;
   internal::Directory directory_;
+  internal::StreamDirectory streams_;
   googlesql::Analyzer analyzer_;
   std::unique_ptr<internal::ConnectionPool> connections_;
   std::unique_ptr<internal::QueryWatch> watch_;
@@ -84,10 +97,17 @@ class WarehouseImpl {
   Status transact(const std::vector<std::int64_t>& tables, const std::function<Status(internal::Connection&)>& work,
                   const std::function<void()>& committed = nullptr);
 
+  Status open_streams(internal::Connection& connection);
+  Status change_stream(const std::shared_ptr<internal::StreamState>& stream,
+                       const std::function<Status(internal::Connection&, internal::StreamFacts&)>& change);
+  void watch_expiry(std::stop_token stop);
+  void stop_expiry();
+
   std::mutex definitions_;  // one change of definitions at a time
   std::mutex publishing_;   // held by the writer thread from the COMMIT of such a change until memory knows of it
   std::int64_t next_id_ = 1;
   std::unique_ptr<internal::Writer> writer_;
+  std::jthread expiry_;
 };
 
 }  // namespace flytt::warehouse

@@ -30,7 +30,8 @@ void answer(RowBatch& batch, const Status& status) {
   batch.chunks.clear();
   batch.owner.reset();
   AppendDone done = std::move(batch.done);
-  done(AppendOutcome{status, {}});
+  const bool has_offset = status && batch.stream;
+  done(AppendOutcome{status, {}, has_offset ? std::optional<std::int64_t>(batch.offset) : std::nullopt});
 }
 
 }  // namespace
@@ -129,7 +130,7 @@ void Writer::accept(std::unique_ptr<RowBatch> batch) {
   TableState& table = *batch->table;
   const ReadState state = table.read_state();
   const base::SteadyTime now = clock_.steady();
-  const std::int64_t id = table.id;
+  const std::int64_t id = batch->is_staged() ? batch->stream->number : table.id;
   bool direct = false;
   if (state.dropped) {
     Transaction nothing;
@@ -137,8 +138,10 @@ void Writer::accept(std::unique_ptr<RowBatch> batch) {
     settle(nothing, table_gone(*nothing.finished.front()));
     return;
   }
-  if (!batch->version->is_mirror()) {
-    direct = batch->rows >= static_cast<std::int64_t>(kBulkRowsMin) || direct_.count(id) != 0;
+  if (batch->is_staged() || !batch->version->is_mirror()) {
+    // Never in both lanes at once: the offsets of a stream rise from one batch to the next.
+    direct =
+        small_.count(id) == 0 && (batch->rows >= static_cast<std::int64_t>(kBulkRowsMin) || direct_.count(id) != 0);
   } else {
     const bool uniform =
         batch->is_change && !batch->has_deletes && batch->least == batch->newest && !table.version()->wide;
@@ -154,6 +157,7 @@ void Writer::accept(std::unique_ptr<RowBatch> batch) {
   Lane& lane = direct ? direct_[id] : small_[id];
   if (lane.batches.empty()) lane.oldest = now;
   lane.table = batch->table;
+  if (batch->is_staged()) lane.staged = batch->stream;
   lane.direct = direct;
   lane.newest = now;
   lane.rows += batch->rows;
@@ -196,7 +200,7 @@ void Writer::work_off(bool everything) {
 Status Writer::transact(const std::vector<Lane*>& lanes, std::int64_t rows_max, Transaction& transaction) {
   TRY_STATUS(connection_.run("BEGIN"));
   for (Lane* lane : lanes) TRY_STATUS(store_.store(*lane, rows_max, transaction));
-  TRY_STATUS(store_.flush());  // an error that only COMMIT met would be reported as success
+  TRY_STATUS(store_.finish(transaction, clock_.wall_micros()));
   FAILPOINT_ERROR("warehouse.commit.before");
   TRY_STATUS(connection_.run("COMMIT"));
   FAILPOINT("warehouse.commit.after");
@@ -234,12 +238,14 @@ void Writer::settle(Transaction& transaction, const Status& status) {
     if (part.saved_load) part.table->load_saved();
     part.table->after_append(part.base_rows, wall);
   }
+  for (const auto& stream : transaction.streams) status ? stream->keep_taken(wall) : stream->give_back();
   if (status) {
     rows_metric_ += transaction.rows;
     ++commits_metric_;
   }
   std::size_t bytes = 0;
   for (const auto& batch : transaction.finished) bytes += batch->bytes;
+  for (const auto& [batch, error] : transaction.refused) bytes += batch->bytes;
   {
     std::lock_guard lock(mutex_);
     queued_bytes_ -= bytes;
@@ -247,6 +253,8 @@ void Writer::settle(Transaction& transaction, const Status& status) {
   }
   not_full_.notify_all();
   for (const auto& batch : transaction.finished) answer(*batch, status);
+  // What refused a batch may have been rows of this very transaction.
+  for (auto& [batch, error] : transaction.refused) answer(*batch, status ? Status(std::move(error)) : status);
   if (after_commit_ && !transaction.parts.empty()) after_commit_();
 }
 

@@ -11,6 +11,8 @@
 // every other change to the log. Rows of a table keep their order wherever it can be seen: changes overtake direct rows
 // only when no sequence is equal. Ingestion numbers are given at COMMIT.
 // A mirror's batch may be spread over two commits, which replaying mends; a plain table's never is.
+// Rows of a write stream get their offsets in the transaction that stores them, and rows that wait to be shown have a lane
+// of their own.
 //
 // A task (DDL) is a barrier: everything queued before it is committed first.
 // `done` of a batch is called on the writer thread after COMMIT, or with the error that undid the transaction.
@@ -45,7 +47,7 @@ class Writer {
   Status enqueue(std::unique_ptr<RowBatch>& batch, base::Deadline deadline);
 
   // Runs `work` on the writer thread with its connection, outside of any transaction, and waits for it. `tables` are the
-  // ids of tables whose shape it changes. Not from the writer thread.
+  // ids of tables and the numbers of streams whose shape it changes. Not from the writer thread.
   Status run(const std::vector<std::int64_t>& tables, std::function<Status(Connection&)> work);
 
   void stop();  // refuses what comes later, answers everything earlier, ends the thread; may be repeated

@@ -13,8 +13,10 @@ namespace {
 enum GrpcCode {
   kInvalidArgument = 3,
   kNotFound = 5,
+  kAlreadyExists = 6,
   kResourceExhausted = 8,
   kAborted = 10,
+  kOutOfRange = 11,
   kUnimplemented = 12,
   kInternal = 13,
   kUnavailable = 14
@@ -31,10 +33,10 @@ wire::AppendFailure bad_stream_name(const std::string& name) {
 
 std::optional<wire::AppendFailure> refuse_head(const wire::AppendRequest& request, const StreamName& stream,
                                                const std::string& name) {
-  if (!stream.is_default()) return bad_stream_name(name);  // this version makes no other streams
   if (stream.table.table.find('$') != std::string::npos)
     return failure(kUnimplemented, "Partition decorators (table$partition) are not in this version.", name);
-  if (request.head.offset) return failure(kInvalidArgument, "Offset must not be set on the default stream.", name);
+  if (request.head.offset && stream.is_default())
+    return failure(kInvalidArgument, "Offset must not be set on the default stream.", name);
   if (request.has_arrow_rows)
     return failure(kUnimplemented, "Arrow rows are not in this version: send proto_rows.", name);
   if (!request.has_proto_rows) return failure(kInvalidArgument, "The request has no rows: set proto_rows.", name);
@@ -46,9 +48,29 @@ std::optional<wire::AppendFailure> refuse_head(const wire::AppendRequest& reques
   return std::nullopt;
 }
 
+// What the warehouse says about write streams.
+struct StreamCause {
+  wire::StorageCode storage_code;
+  int grpc_code;
+};
+constexpr StreamCause kStreamCauses[] = {
+    {wire::StorageCode::kStreamAlreadyCommitted, kInvalidArgument},
+    {wire::StorageCode::kInvalidStreamType, kInvalidArgument},
+    {wire::StorageCode::kInvalidStreamState, kInvalidArgument},
+    {wire::StorageCode::kStreamFinalized, kInvalidArgument},
+    {wire::StorageCode::kOffsetAlreadyExists, kAlreadyExists},
+    {wire::StorageCode::kOffsetOutOfRange, kOutOfRange},
+};
+
 }  // namespace
 
 wire::AppendFailure append_failure_of(const Error& error, const std::string& entity) {
+  for (const StreamCause& cause : kStreamCauses)
+    if (error.cause() == wire::to_string(cause.storage_code))
+      return failure(cause.grpc_code, error.sentence(), entity, cause.storage_code);
+  if (error.cause() == wire::to_string(wire::StorageCode::kStreamNotFound))
+    return failure(error.code() == ErrorCode::kNotFound ? kNotFound : kInvalidArgument, error.sentence(), entity,
+                   wire::StorageCode::kStreamNotFound);
   switch (error.code()) {
     case ErrorCode::kNotFound: return failure(kNotFound, error.sentence(), entity, wire::StorageCode::kTableNotFound);
     case ErrorCode::kSchema:
@@ -86,6 +108,7 @@ struct AppendConnection::Answer {
       std::lock_guard lock(mutex);
       if (!outcome || !is_checked || !respond) return;
       give = std::exchange(respond, nullptr);
+      response.offset = outcome->offset;
       if (!outcome->status) response.failure = append_failure_of(outcome->status.error(), stream);
       for (warehouse::RefusedRow& row : outcome->refused_rows)
         response.row_faults.push_back({row.index, std::move(row.message)});
@@ -118,6 +141,11 @@ std::optional<wire::AppendFailure> AppendConnection::handle(const wire::AppendRe
   if (auto why = refuse_head(request, *stream, name)) return refuse(std::move(*why));
 
   const bool is_switch = !current_.empty() && name != current_;
+  if (is_switch && !tables_.empty() && !(stream->is_default() && is_default_))
+    return refuse(failure(kInvalidArgument,
+                          "Only default streams share a connection: open another one for each stream that "
+                          "CreateWriteStream made.",
+                          name));
   std::shared_ptr<Table> table;
   if (const auto known = tables_.find(name); known != tables_.end()) table = known->second;
   const bool has_schema = request.head.descriptor.has_value();
@@ -127,6 +155,7 @@ std::optional<wire::AppendFailure> AppendConnection::handle(const wire::AppendRe
                           "the table, must bring it.",
                           name));
   current_ = name;
+  is_default_ = stream->is_default();
   is_switched_ = is_switched_ || is_switch;
   const bool is_usable =
       table != nullptr && !table->is_stale.load() && (!has_schema || table->descriptor == *request.head.descriptor);
@@ -141,7 +170,7 @@ std::optional<wire::AppendFailure> AppendConnection::handle(const wire::AppendRe
 std::optional<wire::AppendFailure> AppendConnection::open_table(const StreamName& stream, const std::string& name,
                                                                 const std::string& descriptor,
                                                                 std::shared_ptr<Table>& table) {
-  auto opened = open_(stream.table, descriptor);
+  auto opened = open_(stream, descriptor);
   if (!opened) {
     // The schema is remembered, so that a table that comes back can be written to without sending it again.
     if (table != nullptr) table->is_stale.store(true);
@@ -174,7 +203,7 @@ void AppendConnection::append(const wire::AppendRequest& request, const std::sha
     }
     answer->finish_if_complete();
   };
-  table->session->append(request.rows.bytes, request.rows.owner, done, clock_.in(kAppendWaitMax));
+  table->session->append(request.rows.bytes, request.rows.owner, request.head.offset, done, clock_.in(kAppendWaitMax));
   std::optional<data::TableSchema> updated;
   if (std::string etag = table->session->schema_etag(); etag != table->etag) {
     table->etag = std::move(etag);

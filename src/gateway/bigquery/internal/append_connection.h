@@ -1,5 +1,5 @@
 #pragma once
-// The protocol of one AppendRows connection on default streams: which table and schema a request is for, and what the
+// The protocol of one AppendRows connection: which table and schema a request is for, and what the
 // warehouse's outcome is in BigQuery's words. Knows nothing of gRPC's calls.
 //
 // `handle` is called by one thread at a time, in the order of the requests. `respond` of every request is called exactly
@@ -7,7 +7,8 @@
 //
 // Rules (storage.proto, AppendRowsRequest): the first request names the stream and brings the schema; later ones may leave
 // both out; a request for another table brings its schema; once the table has changed, every request names its stream. An
-// error of one request ends nothing: later ones are taken as they come.
+// error of one request ends nothing: later ones are taken as they come. Default streams of several tables share a
+// connection; a stream that the application made has its connection for itself, and answers with offsets.
 
 #include <atomic>
 #include <cstdint>
@@ -30,7 +31,7 @@ wire::AppendFailure append_failure_of(const Error& error, const std::string& ent
 
 class AppendConnection {
  public:
-  using Open = std::function<Result<std::unique_ptr<warehouse::AppendSession>>(const data::TablePath&,
+  using Open = std::function<Result<std::unique_ptr<warehouse::AppendSession>>(const StreamName&,
                                                                                const std::string& descriptor)>;
   using Respond = std::function<void(wire::AppendResponse)>;
 
@@ -58,6 +59,7 @@ class AppendConnection {
   const base::Clock& clock_;
   std::unordered_map<std::string, std::shared_ptr<Table>> tables_;  // by write_stream as sent
   std::string current_;                                             // the last request's write_stream
+  bool is_default_ = true;                                          // current_ is a default stream
   bool is_switched_ = false;                                        // the table has changed once
   std::uint64_t uses_ = 0;
 };

@@ -13,6 +13,7 @@ struct ScriptedWarehouse {
   struct Taken {
     std::string table, rows;
     warehouse::AppendDone done;
+    std::optional<std::int64_t> offset;
   };
   std::vector<std::string> opened;  // "p.d.t/descriptor"
   std::vector<Taken> taken;
@@ -21,9 +22,9 @@ struct ScriptedWarehouse {
   class Session final : public warehouse::AppendSession {
    public:
     Session(ScriptedWarehouse& owner, std::string table) : owner_(owner), table_(std::move(table)) {}
-    void append(std::string_view rows, std::shared_ptr<const void>, warehouse::AppendDone done,
-                base::Deadline) override {
-      owner_.taken.push_back({table_, std::string(rows), std::move(done)});
+    void append(std::string_view rows, std::shared_ptr<const void>, std::optional<std::int64_t> offset,
+                warehouse::AppendDone done, base::Deadline) override {
+      owner_.taken.push_back({table_, std::string(rows), std::move(done), offset});
     }
     data::TableSchema schema() const override {
       data::TableSchema out;
@@ -37,14 +38,17 @@ struct ScriptedWarehouse {
     const std::string table_;
   };
 
-  Result<std::unique_ptr<warehouse::AppendSession>> open(const data::TablePath& path, const std::string& descriptor) {
+  Result<std::unique_ptr<warehouse::AppendSession>> open(const StreamName& name, const std::string& descriptor) {
+    const data::TablePath& path = name.table;
+    if (name.id == "gone")
+      return Error(ErrorCode::kNotFound, "Requested entity was not found.").cause("STREAM_NOT_FOUND");
     if (etags.find(path.table) == etags.end())
       return Error(ErrorCode::kNotFound, "Not found: Table " + path.project + ":" + path.dataset + "." + path.table)
           .cause("notFound");
     if (descriptor == "extra")
       return Error(ErrorCode::kSchema, "The proto schema has fields that the table lacks.")
           .cause("SCHEMA_MISMATCH_EXTRA_FIELDS");
-    opened.push_back(path.table + "/" + descriptor);
+    opened.push_back(path.table + "/" + (name.is_default() ? "" : name.id + "/") + descriptor);
     return std::unique_ptr<warehouse::AppendSession>(std::make_unique<Session>(*this, path.table));
   }
 };
@@ -77,7 +81,7 @@ class AppendConnectionTest : public ::testing::Test {
   ScriptedWarehouse warehouse_{{}, {}, {{"a", "1"}, {"b", "1"}}};
   base::SystemClock clock_;
   AppendConnection connection_{
-      [this](const data::TablePath& path, const std::string& descriptor) { return warehouse_.open(path, descriptor); },
+      [this](const StreamName& name, const std::string& descriptor) { return warehouse_.open(name, descriptor); },
       clock_};
   std::vector<std::optional<wire::AppendResponse>> answers_;
   std::optional<wire::AppendFailure> fatal_;
@@ -137,7 +141,7 @@ TEST_F(AppendConnectionTest, RefusesWithoutEndingTheConnection) {
   const auto code = [this](std::size_t number) { return answers_[number]->failure.grpc_code; };
   EXPECT_EQ(code(send("nonsense", "s")), 3);
   EXPECT_EQ(answers_.back()->failure.message, "Invalid stream name. Entity: nonsense");
-  EXPECT_EQ(code(send("projects/p/datasets/d/tables/a/streams/s1", "s")), 3);
+  EXPECT_EQ(code(send("projects/p/datasets/d/tables/a/streams/gone", "s")), 5);
   EXPECT_EQ(answers_.back()->failure.storage_code, wire::StorageCode::kStreamNotFound);
   EXPECT_EQ(code(send(stream("a$20240101"), "s")), 12);
   EXPECT_EQ(code(send(stream("missing"), "s")), 5);
@@ -197,6 +201,53 @@ TEST_F(AppendConnectionTest, ATableThatComesBackIsOpenedAgain) {
   EXPECT_EQ(answers_[1]->failure.grpc_code, 0);
 }
 
+TEST_F(AppendConnectionTest, AMadeStreamTakesOffsetsAndAnswersWithThem) {
+  const std::string name = "projects/p/datasets/d/tables/a/streams/w1-2";
+  wire::AppendRequest request;
+  request.head.write_stream = name;
+  request.head.descriptor = "s1";
+  request.head.offset = 7;
+  request.has_proto_rows = true;
+  send(request);
+  request.head.offset.reset();
+  request.head.descriptor.reset();
+  send(request);
+  ASSERT_EQ(warehouse_.taken.size(), 2u);
+  EXPECT_EQ(warehouse_.opened, std::vector<std::string>{"a/w1-2/s1"});
+  EXPECT_EQ(warehouse_.taken[0].offset, 7);
+  EXPECT_FALSE(warehouse_.taken[1].offset);
+  warehouse_.taken[0].done({ok(), {}, 7});
+  EXPECT_EQ(answers_[0]->offset, 7);
+  EXPECT_EQ(answers_[0]->write_stream, name);
+}
+
+TEST_F(AppendConnectionTest, AMadeStreamHasItsConnectionForItself) {
+  const std::string made = "projects/p/datasets/d/tables/a/streams/w1-2";
+  send(made, "s1");
+  for (const std::string& other : {stream("a"), std::string("projects/p/datasets/d/tables/a/streams/w2-2")}) {
+    EXPECT_EQ(answers_[send(other, "s1")]->failure.grpc_code, 3);
+    EXPECT_FALSE(fatal_);
+  }
+  send(made, std::nullopt);
+  EXPECT_EQ(warehouse_.taken.size(), 2u);
+}
+
+TEST(AppendFailure, OfAStreamHasGooglesCodes) {
+  const auto seen = [](ErrorCode code, const char* cause) {
+    const auto failure = append_failure_of(Error(code, "It is so.").cause(cause), "e");
+    EXPECT_EQ(failure.message, "It is so. Entity: e");
+    EXPECT_EQ(failure.entity, "e");
+    return std::make_pair(failure.grpc_code, failure.storage_code);
+  };
+  using wire::StorageCode;
+  EXPECT_EQ(seen(ErrorCode::kConflict, "OFFSET_ALREADY_EXISTS"), std::make_pair(6, StorageCode::kOffsetAlreadyExists));
+  EXPECT_EQ(seen(ErrorCode::kBadData, "OFFSET_OUT_OF_RANGE"), std::make_pair(11, StorageCode::kOffsetOutOfRange));
+  EXPECT_EQ(seen(ErrorCode::kBadData, "STREAM_FINALIZED"), std::make_pair(3, StorageCode::kStreamFinalized));
+  EXPECT_EQ(seen(ErrorCode::kNotFound, "STREAM_NOT_FOUND"), std::make_pair(5, StorageCode::kStreamNotFound));
+  EXPECT_EQ(seen(ErrorCode::kBadData, "STREAM_NOT_FOUND"), std::make_pair(3, StorageCode::kStreamNotFound));
+  EXPECT_EQ(seen(ErrorCode::kBadData, "INVALID_STREAM_TYPE"), std::make_pair(3, StorageCode::kInvalidStreamType));
+}
+
 TEST(StreamName, HasTwoForms) {
   EXPECT_EQ(parse_stream_name("projects/p/datasets/d/tables/t/streams/_default")->table.text(), "p.d.t");
   EXPECT_TRUE(parse_stream_name("projects/p/datasets/d/tables/t/_default")->is_default());
@@ -205,6 +256,10 @@ TEST(StreamName, HasTwoForms) {
                            "projects/p/datasets/d/tables/t/streams/", "projects//datasets/d/tables/t/streams/x",
                            "x/p/datasets/d/tables/t/streams/x", "projects/p/datasets/d/tables/t/streams/x/y"})
     EXPECT_FALSE(parse_stream_name(text)) << text;
+  EXPECT_EQ(parse_table_name("projects/p/datasets/d/tables/t")->text(), "p.d.t");
+  for (const char* text : {"", "projects/p/datasets/d/tables/t/", "projects/p/datasets/d/tables/t/streams/x",
+                           "projects/p/datasets/d", "x/p/datasets/d/tables/t"})
+    EXPECT_FALSE(parse_table_name(text)) << text;
 }
 
 }  // namespace

@@ -52,8 +52,8 @@ class SlowWarehouse {
   class Session final : public warehouse::AppendSession {
    public:
     explicit Session(SlowWarehouse& owner) : owner_(owner) {}
-    void append(std::string_view, std::shared_ptr<const void> memory, warehouse::AppendDone done,
-                base::Deadline) override {
+    void append(std::string_view, std::shared_ptr<const void> memory, std::optional<std::int64_t>,
+                warehouse::AppendDone done, base::Deadline) override {
       std::lock_guard lock(owner_.mutex_);
       ++owner_.taken_;
       owner_.waiting_.emplace_back(std::move(memory), std::move(done));
@@ -91,7 +91,7 @@ class SlowWarehouse {
 class Service final : public storage::BigQueryWrite::WithRawCallbackMethod_AppendRows<storage::BigQueryWrite::Service> {
  public:
   Service(SlowWarehouse& warehouse, const base::Clock& clock, base::Metrics& metrics)
-      : calls([&warehouse](const data::TablePath&, const std::string&) { return warehouse.open(); }, clock, metrics) {}
+      : calls([&warehouse](const StreamName&, const std::string&) { return warehouse.open(); }, clock, metrics) {}
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AppendRows(grpc::CallbackServerContext*) override {
     return calls.start();
   }

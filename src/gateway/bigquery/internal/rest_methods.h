@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "gateway/bigquery/internal/insert_all.h"
 #include "gateway/bigquery/internal/json.h"
 #include "gateway/bigquery/internal/query_jobs.h"
 #include "gateway/bigquery/internal/router.h"
@@ -40,13 +41,14 @@ class DatasetMethods {
 class TableMethods {
  public:
   TableMethods(warehouse::Warehouse& warehouse, const base::Clock& clock)
-      : warehouse_(warehouse), clock_(clock), listings_(warehouse, clock) {}
+      : warehouse_(warehouse), clock_(clock), listings_(warehouse, clock), inserts_(warehouse, clock) {}
   Result<std::string> list(const RestCall& call);
   Result<std::string> insert(const RestCall& call);
   Result<std::string> get(const RestCall& call);
   Result<std::string> modify(const RestCall& call, bool is_patch);
   Result<std::string> remove(const RestCall& call);
   Result<std::string> list_data(const RestCall& call);
+  Result<std::string> insert_data(const RestCall& call);
 
  private:
   Result<std::string> show(const warehouse::TableInfo& table, const RestCall& call) const;
@@ -54,6 +56,7 @@ class TableMethods {
   warehouse::Warehouse& warehouse_;
   const base::Clock& clock_;
   TableListings listings_;
+  InsertAll inserts_;
 };
 
 class JobMethods {

@@ -22,6 +22,7 @@ enum class Route {
   kTablesUpdate,
   kTablesDelete,
   kTableDataList,
+  kTableDataInsertAll,
   kJobsQuery,
   kJobsInsert,
   kJobsGet,

@@ -40,7 +40,7 @@ TEST(Router, TellsMethodsApart) {
       {"POST", "/projects/p/jobs", Route::kJobsInsert},
       {"POST", "/projects/p/jobs/j/cancel", Route::kJobsCancel},
       {"DELETE", "/projects/p/jobs/j/delete", Route::kJobsDelete},
-      {"POST", "/projects/p/datasets/d/tables/t/insertAll", Route::kNotInThisVersion},
+      {"POST", "/projects/p/datasets/d/tables/t/insertAll", Route::kTableDataInsertAll},
       {"POST", "/projects/p/datasets/d/tables/t:getIamPolicy", Route::kNotInThisVersion},
       {"GET", "/projects/p/datasets/d/models/m", Route::kNotInThisVersion},
       {"POST", "/upload/bigquery/v2/projects/p/jobs", Route::kNotInThisVersion},

@@ -17,5 +17,7 @@ struct StreamName {
 };
 // nullopt when the text has neither form.
 std::optional<StreamName> parse_stream_name(std::string_view text);
+// projects/P/datasets/D/tables/T, the parent of streams.
+std::optional<data::TablePath> parse_table_name(std::string_view text);
 
 }  // namespace flytt::gateway::internal

@@ -103,6 +103,10 @@ Result<std::string> TableMethods::remove(const RestCall& call) {
   return std::string();
 }
 
+Result<std::string> TableMethods::insert_data(const RestCall& call) {
+  return inserts_.insert(path_of(call), call.http.body);
+}
+
 Result<std::string> TableMethods::list_data(const RestCall& call) {
   TableDataRequest request;
   request.table = path_of(call);

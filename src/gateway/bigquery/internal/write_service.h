@@ -1,6 +1,9 @@
 #pragma once
 // google.cloud.bigquery.storage.v1.BigQueryWrite as a gRPC service: AppendRows by byte buffers, the unary methods with
 // Google's messages. Slow to include.
+//
+// A unary method's failure has the StorageError among its details; BatchCommitWriteStreams tells of streams that stand in
+// its way in stream_errors instead, and then has committed none.
 
 #include <string>
 
@@ -23,7 +26,6 @@ class WriteService final
       grpc::CallbackServerContext* context) override;
   grpc::Status GetWriteStream(grpc::ServerContext* context, const storage::GetWriteStreamRequest* request,
                               storage::WriteStream* response) override;
-  // Only the default stream is in this version; these say so.
   grpc::Status CreateWriteStream(grpc::ServerContext* context, const storage::CreateWriteStreamRequest* request,
                                  storage::WriteStream* response) override;
   grpc::Status FinalizeWriteStream(grpc::ServerContext* context, const storage::FinalizeWriteStreamRequest* request,

@@ -1,0 +1,55 @@
+#pragma once
+// The quarantine tables of a configuration's datasets, read and written by the verbs.
+
+#include <string>
+#include <vector>
+
+#include "app/internal/destination.h"
+#include "app/internal/session.h"
+#include "data/table_slice.h"
+#include "pipeline/quarantine.h"
+
+namespace flytt::app {
+
+// STREAM or STREAM.TABLE, as the source names its table or topic; empty: everything.
+struct QuarantineChoice {
+  std::string stream, table;
+};
+Result<QuarantineChoice> parse_quarantine_choice(const Config& config, const std::string& text);
+
+struct QuarantinePlace {
+  data::TablePath path;
+  std::string source;  // under whose name its entries were made
+  std::string stream;
+};
+std::vector<QuarantinePlace> quarantine_places(const Config& config, const std::string& stream);
+
+struct QuarantineRows {
+  data::TableSchema schema;
+  std::vector<bigquery::ResultRow> rows;
+  // The text of a column; empty when it is NULL.
+  std::string text(const bigquery::ResultRow& row, std::string_view column) const;
+};
+// `columns` of the chosen entries. Nothing when the dataset has no quarantine: nothing was ever set aside there.
+Result<QuarantineRows> read_quarantine(OpenDestination& open, const Config& config, const QuarantinePlace& place,
+                                       const std::string& columns, const std::string& table,
+                                       const std::string& position, const std::string& tail);
+
+// Makes rows writable, also while another process serves the warehouse.
+Status open_for_rows(Session& session, OpenDestination& open);
+
+// Topic, partition and offset of a position as Kafka's entries have it; false for others.
+bool parse_message_position(const std::string& position, std::string& topic, std::int32_t& partition,
+                            std::int64_t& offset);
+
+// A slice that takes the entries away: DELETEs that come after them in their order.
+data::TableSlice quarantine_deletes(const QuarantinePlace& place, const QuarantineRows& entries);
+
+// Writes the slices and waits until they are durable. Rows that the destination refuses are given back; a failed table is an
+// error. With `write_stream` rows of lane 0 for `lane_table` go there.
+Result<std::vector<pipeline::RefusedRow>> write_rows(Session& session, OpenDestination& open,
+                                                     std::vector<data::TableSlice> slices,
+                                                     const std::string& write_stream = {},
+                                                     const data::TablePath& lane_table = {});
+
+}  // namespace flytt::app

@@ -1,0 +1,143 @@
+// Lanes against the embedded warehouse itself: our client, our gateway and our tables must mean the same by "exactly once".
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "app/internal/local_service.h"
+#include "flow/lanes.h"
+
+namespace flytt::app {
+namespace {
+
+const data::TablePath kPath{"team", "landing", "events"};
+
+class LaneDestinationTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "flytt-lanes-XXXXXX";
+    folder_ = ::mkdtemp(pattern.data());
+    LocalServiceOptions options;
+    options.folder = folder_ + "/warehouse";
+    options.project = "team";
+    options.verb = "test";
+    options.maintenance = false;
+    auto opened = LocalService::open(options, clock_, metrics_);
+    ASSERT_TRUE(opened) << opened.error().text();
+    service_ = std::move(*opened);
+    auto access = service_->access(clock_, 1);
+    ASSERT_TRUE(access) << access.error().text();
+    access_ = std::move(*access);
+    destination_ = std::make_unique<BigQueryDestination>(
+        BigQueryDestination::Parts{access_, clock_, metrics_, "US", 0, std::size_t{8} << 20});
+    auto schema = std::make_shared<data::SliceSchema>();
+    schema->source_table = "events";
+    schema->destination = kPath;
+    schema->table.fields = {{"value", data::Type(data::TypeKind::kString), false, ""},
+                            {"_kafka_topic", data::Type(data::TypeKind::kString), true, ""},
+                            {"_kafka_partition", data::Type(data::TypeKind::kInt64), true, ""},
+                            {"_kafka_offset", data::Type(data::TypeKind::kInt64), true, ""}};
+    schema_ = schema;
+    ASSERT_TRUE(destination_->ensure_dataset("team", "landing"));
+    ASSERT_TRUE(destination_->create_table(*schema_));
+  }
+  void TearDown() override {
+    destination_.reset();
+    access_ = {};
+    service_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  data::TableSlice slice(std::uint32_t lane, std::int32_t partition, std::int64_t from, std::int64_t to) {
+    data::TableSlice out(schema_);
+    out.lane = lane;
+    for (std::int64_t offset = from; offset < to; ++offset) {
+      out.columns[0].append_bytes("x");
+      out.columns[1].append_bytes("team.hendelser-v1");
+      out.columns[2].append_int64(partition);
+      out.columns[3].append_int64(offset);
+    }
+    out.sequences = {data::Sequence{}};
+    return out;
+  }
+  std::string stream() {
+    auto made = destination_->create_write_stream(kPath);
+    EXPECT_TRUE(made) << made.error().text();
+    return made ? *made : std::string();
+  }
+  void write(pipeline::TableSink& sink, std::uint64_t sequence, data::TableSlice rows) {
+    flow::Batch batch;
+    batch.sequence = flow::BatchSequence(sequence);
+    batch.tables.push_back(std::move(rows));
+    ASSERT_TRUE(sink.submit(batch, clock_.in(std::chrono::seconds(20))));
+    for (;;) {
+      auto receipts = sink.collect(clock_.in(std::chrono::seconds(20)));
+      ASSERT_TRUE(receipts) << receipts.error().text();
+      if (!receipts->empty()) return;
+    }
+  }
+  std::string held(std::int32_t partition, std::int64_t from) {
+    const auto ranges = destination_->held_offsets(kPath, "team.hendelser-v1", partition, from);
+    EXPECT_TRUE(ranges) << ranges.error().text();
+    std::string text;
+    for (const pipeline::OffsetRange& range : *ranges)
+      text += std::to_string(range.first) + "-" + std::to_string(range.last) + " ";
+    return text;
+  }
+
+  base::SystemClock clock_;
+  base::Metrics metrics_;
+  std::string folder_;
+  std::unique_ptr<LocalService> service_;
+  BigQueryAccess access_;
+  std::unique_ptr<BigQueryDestination> destination_;
+  std::shared_ptr<const data::SliceSchema> schema_;
+};
+
+TEST_F(LaneDestinationTest, RowsOfLanesAreThereWhenTheyAreAnsweredAndAreFoundByTheirOffsets) {
+  auto sink = destination_->open_sink();
+  ASSERT_TRUE(sink);
+  (*sink)->open_lane(1, kPath, stream());
+  (*sink)->open_lane(2, kPath, stream());
+  write(**sink, 0, slice(1, 0, 10, 20));
+  EXPECT_EQ(held(0, 0), "10-19 ");
+  write(**sink, 1, slice(1, 0, 25, 30));
+  write(**sink, 2, slice(2, 1, 0, 5));
+  EXPECT_EQ(held(0, 0), "10-19 25-29 ");
+  EXPECT_EQ(held(0, 15), "15-19 25-29 ");
+  EXPECT_EQ(held(1, 0), "0-4 ");
+  EXPECT_EQ(held(2, 0), "");
+  EXPECT_TRUE((*sink)->take_lost().empty());
+}
+
+TEST_F(LaneDestinationTest, AFinalStreamTakesNothingFromItsOldOwner) {
+  auto old_owner = destination_->open_sink();
+  auto new_owner = destination_->open_sink();
+  ASSERT_TRUE(old_owner && new_owner);
+  const std::string first = stream();
+  (*old_owner)->open_lane(1, kPath, first);
+  write(**old_owner, 0, slice(1, 0, 0, 10));
+  ASSERT_TRUE(destination_->finalize_write_stream(first));
+  ASSERT_TRUE(destination_->finalize_write_stream(first)) << "it may be repeated";
+  (*new_owner)->open_lane(1, kPath, stream());
+  write(**old_owner, 1, slice(1, 0, 10, 20));
+  EXPECT_EQ((*old_owner)->take_lost().size(), 1U);
+  write(**new_owner, 0, slice(1, 0, 10, 20));
+  EXPECT_EQ(held(0, 0), "0-19 ");
+  EXPECT_TRUE((*new_owner)->take_lost().empty());
+}
+
+TEST_F(LaneDestinationTest, AStreamThatIsNotThereIsEndedAndTakesNothing) {
+  ASSERT_TRUE(destination_->finalize_write_stream("projects/team/datasets/landing/tables/events/streams/none"));
+  auto sink = destination_->open_sink();
+  ASSERT_TRUE(sink);
+  (*sink)->open_lane(1, kPath, "projects/team/datasets/landing/tables/events/streams/none");
+  write(**sink, 0, slice(1, 0, 0, 3));
+  EXPECT_EQ((*sink)->take_lost().size(), 1U);
+  EXPECT_EQ(held(0, 0), "");
+}
+
+}  // namespace
+}  // namespace flytt::app

@@ -1,0 +1,172 @@
+#include "kafka/client.h"
+
+#include <algorithm>
+
+#include "kafka/internal/native.h"
+#include "kafka/limits.h"
+
+namespace flytt::kafka {
+
+namespace {
+
+using Metadata = base::Handle<const struct rd_kafka_metadata, rd_kafka_metadata_destroy>;
+
+class NativeQuestions final : public Client {
+ public:
+  NativeQuestions(ConnectionSettings settings, std::unique_ptr<NativeClient> client, const base::Clock& clock)
+      : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {}
+
+  Result<std::vector<TopicPartitions>> topics(const TopicSelection& selection, base::Deadline deadline) override;
+  Result<std::vector<PartitionRange>> ranges(const std::vector<TopicPartitions>& topics,
+                                             base::Deadline deadline) override;
+  Result<std::vector<SampledMessage>> sample(const TopicPartitions& topic, std::size_t messages_max,
+                                             base::Deadline deadline) override;
+  Result<std::vector<PartitionLag>> lag(const std::string& group, const std::vector<TopicPartitions>& topics,
+                                        base::Deadline deadline) override;
+
+ private:
+  Result<Metadata> metadata(const std::string* topic, base::Deadline deadline);
+  Status read_shares(NativeClient& reader, const std::vector<PartitionRange>& shares, const std::string& topic,
+                     std::vector<SampledMessage>& out, base::Deadline deadline);
+
+  ConnectionSettings settings_;
+  std::unique_ptr<NativeClient> client_;
+  const base::Clock& clock_;
+};
+
+bool is_chosen(const TopicSelection& selection, std::string_view topic) {
+  const auto holds = [topic](const std::vector<std::string>& patterns) {
+    return std::any_of(patterns.begin(), patterns.end(), [topic](const std::string& p) { return matches(p, topic); });
+  };
+  return holds(selection.include) && !holds(selection.exclude);
+}
+
+Result<Metadata> NativeQuestions::metadata(const std::string* topic, base::Deadline deadline) {
+  NativeTopic handle(topic ? rd_kafka_topic_new(client_->get(), topic->c_str(), nullptr) : nullptr);
+  const struct rd_kafka_metadata* raw = nullptr;
+  const auto code =
+      rd_kafka_metadata(client_->get(), topic ? 0 : 1, handle.get(), &raw, milliseconds_left(clock_, deadline));
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, "list the topics of " + settings_.brokers);
+  return Metadata(raw);
+}
+
+Result<std::vector<TopicPartitions>> NativeQuestions::topics(const TopicSelection& selection, base::Deadline deadline) {
+  TRY(const Metadata all, metadata(nullptr, deadline));
+  std::vector<TopicPartitions> found;
+  for (int i = 0; i < all.get()->topic_cnt; ++i) {
+    const rd_kafka_metadata_topic& topic = all.get()->topics[i];
+    if (topic.err == RD_KAFKA_RESP_ERR_NO_ERROR && is_chosen(selection, topic.topic))
+      found.push_back({topic.topic, topic.partition_cnt});
+  }
+  for (const std::string& name : selection.include) {
+    if (is_pattern(name) || std::any_of(found.begin(), found.end(), [&name](const auto& t) { return t.topic == name; }))
+      continue;
+    if (!is_chosen(selection, name)) continue;
+    TRY(const Metadata one, metadata(&name, deadline));
+    const bool answered = one.get()->topic_cnt > 0;
+    const auto code = answered ? one.get()->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return translate_error(code, "read topic " + name);
+    found.push_back({name, one.get()->topics[0].partition_cnt});
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.topic < b.topic; });
+  return found;
+}
+
+Result<std::vector<PartitionRange>> NativeQuestions::ranges(const std::vector<TopicPartitions>& topics,
+                                                            base::Deadline deadline) {
+  std::vector<PartitionRange> out;
+  for (const TopicPartitions& topic : topics) {
+    for (std::int32_t partition = 0; partition < topic.partition_count; ++partition) {
+      PartitionRange range{topic.topic, partition};
+      const auto code = rd_kafka_query_watermark_offsets(client_->get(), topic.topic.c_str(), partition, &range.begin,
+                                                         &range.end, milliseconds_left(clock_, deadline));
+      if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return client_->error(code, "read the ends of " + partition_text(topic.topic, partition));
+      out.push_back(std::move(range));
+    }
+  }
+  return out;
+}
+
+Result<std::vector<SampledMessage>> NativeQuestions::sample(const TopicPartitions& topic, std::size_t messages_max,
+                                                            base::Deadline deadline) {
+  TRY(std::vector<PartitionRange> shares, ranges({topic}, deadline));
+  const auto share =
+      static_cast<std::int64_t>(std::max<std::size_t>(1, messages_max / std::max<std::size_t>(1, shares.size())));
+  for (PartitionRange& range : shares) range.begin = std::max(range.begin, range.end - share);
+  TRY(NativeConfig config,
+      make_config(settings_,
+                  {{"group.id", "flytt-sample"}, {"queued.max.messages.kbytes", "8192"}, {"fetch.wait.max.ms", "50"}}));
+  TRY(const auto reader, NativeClient::open(std::move(config)));
+  std::vector<SampledMessage> out;
+  TRY_STATUS(read_shares(*reader, shares, topic.topic, out, deadline));
+  return out;
+}
+
+Status NativeQuestions::read_shares(NativeClient& reader, const std::vector<PartitionRange>& shares,
+                                    const std::string& topic, std::vector<SampledMessage>& out,
+                                    base::Deadline deadline) {
+  const std::string doing = "read topic " + topic;
+  NativeList list(rd_kafka_topic_partition_list_new(static_cast<int>(shares.size())));
+  for (const PartitionRange& share : shares)
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), share.partition)->offset = share.begin;
+  if (const auto code = rd_kafka_assign(reader.get(), list.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return reader.error(code, doing);
+  std::size_t bytes = 0, open = shares.size();
+  std::vector<bool> ended(shares.size(), false);
+  while (open > 0 && bytes < kSampleBytesMax) {
+    NativeMessage message(rd_kafka_consumer_poll(reader.get(), milliseconds_left(clock_, deadline)));
+    if (!message) return reader.error(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
+    const rd_kafka_message_t& m = *message.get();
+    const auto at = static_cast<std::size_t>(m.partition);
+    if (m.err == RD_KAFKA_RESP_ERR_NO_ERROR && at < shares.size() && m.offset < shares[at].end) {
+      SampledMessage sample{m.partition, m.offset, {}, {}};
+      if (m.key) sample.key.emplace(static_cast<const char*>(m.key), m.key_len);
+      if (m.payload) sample.value.emplace(static_cast<const char*>(m.payload), m.len);
+      bytes += m.len + m.key_len;
+      out.push_back(std::move(sample));
+    }
+    const bool is_end = m.err == RD_KAFKA_RESP_ERR__PARTITION_EOF ||
+                        (m.err == RD_KAFKA_RESP_ERR_NO_ERROR && at < shares.size() && m.offset + 1 >= shares[at].end);
+    if (is_end && at < shares.size() && !ended[at]) {
+      ended[at] = true;
+      --open;
+    } else if (m.err != RD_KAFKA_RESP_ERR_NO_ERROR && m.err != RD_KAFKA_RESP_ERR__PARTITION_EOF && !is_passing(m.err)) {
+      return reader.error(m.err, doing);
+    }
+  }
+  return ok();
+}
+
+Result<std::vector<PartitionLag>> NativeQuestions::lag(const std::string& group,
+                                                       const std::vector<TopicPartitions>& topics,
+                                                       base::Deadline deadline) {
+  TRY(NativeConfig config, make_config(settings_, {{"group.id", group}}));
+  TRY(const auto reader, NativeClient::open(std::move(config)));
+  TRY(std::vector<PartitionRange> all, ranges(topics, deadline));
+  NativeList list(rd_kafka_topic_partition_list_new(static_cast<int>(all.size())));
+  for (const PartitionRange& range : all)
+    rd_kafka_topic_partition_list_add(list.get(), range.topic.c_str(), range.partition);
+  const std::string doing = "read the offsets of group " + group;
+  if (const auto code = rd_kafka_committed(reader->get(), list.get(), milliseconds_left(clock_, deadline));
+      code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return reader->error(code, doing);
+  std::vector<PartitionLag> out;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const rd_kafka_topic_partition_t& place = list.get()->elems[i];
+    if (place.err != RD_KAFKA_RESP_ERR_NO_ERROR) return reader->error(place.err, doing);
+    out.push_back(
+        {std::move(all[i]), place.offset < 0 ? -1 : place.offset, decode_record(place.metadata, place.metadata_size)});
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Client>> Client::open(const ConnectionSettings& settings, const base::Clock& clock) {
+  TRY(NativeConfig config, make_config(settings, {{"group.id", "flytt-questions"}}));
+  TRY(auto client, NativeClient::open(std::move(config)));
+  return std::unique_ptr<Client>(std::make_unique<NativeQuestions>(settings, std::move(client), clock));
+}
+
+}  // namespace flytt::kafka

@@ -1,0 +1,235 @@
+// What the group gives and takes.
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "kafka/internal/group_source.h"
+
+namespace flytt::kafka {
+
+namespace {
+
+std::string lost_sentence(const Place& place, GroupMember::Ends ends) {
+  std::string out = "the remembered place " + std::to_string(place.offset) + " of partition " +
+                    partition_text(place.topic, place.partition) + " is not there: it holds offsets " +
+                    std::to_string(ends.begin) + " to " + std::to_string(ends.end) + ". ";
+  out += place.offset < ends.begin
+             ? "Messages that were not read yet have been deleted (retention, or the topic was truncated)."
+             : "The topic was made anew or has lost messages.";
+  return out +
+         " Choose to go on with the earliest message that is there, or with the latest, in the stream's setting for "
+         "lost "
+         "places; or bring the topic back";
+}
+
+}  // namespace
+
+std::vector<Lane*> GroupSource::lanes(Lane::State state) const {
+  std::vector<Lane*> out;
+  for (const auto& lane : book_.all())
+    if (lane->state == state) out.push_back(lane.get());
+  return out;
+}
+
+std::vector<Place> GroupSource::places(const std::vector<Lane*>& lanes) const {
+  std::vector<Place> out;
+  for (const Lane* lane : lanes) out.push_back({lane->topic, lane->partition, lane->next_offset, {}});
+  return out;
+}
+
+Status GroupSource::serve() {
+  if (member_->is_committing())
+    if (const auto outcome = member_->commit_outcome(base::Deadline::passed())) TRY_STATUS(settle_commit(*outcome));
+  if (member_->is_lost() && (revoke_ || member_->rebalance())) return lose_all();
+  if (revoke_) return finish_closing();
+  if (!member_->rebalance()) return ok();
+  return member_->rebalance()->is_assign ? answer_assign() : begin_closing();
+}
+
+// The answer waits until everything about the new lanes is known; when a broker does not say it now, it is asked again.
+Status GroupSource::answer_assign() {
+  const std::vector<Place> given = member_->rebalance()->partitions;
+  const base::Deadline deadline = clock_.in(kLookupPatience);
+  std::vector<Lane> fresh;
+  const auto look = [&]() -> Status {
+    if (given.empty()) return ok();
+    TRY(const std::vector<Place> committed, member_->committed(given, deadline));
+    for (const Place& place : committed) {
+      const bool is_known =
+          book_.has_saved(place.topic) || std::any_of(committed.begin(), committed.end(), [&place](const Place& other) {
+            return other.topic == place.topic && other.offset >= 0;
+          });
+      TRY(Lane lane, make_lane(place, is_known, deadline));
+      fresh.push_back(std::move(lane));
+    }
+    return ok();
+  };
+  if (const Status looked = look(); !looked) {
+    if (looked.error().retry() != base::Retry::kAfterBackoff) return looked;
+    trouble_ = looked.error().text();
+    return ok();
+  }
+  trouble_.clear();
+  std::vector<Lane*> opened;
+  for (Lane& lane : fresh) opened.push_back(&book_.open(std::move(lane)));
+  TRY_STATUS(member_->assign(places(opened)));
+  // A partition that was paused when it was given up is still paused when it comes back.
+  const bool stays_paused = options_.waits_for_record || is_paused_;
+  TRY_STATUS(stays_paused ? member_->pause(places(opened)) : member_->resume(places(opened)));
+  for (const Lane* lane : opened) {
+    flow::LaneEvent event;
+    event.kind = flow::LaneEvent::Kind::kOpened;
+    event.lane = lane->id;
+    event.topic = lane->topic;
+    event.partition = lane->partition;
+    event.next_offset = lane->next_offset;
+    event.record = lane->record;
+    builder_.add(std::move(event));
+    builder_.announce(*lane);
+  }
+  if (!opened.empty())
+    base::log_info("partitions taken", {{"group", member_->name()}, {"count", std::uint64_t{opened.size()}}});
+  return ok();
+}
+
+// The further of what we have saved and what the group has; else where new partitions begin. The group's record is newer
+// than ours, if it has one: whoever had the partition after us has stored its own before its first row.
+Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known, base::Deadline deadline) {
+  Place place = committed;
+  if (const SavedPoint* saved = book_.saved(place.topic, place.partition);
+      saved && saved->next_offset >= place.offset) {
+    if (place.record.empty()) place.record = saved->record;
+    place.offset = saved->next_offset;
+  }
+  TRY(const GroupMember::Ends ends, member_->ends(place.topic, place.partition, deadline));
+  if (place.offset < 0) {
+    if (!topic_is_known && options_.start == StartPlace::kError)
+      return Error(ErrorCode::kNotFound,
+                   "neither flytt nor group " + member_->name() + " remembers a place in partition " +
+                       partition_text(place.topic, place.partition) +
+                       ": choose earliest or latest as the place to start, or set the group's offset")
+          .side(base::Side::kSource)
+          .retry(base::Retry::kAfterOperator);
+    place.offset = topic_is_known || options_.start == StartPlace::kEarliest ? ends.begin : ends.end;
+    place.record.clear();
+  } else {
+    TRY(auto other, check_place(place, ends));
+    if (other) place = std::move(*other);
+  }
+  Lane lane;
+  lane.topic = place.topic;
+  lane.partition = place.partition;
+  lane.state = options_.waits_for_record ? Lane::State::kWaiting : Lane::State::kOpen;
+  lane.next_offset = lane.durable = place.offset;
+  lane.committed = committed.offset;
+  lane.committed_record = committed.record;
+  lane.record = place.record;
+  TRY(lane.table, table_of(place.topic, deadline));
+  return lane;
+}
+
+// Another place when the given one is not there any more and the settings choose; nullopt when it is good.
+Result<std::optional<Place>> GroupSource::check_place(const Place& place, GroupMember::Ends ends) const {
+  if (place.offset >= ends.begin && place.offset <= ends.end) return std::optional<Place>();
+  std::string sentence = lost_sentence(place, ends);
+  if (options_.lost == LostPlace::kError)
+    return Error(ErrorCode::kConflict, std::move(sentence))
+        .side(base::Side::kSource)
+        .retry(base::Retry::kAfterOperator);
+  Place other = place;
+  other.offset = options_.lost == LostPlace::kEarliest ? ends.begin : ends.end;
+  other.record.clear();
+  base::log_warning("a remembered place is gone, and the settings choose another",
+                    {{"partition", partition_text(place.topic, place.partition)},
+                     {"remembered", place.offset},
+                     {"chosen", other.offset}});
+  return std::optional<Place>(std::move(other));
+}
+
+Result<std::shared_ptr<TableShape>> GroupSource::table_of(const std::string& topic, base::Deadline deadline) {
+  data::TablePath path = options_.destination;
+  const bool is_shared = !path.table.empty();
+  if (!is_shared) path.table = table_name_of(topic);
+  if (const auto found = tables_.find(path.table); found != tables_.end()) return found->second;
+  const auto known = known_.find(path.table);
+  std::vector<SampledMessage> samples;
+  if (known == known_.end() && options_.payload.format == Format::kJson && options_.payload.fields.empty()) {
+    TRY(const auto topics, client_->topics({{topic}, {}}, deadline));
+    if (!topics.empty()) {
+      TRY(samples, client_->sample(topics.front(), kSampleMessages, deadline));
+    }
+  }
+  const bool one_topic = options_.topics.include.size() == 1 && !is_pattern(options_.topics.include.front());
+  TRY(TableShape shape, TableShape::make(options_.payload, is_shared && !one_topic ? path.table : topic, path,
+                                         known == known_.end() ? nullptr : known->second.get(), samples));
+  auto table = std::make_shared<TableShape>(std::move(shape));
+  tables_[path.table] = table;
+  return table;
+}
+
+Status GroupSource::begin_closing() {
+  revoke_ = *member_->rebalance();
+  const auto time = std::min(options_.group.closing_time, options_.group.session_timeout / 3);
+  const base::Deadline limit = clock_.in(time);
+  std::vector<Lane*> closing;
+  for (const Place& place : revoke_->partitions) {
+    Lane* lane = book_.find(place.topic, place.partition);
+    if (!lane) continue;
+    flow::LaneEvent event;
+    event.kind = flow::LaneEvent::Kind::kClosing;
+    event.lane = lane->id;
+    event.deadline = limit;
+    builder_.add(std::move(event));
+    // A lane that still waits has no rows that could be lost.
+    if (lane->state == Lane::State::kWaiting) lane->durable = lane->next_offset;
+    lane->state = Lane::State::kClosing;
+    lane->closing_limit = limit;
+    closing.push_back(lane);
+  }
+  TRY_STATUS(member_->pause(places(closing)));
+  return finish_closing();
+}
+
+Status GroupSource::finish_closing() {
+  const std::vector<Lane*> closing = lanes(Lane::State::kClosing);
+  const bool is_over = std::all_of(closing.begin(), closing.end(), [this](const Lane* lane) {
+    return lane->is_settled() || clock_.is_past(lane->closing_limit);
+  });
+  if (!is_over) return ok();
+  std::vector<Lane*> news;
+  for (Lane* lane : closing)
+    if (lane->has_news()) news.push_back(lane);
+  bool taken = true;
+  if (!news.empty())
+    TRY_STATUS(commit_now(
+        news, clock_.in(std::min<base::Duration>(kCommitPatience, options_.group.session_timeout / 3)), taken));
+  const std::vector<Place> given = revoke_->partitions;
+  revoke_.reset();
+  std::vector<std::uint32_t> ids;
+  for (const Lane* lane : closing) ids.push_back(lane->id);
+  for (const std::uint32_t id : ids) book_.close(id);
+  position_moved_ = true;
+  return member_->unassign(given);
+}
+
+Status GroupSource::lose_all() {
+  const std::vector<Place> given = revoke_ ? revoke_->partitions : member_->rebalance()->partitions;
+  revoke_.reset();
+  std::vector<std::uint32_t> ids;
+  for (const Place& place : given)
+    if (const Lane* lane = book_.find(place.topic, place.partition)) ids.push_back(lane->id);
+  for (const std::uint32_t id : ids) {
+    flow::LaneEvent event;
+    event.kind = flow::LaneEvent::Kind::kLost;
+    event.lane = id;
+    builder_.drop(id);  // whoever has the partition now reads them again
+    builder_.add(std::move(event));
+    book_.close(id);
+  }
+  position_moved_ = true;
+  base::log_warning("partitions lost to other members",
+                    {{"group", member_->name()}, {"count", std::uint64_t{ids.size()}}});
+  return member_->unassign(given);
+}
+
+}  // namespace flytt::kafka

@@ -1,0 +1,44 @@
+#pragma once
+// Every bound of this module. Units are the last word of a name.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace flytt::kafka {
+
+using namespace std::chrono_literals;
+
+// -- Groups
+inline constexpr auto kSessionTimeoutDefault = 45'000ms;
+inline constexpr auto kPollIntervalMaxDefault = 300'000ms;
+inline constexpr auto kClosingTimeDefault = 10'000ms;
+inline constexpr auto kIdlePollInterval = 3'000ms;     // confirm polls when next() was not called for so long
+inline constexpr auto kTopicRefresh = 30'000ms;        // new topics and partitions are seen within it
+inline constexpr auto kCommitPatience = 10'000ms;      // for one answer of the group's coordinator
+inline constexpr auto kLookupPatience = 15'000ms;      // for offsets and samples of newly assigned partitions
+inline constexpr auto kClosePatience = 10'000ms;       // for leaving the group
+inline constexpr std::size_t kRecordBytesMax = 3'000;  // of a lane's record: as base64 below the broker's 4,096
+
+// -- Batches
+inline constexpr std::size_t kBatchRowsMax = 40'000;
+inline constexpr std::size_t kBatchBytesMax = 8u << 20;
+inline constexpr auto kBatchAgeDefault = 100ms;
+inline constexpr auto kIdlePositionInterval = 1'000ms;  // between batches that only move the position
+
+// -- Fetching: what librdkafka may hold beside our batches
+inline constexpr std::size_t kPrefetchBytesDefault = 32u << 20;
+inline constexpr std::size_t kFetchBytesMax = 16u << 20;          // of one answer of a broker
+inline constexpr std::size_t kPartitionFetchBytesMax = 4u << 20;  // of one partition in it
+inline constexpr auto kFetchWait = 100ms;
+
+// -- Messages and schemas
+inline constexpr std::size_t kRejectedRawMax = 8u << 20;
+inline constexpr std::size_t kRejectedKeyMax = 4u << 10;
+inline constexpr std::size_t kStructDepthMax = 15;   // BigQuery: nested RECORD columns
+inline constexpr std::size_t kColumnsMax = 2'000;    // of a table that grows; nested fields count
+inline constexpr std::size_t kColumnNameMax = 300;   // BigQuery: characters of a column name
+inline constexpr std::size_t kSampleMessages = 500;  // per topic, for an inferred schema
+inline constexpr std::size_t kSampleBytesMax = 8u << 20;
+
+}  // namespace flytt::kafka

@@ -1,0 +1,27 @@
+#include "kafka/retry.h"
+
+#include "kafka/internal/message_rows.h"
+
+namespace flytt::kafka {
+
+Result<std::vector<data::TableSlice>> read_again(const PayloadSettings& settings, const std::string& topic,
+                                                 const data::SliceSchema& known, std::uint16_t epoch,
+                                                 const std::vector<SetAsideMessage>& messages) {
+  TRY(TableShape shape, TableShape::make(settings, topic, known.destination, &known, {}));
+  MessageRows rows(settings, epoch);
+  std::vector<data::TableSlice> slices;
+  for (const SetAsideMessage& set_aside : messages) {
+    if (slices.empty()) slices.push_back(rows.make_slice(shape, 0, set_aside.offset));
+    Message message;
+    message.topic = topic;
+    message.partition = set_aside.partition;
+    message.offset = set_aside.offset;
+    message.key = set_aside.key;
+    message.value = set_aside.value;
+    while (!rows.append(message, shape, slices.back()))  // the table has grown by a column
+      slices.push_back(rows.make_slice(shape, 0, set_aside.offset));
+  }
+  return slices;
+}
+
+}  // namespace flytt::kafka

@@ -1,0 +1,28 @@
+#pragma once
+// Messages that were set aside, read again with the settings as they are now: after a mended schema they become rows.
+// Pure over values; any thread.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "data/table_slice.h"
+#include "kafka/config.h"
+
+namespace flytt::kafka {
+
+struct SetAsideMessage {
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  std::optional<std::string> key;
+  std::string value;
+};
+
+// Slices of rows, and of rejections for what cannot be a row yet either. `known`: the table as the destination has it; a
+// later slice may have more columns. Time and headers of a message are not kept with it, so their columns are empty.
+Result<std::vector<data::TableSlice>> read_again(const PayloadSettings& settings, const std::string& topic,
+                                                 const data::SliceSchema& known, std::uint16_t epoch,
+                                                 const std::vector<SetAsideMessage>& messages);
+
+}  // namespace flytt::kafka

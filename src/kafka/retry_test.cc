@@ -1,0 +1,37 @@
+#include "kafka/retry.h"
+
+#include <gtest/gtest.h>
+
+namespace flytt::kafka {
+namespace {
+
+TEST(Retry, MessagesBecomeRowsOnceTheirSettingsAllowIt) {
+  data::SliceSchema known;
+  known.source_table = "topic";
+  known.destination = {"p", "d", "t"};
+  known.table.fields = {{"number", data::Type(data::TypeKind::kInt64), false, ""},
+                        {"_kafka_topic", data::Type(data::TypeKind::kString), true, ""},
+                        {"_kafka_partition", data::Type(data::TypeKind::kInt64), true, ""},
+                        {"_kafka_offset", data::Type(data::TypeKind::kInt64), true, ""}};
+  PayloadSettings settings;
+  settings.fields = {{"number", data::Type(data::TypeKind::kInt64)}};
+  settings.numbers_in_strings = false;
+  const std::vector<SetAsideMessage> messages{{3, 41, std::nullopt, R"({"number":"12"})"},
+                                              {3, 44, std::nullopt, R"({"number":)"}};
+  const auto before = read_again(settings, "topic", known, 1, messages);
+  ASSERT_TRUE(before) << before.error().text();
+  ASSERT_EQ(before->size(), 1U);
+  EXPECT_EQ(before->front().row_count(), 0U);
+  ASSERT_EQ(before->front().rejections.size(), 2U);
+  EXPECT_EQ(before->front().rejections[1].position, "topic/3/44");
+  settings.numbers_in_strings = true;
+  const auto after = read_again(settings, "topic", known, 1, messages);
+  ASSERT_TRUE(after) << after.error().text();
+  ASSERT_EQ(after->front().row_count(), 1U);
+  EXPECT_EQ(after->front().columns[0].int64(0), 12);
+  EXPECT_EQ(after->front().columns[3].int64(0), 41);
+  EXPECT_EQ(after->front().rejections.size(), 1U);
+}
+
+}  // namespace
+}  // namespace flytt::kafka

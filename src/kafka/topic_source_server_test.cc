@@ -1,0 +1,405 @@
+#include "kafka/topic_source.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "kafka/client.h"
+#include "kafka/internal/rows_test_support.h"
+#include "kafka/internal/scratch_broker.h"
+
+namespace flytt::kafka {
+namespace {
+
+using flow::LaneEvent;
+
+std::string json(int n) { return "{\"n\":" + std::to_string(n) + "}"; }
+
+// One member of a group, and what it has seen.
+struct Reader {
+  explicit Reader(TopicSourceOptions given, std::vector<SavedPoint> saved = {}) : options(std::move(given)) {
+    auto opened = TopicSource::open(options, std::move(saved), {}, test_clock(), patience());
+    if (!opened) ADD_FAILURE() << opened.error().text();
+    CHECK(opened.has_value());
+    source = std::move(*opened);
+  }
+
+  // One look: what a batch brings, confirmed when `confirms`.
+  void step() {
+    auto batch = source->next(test_clock().in(std::chrono::milliseconds(50)));
+    if (!batch) {
+      error = batch.error();
+      return;
+    }
+    if (*batch) take(**batch);
+    if (confirms && !end.empty()) confirm();
+  }
+  void take(const flow::Batch& batch) {
+    end = batch.end;
+    for (const LaneEvent& event : batch.lane_events) {
+      events.push_back(event);
+      if (event.kind == LaneEvent::Kind::kOpened)
+        names[event.lane] = event.topic + "/" + std::to_string(event.partition);
+    }
+    for (const data::TableSlice& slice : batch.tables) {
+      schemas.insert(slice.schema->version.value);
+      const auto offset = slice.schema->table.find("_kafka_offset");
+      for (std::size_t row = 0; row < slice.row_count(); ++row)
+        rows.push_back(names[slice.lane] + "/" + std::to_string(slice.columns[*offset].int64(row)));
+      for (const data::Rejection& rejection : slice.rejections) rejected.push_back(rejection.position);
+    }
+  }
+  // Confirms everything that was seen, with a record for each lane if there is one to give.
+  void confirm() {
+    auto points = flow::decode_points(end.bytes).value();
+    for (flow::LanePoint& point : points) point.record = record;
+    const Status status = source->confirm({flow::encode_points(points)});
+    if (!status) error = status.error();
+  }
+  template <typename Condition>
+  testing::AssertionResult until(Condition&& condition) {
+    for (const base::Deadline limit = patience(); !condition();) {
+      if (error) return testing::AssertionFailure() << error->text();
+      if (test_clock().is_past(limit))
+        return testing::AssertionFailure() << rows.size() << " rows, trouble: " << source->progress().trouble;
+      step();
+    }
+    return testing::AssertionSuccess();
+  }
+  std::size_t count(LaneEvent::Kind kind) const {
+    return static_cast<std::size_t>(
+        std::count_if(events.begin(), events.end(), [kind](const LaneEvent& e) { return e.kind == kind; }));
+  }
+
+  TopicSourceOptions options;
+  std::unique_ptr<TopicSource> source;
+  bool confirms = true;
+  std::string record;
+  flow::Position end;
+  std::vector<LaneEvent> events;
+  std::map<std::uint32_t, std::string> names;
+  std::vector<std::string> rows, rejected;
+  std::set<std::uint32_t> schemas;
+  std::optional<Error> error;
+};
+
+class Topics : public ::testing::Test {
+ protected:
+  Topics() : broker(ScratchBroker::shared()), topic(unique_name("team.topic")) {}
+
+  TopicSourceOptions options(bool declared = true) const {
+    TopicSourceOptions out;
+    out.connection = broker.settings();
+    out.group.id = "group-" + topic;
+    out.group.session_timeout = std::chrono::milliseconds(6'000);
+    out.group.closing_time = std::chrono::milliseconds(1'500);
+    out.topics.include = {topic};
+    if (declared) out.payload.fields = {{"n", data::TypeKind::kInt64, true}};
+    out.destination = {"p", "d", "t"};
+    out.batch_age = std::chrono::milliseconds(20);
+    return out;
+  }
+  void produce(int from, int to, std::int32_t partition = 0) {
+    std::vector<Produced> messages;
+    for (int n = from; n < to; ++n) messages.push_back({json(n), "k" + std::to_string(n), partition});
+    broker.produce(topic, messages);
+  }
+  std::vector<std::string> expected(std::int64_t from, std::int64_t to, std::int32_t partition = 0) const {
+    std::vector<std::string> out;
+    for (std::int64_t n = from; n < to; ++n)
+      out.push_back(topic + "/" + std::to_string(partition) + "/" + std::to_string(n));
+    return out;
+  }
+  // The group's places, "partition:offset:record".
+  std::string committed() const {
+    auto client = Client::open(broker.settings(), test_clock()).value();
+    const auto topics = client->topics({{topic}, {}}, patience()).value();
+    std::string out;
+    for (const PartitionLag& lag : client->lag("group-" + topic, topics, patience()).value())
+      if (lag.committed >= 0)
+        out += (out.empty() ? "" : " ") + std::to_string(lag.range.partition) + ":" + std::to_string(lag.committed) +
+               ":" + lag.record;
+    return out;
+  }
+
+  ScratchBroker& broker;
+  const std::string topic;
+};
+
+TEST_F(Topics, are_listed_sampled_and_measured) {
+  broker.create_topic(topic, 2);
+  produce(0, 5, 0);
+  produce(0, 3, 1);
+  auto client = Client::open(broker.settings(), test_clock()).value();
+  const auto found = client->topics({{topic, "team.top?c-nothing*"}, {}}, patience());
+  ASSERT_TRUE(found) << found.error().text();
+  ASSERT_EQ(found->size(), 1u);
+  EXPECT_EQ(found->front().partition_count, 2);
+  EXPECT_TRUE(client->topics({{"team.*"}, {topic}}, patience()).has_value());
+  const auto missing = client->topics({{"no-such-topic"}, {}}, patience());
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
+  EXPECT_NE(missing.error().text().find("no-such-topic"), std::string::npos);
+  const auto ranges = client->ranges(*found, patience()).value();
+  EXPECT_EQ(ranges[0].end, 5);
+  EXPECT_EQ(ranges[1].end, 3);
+  EXPECT_EQ(client->sample(found->front(), 4, patience()).value().size(), 4u);
+  broker.set_offset("g-" + topic, topic, 0, 2);
+  const auto lag = client->lag("g-" + topic, *found, patience()).value();
+  EXPECT_EQ(lag[0].lag(), 3);
+  EXPECT_EQ(lag[1].committed, -1);
+  EXPECT_EQ(lag[1].lag(), 3);
+  ConnectionSettings wrong = broker.settings();
+  wrong.brokers = "127.0.0.1:1";
+  const auto away =
+      Client::open(wrong, test_clock()).value()->topics({{topic}, {}}, test_clock().in(std::chrono::milliseconds(300)));
+  ASSERT_FALSE(away);
+  EXPECT_EQ(away.error().code(), ErrorCode::kUnavailable) << away.error().text();
+}
+
+TEST_F(Topics, come_from_their_earliest_message_and_go_on_where_the_group_stands) {
+  broker.create_topic(topic, 1);
+  produce(0, 100);
+  broker.produce(topic, {{"poison", std::nullopt}});
+  {
+    Reader reader(options());
+    ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 100 && reader.rejected.size() == 1; }));
+    EXPECT_EQ(reader.rows, expected(0, 100));
+    EXPECT_EQ(reader.rejected.front(), topic + "/0/100");
+    ASSERT_EQ(reader.events.size(), 1u);
+    EXPECT_EQ(reader.events[0].next_offset, 0);
+    reader.confirm();
+  }
+  EXPECT_EQ(committed(), "0:101:");
+  produce(101, 110);
+  Reader again(options());
+  ASSERT_TRUE(again.until([&] { return again.rows.size() == 9; }));
+  EXPECT_EQ(again.rows, expected(101, 110));
+}
+
+TEST_F(Topics, wait_for_a_record_that_the_group_then_keeps) {
+  broker.create_topic(topic, 1);
+  produce(0, 10);
+  TopicSourceOptions exactly = options();
+  exactly.waits_for_record = true;
+  {
+    Reader reader(exactly);
+    ASSERT_TRUE(reader.until([&] { return !reader.events.empty(); }));
+    for (int i = 0; i < 10; ++i) reader.step();  // confirmations without a record open nothing
+    EXPECT_TRUE(reader.rows.empty());
+    EXPECT_TRUE(reader.source->progress().lanes.at(0).is_waiting);
+    reader.record = std::string("stream\0one", 10);
+    ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 10; }));
+    EXPECT_EQ(reader.rows, expected(0, 10));
+    reader.confirm();
+  }
+  EXPECT_EQ(committed(), "0:10:" + std::string("stream\0one", 10));
+  produce(10, 15);
+  Reader again(exactly);
+  ASSERT_TRUE(again.until([&] { return !again.events.empty(); }));
+  EXPECT_EQ(again.events[0].next_offset, 10);
+  EXPECT_EQ(again.events[0].record, std::string("stream\0one", 10));
+  again.record = "two";
+  ASSERT_TRUE(again.until([&] { return again.rows.size() == 5; }));
+}
+
+TEST_F(Topics, begin_at_the_further_of_both_places) {
+  broker.create_topic(topic, 2);
+  produce(0, 10, 0);
+  produce(0, 10, 1);
+  broker.set_offset("group-" + topic, topic, 0, 3);
+  broker.set_offset("group-" + topic, topic, 1, 8);
+  Reader reader(options(), {{topic, 0, "", 5, "ours"}, {topic, 1, "", 5, "old"}});
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 7; }));
+  for (const LaneEvent& event : reader.events) {
+    EXPECT_EQ(event.next_offset, event.partition == 0 ? 5 : 8);
+    EXPECT_EQ(event.record, event.partition == 0 ? "ours" : "");
+  }
+}
+
+TEST_F(Topics, show_nothing_of_aborted_transactions_and_pass_over_gaps) {
+  broker.create_topic(topic, 1);
+  produce(0, 2);
+  broker.transaction(topic, {{json(2), "k"}, {json(3), "k"}}, false);
+  broker.transaction(topic, {{json(4), "k"}}, true);
+  broker.transaction(topic, {{json(5), "k"}}, false);
+  Reader reader(options());
+  ASSERT_TRUE(
+      reader.until([&] { return reader.rows.size() == 3 && reader.source->progress().lanes.at(0).next_offset == 9; }));
+  std::vector<std::string> wanted = expected(0, 2);
+  wanted.push_back(topic + "/0/5");
+  EXPECT_EQ(reader.rows, wanted);
+  // What is only control records is confirmed as well.
+  ASSERT_TRUE(reader.until([&] { return reader.source->progress().lanes.at(0).confirmed == 9; }));
+}
+
+TEST_F(Topics, move_between_members_without_loss_or_repetition) {
+  broker.create_topic(topic, 4);
+  for (int p = 0; p < 4; ++p) produce(0, 200, p);
+  Reader first(options());
+  ASSERT_TRUE(first.until([&] { return first.rows.size() == 800; }));
+  auto second = std::make_unique<Reader>(options());
+  ASSERT_TRUE(second->until([&] {
+    first.step();
+    return second->count(LaneEvent::Kind::kOpened) == 2;
+  }));
+  EXPECT_EQ(first.count(LaneEvent::Kind::kClosing), 2u);
+  EXPECT_EQ(first.source->progress().lanes.size(), 2u);
+  for (int p = 0; p < 4; ++p) produce(200, 300, p);
+  ASSERT_TRUE(second->until([&] {
+    first.step();
+    return first.rows.size() + second->rows.size() == 1'200;
+  }));
+  std::set<std::string> all(first.rows.begin(), first.rows.end());
+  all.insert(second->rows.begin(), second->rows.end());
+  EXPECT_EQ(all.size(), 1'200u);
+  EXPECT_EQ(second->rows.size(), 200u);
+  for (const LaneEvent& event : second->events) EXPECT_EQ(event.next_offset, 200);
+  second.reset();  // leaves: its partitions come back, under new numbers
+  for (int p = 0; p < 4; ++p) produce(300, 310, p);
+  ASSERT_TRUE(first.until([&] { return first.rows.size() == 1'040; }));
+  EXPECT_EQ(first.events.back().lane, 5u);
+}
+
+TEST_F(Topics, give_up_a_lane_when_its_rows_are_durable_or_at_the_deadline) {
+  broker.create_topic(topic, 2);
+  for (int p = 0; p < 2; ++p) produce(0, 10, p);
+  Reader first(options());
+  first.confirms = false;
+  ASSERT_TRUE(first.until([&] { return first.rows.size() == 20; }));
+  Reader second(options());
+  ASSERT_TRUE(second.until([&] {
+    first.step();
+    return second.count(LaneEvent::Kind::kOpened) == 1;
+  }));
+  ASSERT_EQ(first.count(LaneEvent::Kind::kClosing), 1u);
+  // Nothing was confirmed, so the next owner reads everything again.
+  EXPECT_EQ(second.events.back().next_offset, 0);
+  ASSERT_TRUE(second.until([&] {
+    first.step();
+    return second.rows.size() == 10;
+  }));
+}
+
+TEST_F(Topics, stay_with_a_member_whose_batches_nobody_takes) {
+  broker.create_topic(topic, 1);
+  produce(0, 10);
+  TopicSourceOptions patient = options();
+  patient.group.poll_interval_max = std::chrono::milliseconds(6'000);
+  Reader reader(patient);
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 10; }));
+  produce(10, 20);
+  // Longer than the poll interval, only confirmations.
+  for (const base::Deadline limit = test_clock().in(std::chrono::milliseconds(8'000)); !test_clock().is_past(limit);) {
+    reader.confirm();
+    ASSERT_FALSE(reader.error) << reader.error->text();
+  }
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 20; }));
+  EXPECT_EQ(reader.rows, expected(0, 20));
+  EXPECT_EQ(reader.events.size(), 1u) << "the partition was never lost";
+}
+
+TEST_F(Topics, tell_a_member_that_it_has_lost_its_partitions) {
+  broker.create_topic(topic, 1);
+  produce(0, 10);
+  TopicSourceOptions patient = options();
+  patient.group.poll_interval_max = std::chrono::milliseconds(6'000);
+  Reader first(patient);
+  ASSERT_TRUE(first.until([&] { return first.rows.size() == 10; }));
+  // The first member is silent until the group gives its partition to the second.
+  Reader second(patient);
+  ASSERT_TRUE(second.until([&] { return second.count(LaneEvent::Kind::kOpened) == 1; }));
+  ASSERT_TRUE(first.until([&] { return first.count(LaneEvent::Kind::kLost) == 1; }));
+  EXPECT_TRUE(first.source->progress().lanes.empty());
+  produce(10, 12);
+  ASSERT_TRUE(second.until([&] {
+    first.step();
+    return second.rows.size() >= 2 && second.rows.back() == topic + "/0/11";
+  }));
+}
+
+TEST_F(Topics, that_lost_the_remembered_place_say_so_with_the_choices) {
+  broker.create_topic(topic, 1);
+  produce(0, 10);
+  const auto fails = [&](std::int64_t place) {
+    Reader reader(options(), {{topic, 0, "", place, "r"}});
+    for (const base::Deadline limit = patience(); !reader.error && !test_clock().is_past(limit);) reader.step();
+    CHECK(reader.error.has_value());
+    return *reader.error;
+  };
+  const Error beyond = fails(50);
+  EXPECT_EQ(beyond.retry(), base::Retry::kAfterOperator);
+  EXPECT_NE(beyond.text().find(topic + "/0 is not there: it holds offsets 0 to 10"), std::string::npos)
+      << beyond.text();
+  EXPECT_NE(beyond.text().find("made anew"), std::string::npos);
+  broker.delete_messages(topic, 0, 6);
+  EXPECT_NE(fails(2).text().find("have been deleted"), std::string::npos);
+  TopicSourceOptions chosen = options();
+  chosen.lost = LostPlace::kEarliest;
+  Reader reader(chosen, {{topic, 0, "", 2, "r"}});
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 4; }));
+  EXPECT_EQ(reader.rows, expected(6, 10));
+  EXPECT_EQ(reader.events[0].record, "");
+}
+
+TEST_F(Topics, without_a_remembered_place_follow_the_policy) {
+  broker.create_topic(topic, 1);
+  produce(0, 10);
+  TopicSourceOptions latest = options();
+  latest.start = StartPlace::kLatest;
+  {
+    Reader reader(latest);
+    ASSERT_TRUE(reader.until([&] { return !reader.events.empty(); }));
+    EXPECT_EQ(reader.events[0].next_offset, 10);
+    produce(10, 12);
+    ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 2; }));
+  }
+  TopicSourceOptions none = options();
+  none.group.id += "-other";
+  none.start = StartPlace::kError;
+  Reader reader(none);
+  for (const base::Deadline limit = patience(); !reader.error && !test_clock().is_past(limit);) reader.step();
+  ASSERT_TRUE(reader.error.has_value());
+  EXPECT_EQ(reader.error->code(), ErrorCode::kNotFound);
+}
+
+TEST_F(Topics, without_a_schema_show_it_before_their_rows_and_grow) {
+  broker.create_topic(topic, 1);
+  produce(0, 3);
+  TopicSourceOptions inferred = options(false);
+  inferred.destination.table.clear();
+  Reader reader(inferred);
+  ASSERT_TRUE(reader.until([&] { return !reader.events.empty(); }));
+  EXPECT_EQ(reader.schemas, (std::set<std::uint32_t>{1}));
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 3; }));
+  broker.produce(topic, {{R"({"n":1,"more":"x"})", std::nullopt}});
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 4; }));
+  EXPECT_EQ(reader.schemas, (std::set<std::uint32_t>{1, 2}));
+}
+
+TEST_F(Topics, survive_a_broker_that_is_away) {
+  broker.create_topic(topic, 1);
+  produce(0, 5);
+  Reader reader(options());
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 5; }));
+  broker.suspend();
+  for (int i = 0; i < 20; ++i) reader.step();
+  broker.resume();
+  ASSERT_FALSE(reader.error) << reader.error->text();
+  produce(5, 10);
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 10; }));
+  EXPECT_EQ(reader.rows, expected(0, 10));
+}
+
+TEST_F(Topics, that_do_not_exist_are_named) {
+  TopicSourceOptions missing = options();
+  auto opened = TopicSource::open(missing, {}, {}, test_clock(), patience());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), ErrorCode::kNotFound);
+  missing.waits_for_record = true;
+  missing.payload.offset_column = false;
+  EXPECT_EQ(TopicSource::open(missing, {}, {}, test_clock(), patience()).error().code(), ErrorCode::kConfig);
+}
+
+}  // namespace
+}  // namespace flytt::kafka

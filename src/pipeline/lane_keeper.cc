@@ -1,0 +1,77 @@
+#include "pipeline/lane_keeper.h"
+
+#include "base/failpoint.h"
+
+namespace flytt::pipeline {
+
+void LaneDesk::put(LaneTask task) {
+  {
+    std::lock_guard lock(mutex_);
+    if (is_closed_) return;
+    tasks_.push_back(std::move(task));
+  }
+  changed_.notify_one();
+}
+
+std::optional<LaneTask> LaneDesk::take(base::Duration wait) {
+  std::unique_lock lock(mutex_);
+  if (wait > base::Duration::zero()) changed_.wait_for(lock, wait, [&] { return is_closed_ || !tasks_.empty(); });
+  if (tasks_.empty()) return std::nullopt;
+  LaneTask task = std::move(tasks_.front());
+  tasks_.pop_front();
+  return task;
+}
+
+void LaneDesk::finish(LaneOutcome outcome) {
+  std::lock_guard lock(mutex_);
+  finished_.push_back(std::move(outcome));
+}
+
+std::vector<LaneOutcome> LaneDesk::take_finished() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(finished_, {});
+}
+
+void LaneDesk::close() {
+  {
+    std::lock_guard lock(mutex_);
+    is_closed_ = true;
+    tasks_.clear();
+  }
+  changed_.notify_all();
+}
+
+bool LaneDesk::is_closed() const {
+  std::lock_guard lock(mutex_);
+  return is_closed_;
+}
+
+Progress LaneKeeper::step(base::Duration wait) {
+  const auto task = desk_.take(wait);
+  if (!task) return desk_.is_closed() ? Progress::kDone : Progress::kIdle;
+  auto outcome = take_over(*task);
+  if (outcome) {
+    desk_.finish(std::move(*outcome));
+  } else {
+    LaneOutcome failed;
+    failed.lane = task->lane;
+    failed.error =
+        std::move(outcome).error().within("while taking over " + task->topic + "/" + std::to_string(task->partition));
+    desk_.finish(std::move(failed));
+  }
+  return Progress::kWorked;
+}
+
+Result<LaneOutcome> LaneKeeper::take_over(const LaneTask& task) {
+  LaneOutcome outcome;
+  outcome.lane = task.lane;
+  for (const std::string& stream : task.old_streams) TRY_STATUS(destination_.finalize_write_stream(stream));
+  FAILPOINT_ERROR("pipeline.lane.fenced");
+  // Only now: what is there can not grow any more.
+  TRY(outcome.held, destination_.held_offsets(task.table, task.topic, task.partition, task.from));
+  TRY(outcome.write_stream, destination_.create_write_stream(task.table));
+  FAILPOINT_ERROR("pipeline.lane.made");
+  return outcome;
+}
+
+}  // namespace flytt::pipeline

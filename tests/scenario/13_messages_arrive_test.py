@@ -1,0 +1,142 @@
+"""Guarantee 13: the recipe. Messages of a topic are rows of a table that is made when it is missing, from the first one on."""
+
+import json
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from support.flytt import Project, wait_until  # noqa: E402
+from support.kafka import Kafka  # noqa: E402
+
+SCHEMA = """
+    schema:
+      - {name: stringValue, type: STRING, mode: REQUIRED}
+      - {name: booleanValue, type: BOOL}
+      - {name: numericValue, type: INT64}
+      - {name: timestampValue, type: TIMESTAMP}
+"""
+
+
+def message(number):
+    return json.dumps({"stringValue": f"text {number}", "booleanValue": number % 2 == 0, "numericValue": number,
+                       "timestampValue": f"2024-02-29T12:34:{number % 60:02d}.123456789Z"}).encode()
+
+
+def body(kafka, streams, settings=""):
+    return f'sources:\n  events: {{kafka: {{brokers: "{kafka.brokers}"{settings}}}}}\nstreams:\n{streams}'
+
+
+class MessagesArrive(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kafka = Kafka()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kafka.close()
+
+    def lanes(self, project, stream):
+        return {(p["topic"], p["partition"]): p for s in project.status()["streams"] if s["name"] == stream for p in s["partitions"]}
+
+    def test_the_recipe(self):
+        self.kafka.create_topic("team.hendelser-v1", 3)
+        self.kafka.produce("team.hendelser-v1", [message(n) for n in range(1000)])
+        streams = "  hendelser:\n    from: events\n    topics: [team.hendelser-v1]\n    to: landing_events.hendelser\n" + SCHEMA
+        with Project(body=body(self.kafka, streams)) as project:
+            planned = json.loads(project.command("plan", "--json").stdout)["tables"][0]
+            self.assertEqual(planned["action"], "create")
+            self.assertEqual([c["name"] for c in planned["columns"]][:4], ["stringValue", "booleanValue", "numericValue", "timestampValue"])
+            self.assertEqual(project.command("check").returncode, 0)
+            project.start()
+            wait_until(lambda: project.is_ready(), project.log_tail)
+            wait_until(lambda: self.rows(project) == 1000, lambda: f"1000 rows\n{project.log_tail()}")
+            self.kafka.produce("team.hendelser-v1", [message(n) for n in range(1000, 1500)])
+            wait_until(lambda: self.rows(project) == 1500, lambda: f"1500 rows\n{project.log_tail()}")
+            self.assertEqual(project.query("SELECT COUNT(DISTINCT numericValue), SUM(numericValue), COUNTIF(booleanValue), MIN(timestampValue)"
+                                           " FROM landing_events.hendelser")[0][:3], ["1500", str(sum(range(1500))), "750"])
+            self.assertEqual(project.query("SELECT COUNT(*) FROM (SELECT DISTINCT _kafka_topic, _kafka_partition, _kafka_offset"
+                                           " FROM landing_events.hendelser)"), [["1500"]])
+            wait_until(lambda: sum(self.kafka.committed("flytt_hendelser").values()) == 1500, "committed offsets")
+            wait_until(lambda: all(p["lag"] == 0 for p in self.lanes(project, "hendelser").values()), lambda: project.status())
+            self.assertEqual(len(self.lanes(project, "hendelser")), 3)
+            self.assertEqual(project.stop(), 0)
+            self.assertEqual(sum(p["saved"] for p in self.lanes(project, "hendelser").values()), 1500)
+
+    def rows(self, project):
+        try:
+            return project.count("landing_events.hendelser")
+        except OSError:
+            return -1
+
+    def test_once_ends_when_everything_is_there(self):
+        self.kafka.create_topic("once", 2)
+        self.kafka.produce("once", [message(n) for n in range(500)])
+        with Project(body=body(self.kafka, "  once: {from: events, topics: [once], to: landing}\n")) as project:
+            for extra in (0, 250):
+                self.kafka.produce("once", [message(500 + n) for n in range(extra)])
+                project.command("run", "--once")
+                found = project.command("query", "--format", "csv", "SELECT COUNT(*), SUM(numericValue) FROM landing.once").stdout.split()
+                self.assertEqual(found[1], f"{500 + extra},{sum(range(500 + extra))}")
+
+    def test_at_least_once_and_upsert(self):
+        self.kafka.create_topic("many", 2)
+        self.kafka.create_topic("state", 2)
+        self.kafka.produce("many", [message(n) for n in range(300)])
+        self.kafka.produce("state", [{"key": f"k{n % 10}", "value": message(n)} for n in range(300)] +
+                           [{"key": "k3", "value": None}])
+        streams = ("  many: {from: events, topics: [many], to: landing, delivery: at_least_once}\n"
+                   "  state: {from: events, topics: [state], to: landing, delivery: upsert}\n")
+        with Project(body=body(self.kafka, streams)) as project:
+            project.start()
+            wait_until(lambda: project.is_ready(), project.log_tail)
+
+            def equal():
+                try:
+                    return project.count("landing.many") == 300 and project.query(
+                        "SELECT COUNT(*), MIN(numericValue) FROM landing.state") == [["9", "290"]]
+                except OSError:
+                    return False
+            wait_until(equal, project.log_tail)
+
+    def test_tls_and_sasl(self):
+        # The client that Debian has cannot prove itself by SCRAM to brokers from 4.0 on.
+        with Kafka("3.9.2", tls=True, sasl=True) as kafka:
+            kafka.create_topic("safe", 1)
+            kafka.produce("safe", [message(n) for n in range(10)])
+            certificate, key = kafka.certificates.issue("flytt")
+            tls = f'sources:\n  events: {{kafka: {{}}}}\nstreams:\n  safe: {{from: events, topics: [safe], to: landing}}\n'
+            platform = {"KAFKA_BROKERS": kafka.tls_brokers, "KAFKA_CA_PATH": str(kafka.certificates.ca),
+                        "KAFKA_CERTIFICATE_PATH": str(certificate), "KAFKA_PRIVATE_KEY": key.read_text()}
+            with Project(body=tls) as project:
+                self.assertEqual(project.command("check", environment=platform).returncode, 0)
+                project.command("run", "--once", environment=platform)
+                self.assertIn("10", project.command("query", "SELECT COUNT(*) FROM landing.safe", environment=platform).stdout)
+                wrong = {**platform, "KAFKA_CERTIFICATE_PATH": str(kafka.certificates.broker_certificate)}
+                refused = project.command("check", environment=wrong, check=False)
+                self.assertEqual(refused.returncode, 3, refused.stdout)
+            sasl = f'sources:\n  events: {{kafka: {{brokers: "{kafka.sasl_brokers}", sasl: {{user: alice, password: "${{env:P}}"}}}}}}\n'
+            with Project(body=sasl + "streams:\n  safe: {from: events, topics: [safe], to: landing}\n") as project:
+                project.command("run", "--once", environment={"P": "alice-secret"})
+                refused = project.command("check", environment={"P": "feil-hemmelighet"}, check=False)
+                self.assertEqual(refused.returncode, 3, refused.stdout)
+                self.assertNotIn("feil-hemmelighet", refused.stdout + refused.stderr)
+
+    def test_init_and_check_name_what_is_there_and_what_is_missing(self):
+        self.kafka.create_topic("kjent", 1)
+        self.kafka.produce("kjent", [message(n) for n in range(20)])
+        with Project(body="sources: {}\nstreams: {}\n") as project:
+            project.command("init", "--kafka", self.kafka.brokers, "--config", "made.yaml")
+            made = (project.folder / "made.yaml").read_text()
+            self.assertIn("topics: [kjent]", made)
+            self.assertIn("{name: numericValue, type: INT64}", made)
+            self.assertEqual(project.command("plan", "--config", "made.yaml").returncode, 0)
+        with Project(body=body(self.kafka, "  s: {from: events, topics: [ukjent], to: landing}\n")) as project:
+            missing = project.command("check", check=False)
+            self.assertEqual(missing.returncode, 3)
+            self.assertIn("ukjent", missing.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

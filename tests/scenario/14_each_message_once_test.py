@@ -1,0 +1,157 @@
+"""Guarantee 14: three processes share a topic's partitions and are killed, frozen and rebalanced, and the broker and the
+warehouse restart; each message is in the table exactly once, and those of a partition in their order."""
+
+import argparse
+import json
+import pathlib
+import random
+import signal
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from support.flytt import Project, wait_until  # noqa: E402
+from support.kafka import Kafka  # noqa: E402
+
+OPTIONS = argparse.Namespace(messages=300_000, events=12, seed=7)
+PARTITIONS = 12
+
+
+class Producer:
+    """Writes numbered messages over all partitions, a batch at a time, until all are stored."""
+
+    def __init__(self, kafka, total):
+        self.kafka, self.total, self.sent, self.failure = kafka, total, 0, None
+        self.may_send = threading.Event()
+        self.may_send.set()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            producer = self.kafka.producer()
+            for begin in range(0, self.total, 5000):
+                self.may_send.wait()
+                self.kafka.produce("events", [{"value": json.dumps({"n": n, "text": f"message {n}"}).encode(), "partition": n % PARTITIONS}
+                                              for n in range(begin, min(begin + 5000, self.total))], producer)
+                self.sent = min(begin + 5000, self.total)
+        except Exception as failure:  # told by the main thread
+            self.failure = failure
+
+
+class EachMessageOnce(unittest.TestCase):
+    def setUp(self):
+        self.kafka = Kafka()
+        self.addCleanup(self.kafka.close)
+        self.kafka.create_topic("events", PARTITIONS)
+        self.random = random.Random(OPTIONS.seed)
+        self.warehouse = Project(body="sources: {}\n")
+        self.addCleanup(self.warehouse.__exit__, None)
+        self.start_warehouse()
+        source = f'sources:\n  events: {{kafka: {{brokers: "{self.kafka.brokers}", session_timeout: 6s}}}}\n'
+        streams = "streams:\n  events: {from: events, topics: [events], to: landing}\n"
+        self.members = []
+        for _ in range(3):
+            member = Project(body=source + streams, warehouse=self.warehouse)
+            self.addCleanup(member.__exit__, None)
+            self.members.append(member)
+            member.start()
+
+    def start_warehouse(self):
+        project = self.warehouse
+        project.start_verb("warehouse", "--data", "./warehouse", "--http", f"127.0.0.1:{project.rest_port}",
+                           "--grpc", f"127.0.0.1:{project.grpc_port}", "--project", "team")
+        wait_until(lambda: self.answer("SELECT 1") is not None, project.log_tail)
+
+    def answer(self, sql):
+        try:
+            return self.warehouse.query(sql)
+        except OSError:
+            return None
+
+    # -- events
+
+    def kill(self, member):
+        member.kill()
+        member.start()
+
+    def freeze(self, member):
+        """Beyond the session's timeout: its partitions go to others, and then it wakes up."""
+        process = member.process
+        process.send_signal(signal.SIGSTOP)
+        before = self.total_committed()
+        wait_until(lambda: self.total_committed() > before + 1000 or self.total_committed() == OPTIONS.messages,
+                   lambda: self.tails(), 120, step=0.5)
+        wait_until(lambda: self.is_without(member), lambda: self.tails(), 60, step=0.5)
+        process.send_signal(signal.SIGCONT)
+
+    def is_without(self, member):
+        return len(self.kafka.members("flytt_events")) < len([m for m in self.members if m.process])
+
+    def leave_and_return(self, member):
+        member.stop()
+        member.start()
+
+    def restart_broker(self, _):
+        self.kafka.restart(kill=self.random.random() < 0.5)
+
+    def restart_warehouse(self, _):
+        self.warehouse.kill()
+        self.start_warehouse()
+
+    def forget_group(self, _):
+        for member in self.members:
+            member.kill()
+        wait_until(lambda: not self.kafka.members("flytt_events"), "an empty group", 60, step=0.5)
+        self.kafka.forget_group("flytt_events")
+        for member in self.members:
+            member.start()
+
+    # -- looks
+
+    def total_committed(self):
+        return sum(self.kafka.committed("flytt_events").values())
+
+    def tails(self):
+        return "\n\n".join(m.log_tail(15) for m in self.members)
+
+    def test_everything_goes_wrong(self):
+        producer = Producer(self.kafka, OPTIONS.messages)
+        kinds = [self.kill, self.freeze, self.leave_and_return, self.restart_broker, self.restart_warehouse, self.forget_group]
+        events = [kinds[i % len(kinds)] for i in range(OPTIONS.events)]
+        self.random.shuffle(events)
+        for number, event in enumerate(events):
+            share = OPTIONS.messages * (number + 1) // (len(events) + 1)
+            wait_until(lambda: producer.failure or producer.sent >= share, lambda: f"{producer.sent} sent", 300, step=0.2)
+            self.assertIsNone(producer.failure)
+            producer.may_send.clear()
+            print(f"  event {number + 1}: {event.__name__}, {producer.sent} sent, {self.total_committed()} committed", flush=True)
+            event(self.members[self.random.randrange(3)])
+            producer.may_send.set()
+        wait_until(lambda: producer.failure or producer.sent == OPTIONS.messages, lambda: f"{producer.sent} sent", 600, step=0.2)
+        producer.thread.join()
+        self.assertIsNone(producer.failure)
+        wait_until(lambda: self.total_committed() == OPTIONS.messages, lambda: f"{self.total_committed()} committed\n{self.tails()}", 300, step=1)
+        self.assertEqual(self.answer("SELECT COUNT(*), COUNT(DISTINCT n), MIN(n), MAX(n) FROM landing.events"),
+                         [[str(OPTIONS.messages), str(OPTIONS.messages), "0", str(OPTIONS.messages - 1)]], self.tails())
+        self.assertEqual(self.answer("SELECT COUNT(*) FROM (SELECT DISTINCT _kafka_topic, _kafka_partition, _kafka_offset FROM landing.events)"),
+                         [[str(OPTIONS.messages)]])
+        for member in self.members:
+            self.assertEqual(member.stop(), 0)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--seed", type=int, default=OPTIONS.seed)
+    parser.add_argument("--messages", type=int)
+    parser.add_argument("--events", type=int)
+    asked, rest = parser.parse_known_args()
+    if asked.long:
+        OPTIONS.messages, OPTIONS.events = 5_000_000, 100
+    OPTIONS.seed = asked.seed
+    OPTIONS.messages = asked.messages or OPTIONS.messages
+    OPTIONS.events = asked.events if asked.events is not None else OPTIONS.events
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
