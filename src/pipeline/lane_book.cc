@@ -49,10 +49,13 @@ Status LaneBook::note(const flow::Batch& batch) {
     const auto found = lanes_.find(event.lane);
     switch (event.kind) {
       case flow::LaneEvent::Kind::kOpened: TRY_STATUS(open(event)); break;
-      // The lane goes on until its last row is settled and the source has heard of it; then the source lets it go. Of one
-      // that another process has already nothing more is to be said.
+      // The lane goes on until its last row is settled and the source has heard of it; then, or when its time is over, the
+      // source lets it go without a word. Of one that another process has already nothing more is to be said.
       case flow::LaneEvent::Kind::kClosing:
-        if (found != lanes_.end() && found->second.state == State::kLost) give_up(event.lane, found->second);
+        if (found == lanes_.end()) break;
+        found->second.given_away =
+            base::Deadline{event.deadline.is_never() ? event.deadline.at : event.deadline.at + kClosingGrace};
+        if (found->second.state == State::kLost) give_up(event.lane, found->second);
         break;
       case flow::LaneEvent::Kind::kLost:
         if (found != lanes_.end()) give_up(event.lane, found->second);
@@ -214,13 +217,16 @@ Status LaneBook::keep(data::TableSlice& slice) {
 // ---- taking over
 
 Status LaneBook::look(TableSink& sink) {
+  const bool is_any_gone = !to_close_.empty();
   for (const std::uint32_t number : std::exchange(to_close_, {})) {
     sink.close_lane(number);
     if (const auto found = lanes_.find(number); found != lanes_.end() && !found->second.lost_at) lanes_.erase(found);
   }
+  if (is_any_gone) show();
   for (LaneOutcome& outcome : parts_.desk.take_finished()) TRY_STATUS(finish(sink, std::move(outcome)));
   const base::SteadyTime now = parts_.clock.steady();
   for (auto& [number, lane] : lanes_) {
+    if (lane.given_away && lane.state != State::kLost && parts_.clock.is_past(*lane.given_away)) give_up(number, lane);
     if (lane.lost_at && now - *lane.lost_at >= kLostLaneGrace)
       return Error(ErrorCode::kUnavailable, "the write stream of " + name_of(lane.topic, lane.partition) +
                                                 " was ended by somebody else or has expired; reading begins anew")

@@ -2,7 +2,7 @@
 // LaneBook: the lanes of one run of a stream of topics: where each goes on, into which write stream its rows go, and which
 // of its rows the destination has already (delivery.md §6).
 //
-//   opened ─▶ taking over ─▶ open ─▶ (closing) ─▶ given away        lost: nothing is saved or told about it any more
+//   opened ─▶ taking over ─▶ open ─▶ (closing) ─▶ forgotten once its time is over      lost: nothing is saved or told about it any more
 //                                └──▶ held back: its table is detached; its place stays where it is
 //
 // A lane's place and record are saved in state before the source hears of them, and the source stores both before it lets
@@ -76,10 +76,11 @@ class LaneBook final : public Ledger, public LaneGate {
     std::string source_table;
     std::vector<std::string> old_streams;
     std::string write_stream;
-    std::vector<OffsetRange> held;            // at the destination already
-    bool is_held_back = false;                // its table is detached
-    std::optional<base::SteadyTime> lost_at;  // when its stream was found ended, until the source says so, too
-    std::optional<state::SavedLane> saved;    // as state has it
+    std::vector<OffsetRange> held;             // at the destination already
+    bool is_held_back = false;                 // its table is detached
+    std::optional<base::Deadline> given_away;  // by the source, at the latest then
+    std::optional<base::SteadyTime> lost_at;   // when its stream was found ended, until the source says so, too
+    std::optional<state::SavedLane> saved;     // as state has it
   };
   using Place = std::pair<std::string, std::int32_t>;  // topic, partition
 

@@ -37,6 +37,7 @@ inline constexpr seconds kFactsInterval{5};            // between two writes of 
 
 // -- lanes
 inline constexpr int kLaneKeepers = 4;             // that take lanes over at the same time
+inline constexpr seconds kClosingGrace{1};         // after a lane's time to close is over
 inline constexpr seconds kLostLaneGrace{15};       // until the source has to have noticed, too
 inline constexpr seconds kDetachedRetry{300};      // until a topic's table that could not be written is tried again
 inline constexpr hours kLaneRenewal{48};           // streams that nobody uses expire after 72 h

@@ -143,7 +143,7 @@ class ScriptedTopicSource final : public flow::Source {
     std::int64_t read = 0, confirmed = 0;
     bool is_ready = false;    // rows may come
     bool is_closing = false;  // kClosing was said
-    std::size_t polls_left = 0;
+    base::Deadline closing_limit;
   };
 
   void join() {
@@ -160,7 +160,7 @@ class ScriptedTopicSource final : public flow::Source {
     topics_.members_[member_] = true;
     for (auto lane = lanes_.begin(); lane != lanes_.end();) {
       Lane& one = lane->second;
-      const bool is_over = one.is_closing && (one.confirmed >= one.read || one.polls_left-- == 0 ||
+      const bool is_over = one.is_closing && (one.confirmed >= one.read || topics_.clock->is_past(one.closing_limit) ||
                                               topics_.happens(topics_.trouble.gives_up_early));
       if (!is_over) {
         ++lane;
@@ -199,8 +199,9 @@ class ScriptedTopicSource final : public flow::Source {
     for (auto& [number, lane] : lanes_) {
       if (lane.is_closing || topics_.wanted_[lane.place] == member_) continue;
       lane.is_closing = true;
-      lane.polls_left = topics_.closing_polls;
+      lane.closing_limit = topics_.clock->in(topics_.closing_time);
       add_event(batch, flow::LaneEvent::Kind::kClosing, number, lane);
+      batch.lane_events.back().deadline = lane.closing_limit;
     }
   }
 

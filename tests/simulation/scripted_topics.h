@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "pipeline/topic_origin.h"
 
@@ -50,8 +51,9 @@ class ScriptedTopics {
   std::vector<std::string> complaints() const { return complaints_; }
 
   TopicTrouble trouble;
-  std::size_t rows_max = 5;         // of one lane in one batch
-  std::size_t closing_polls = 200;  // so many polls of its owner until a partition is taken away
+  std::size_t rows_max = 5;  // of one lane in one batch
+  const base::Clock* clock = nullptr;
+  base::Duration closing_time = std::chrono::seconds(5);  // until a partition is taken away
   bool waits_for_record = true;
   // Called at each commit; returns a complaint or nothing.
   std::function<std::string(const Place& place, std::int64_t from, std::int64_t to)> on_commit;

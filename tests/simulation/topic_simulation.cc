@@ -23,6 +23,7 @@ TopicSimulation::TopicSimulation(std::uint64_t seed, std::string folder, int pro
   config.name = "events";
   config.source = "events";
   config.channel_bytes = 2'000;
+  topics.clock = &clock;
   warehouse.wants_streams = true;
   topics.add_topic("a", 3);
   topics.add_topic("b", 2);

@@ -134,6 +134,23 @@ TEST_F(TopicSimulationTest, AStreamThatSomebodyEndedIsReplaced) {
   EXPECT_EQ(simulation->verdict(), "");
 }
 
+TEST_F(TopicSimulationTest, PartitionsThatWereGivenAwayAreForgotten) {
+  auto simulation = begin(13, 2);
+  ASSERT_TRUE(settle(*simulation));
+  for (int i = 0; i < 10; ++i) {
+    simulation->topics.rebalance();
+    simulation->step(500);
+  }
+  // Quiet partitions, too: nobody says that they are gone.
+  const auto shown = [&] {
+    return simulation->pipeline(0).status().lanes.size() + simulation->pipeline(1).status().lanes.size();
+  };
+  EXPECT_TRUE(simulation->step_until([&] { return shown() == simulation->topics.logs().size(); })) << shown();
+  simulation->produce_some();
+  ASSERT_TRUE(settle(*simulation)) << simulation->verdict();
+  EXPECT_EQ(simulation->verdict(), "");
+}
+
 TEST_F(TopicSimulationTest, StreamsOfQuietPartitionsAreRenewedBeforeTheyExpire) {
   auto simulation = begin(12);
   ASSERT_TRUE(settle(*simulation));

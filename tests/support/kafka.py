@@ -174,6 +174,7 @@ class Kafka:
 
     def restart(self, kill=False):
         self.kill() if kill else self.stop()
+        self.__dict__.pop("admin", None)  # one that knew the broker before would wait for answers that do not come
         self.start()
 
     def suspend(self):
