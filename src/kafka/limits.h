@@ -27,9 +27,9 @@ inline constexpr auto kBatchAgeDefault = 100ms;
 inline constexpr auto kIdlePositionInterval = 1'000ms;  // between batches that only move the position
 
 // -- Fetching: what librdkafka may hold beside our batches
-inline constexpr std::size_t kPrefetchBytesDefault = 32u << 20;
-inline constexpr std::size_t kFetchBytesMax = 16u << 20;          // of one answer of a broker
-inline constexpr std::size_t kPartitionFetchBytesMax = 4u << 20;  // of one partition in it
+inline constexpr std::size_t kPrefetchBytesDefault = 16u << 20;
+inline constexpr std::size_t kFetchBytesMax = 8u << 20;          // of one answer of a broker
+inline constexpr std::size_t kPartitionFetchBytesMax = 2u << 20;  // of one partition in it
 inline constexpr auto kFetchWait = 100ms;
 
 // -- Messages and schemas

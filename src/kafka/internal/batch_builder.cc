@@ -17,6 +17,8 @@ data::TableSlice& BatchBuilder::slice_of(const Lane& lane, std::int64_t offset) 
       cached_slice_ = slices_.size();
       slices_.push_back(rows_of_.make_slice(*lane.table, lane.id, offset));
       newest_[lane.id] = cached_slice_;
+      if (const auto usual = usual_rows_.find(lane.id); usual != usual_rows_.end())
+        for (data::Column& column : slices_.back().columns) column.reserve(usual->second);
     }
     cached_lane_ = lane.id;
   }
@@ -55,6 +57,8 @@ flow::Batch BatchBuilder::take(flow::Position end) {
   batch.sequence = sequence_;
   sequence_ = sequence_.next();
   batch.end = std::move(end);
+  usual_rows_.clear();
+  for (const data::TableSlice& slice : slices_) usual_rows_[slice.lane] = slice.row_count();
   batch.tables = std::move(slices_);
   batch.lane_events = std::move(events_);
   batch.newest_commit_micros = newest_micros_;

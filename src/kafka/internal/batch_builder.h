@@ -34,7 +34,8 @@ class BatchBuilder {
 
   MessageRows rows_of_;
   std::vector<data::TableSlice> slices_;
-  std::unordered_map<std::uint32_t, std::size_t> newest_;  // the slice that a lane goes on with
+  std::unordered_map<std::uint32_t, std::size_t> newest_;      // the slice that a lane goes on with
+  std::unordered_map<std::uint32_t, std::size_t> usual_rows_;  // of each lane in the batch before
   std::uint32_t cached_lane_ = UINT32_MAX;
   std::size_t cached_slice_ = 0;
   std::vector<flow::LaneEvent> events_;

@@ -167,6 +167,13 @@ Result<GroupMember::Ends> GroupMember::ends(const std::string& topic, std::int32
   return ends;
 }
 
+void GroupMember::wake_fetchers(const std::vector<Place>& places) {
+  if (places.empty()) return;
+  const NativeList list = to_list(places);
+  for (int i = 0; i < list.get()->cnt; ++i) list.get()->elems[i].offset = RD_KAFKA_OFFSET_END;
+  static_cast<void>(rd_kafka_offsets_for_times(client_->get(), list.get(), 1));
+}
+
 std::int64_t GroupMember::known_end(const std::string& topic, std::int32_t partition) const {
   std::int64_t begin = -1, end = -1;
   const auto code = rd_kafka_get_watermark_offsets(client_->get(), topic.c_str(), partition, &begin, &end);

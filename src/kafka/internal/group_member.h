@@ -59,6 +59,11 @@ class GroupMember {
     std::int64_t begin = 0, end = 0;
   };
   Result<Ends> ends(const std::string& topic, std::int32_t partition, base::Deadline deadline);
+  // How many messages and events wait to be polled.
+  int waiting() const { return rd_kafka_outq_len(client_->get()); }
+  // A fetcher that met the limit of the queue looks again only after a second, unless something is asked of its broker:
+  // so the brokers of these partitions are asked something, and the answers are not waited for.
+  void wake_fetchers(const std::vector<Place>& places);
   // The newest end that a fetch has shown; -1: none.
   std::int64_t known_end(const std::string& topic, std::int32_t partition) const;
 

@@ -11,7 +11,8 @@ namespace flytt::kafka {
 
 namespace {
 
-constexpr unsigned kClockEvery = 256;  // messages between looks at the clock
+constexpr unsigned kClockEvery = 256;   // messages between looks at the clock
+constexpr int kQueueLookEvery = 4'096;  // … and at the client's queue
 
 class NativeHeaders final : public HeaderReader {
  public:
@@ -158,11 +159,21 @@ Status GroupSource::take_all(NativeMessage message) {
   }
   for (unsigned count = 1; message; ++count) {
     TRY_STATUS(take(*message.get()));
+    if (++taken_ % kQueueLookEvery == 0) keep_fetching();
     if (is_full() || (count % kClockEvery == 0 && clock_.is_past(age_limit_))) break;
     message = member_->poll(0);
   }
   last_poll_ = clock_.steady();
   return ok();
+}
+
+// The queue has shrunk to half of what it held: its fetchers may be asleep at the limit that it had met.
+void GroupSource::keep_fetching() {
+  const int waiting = member_->waiting();
+  queue_peak_ = std::max(queue_peak_, waiting);
+  if (queue_peak_ < kQueueLookEvery * 2 || waiting > queue_peak_ / 2) return;
+  queue_peak_ = waiting;
+  member_->wake_fetchers(places(lanes(Lane::State::kOpen)));
 }
 
 bool GroupSource::is_full() const {

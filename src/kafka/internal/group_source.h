@@ -45,6 +45,7 @@ class GroupSource final : public TopicSource {
   Status take(const rd_kafka_message_t& message);
   Status take_event(const rd_kafka_message_t& message);
   Status take_all(NativeMessage message);
+  void keep_fetching();
   bool is_full() const;
   bool is_due() const;
   base::Deadline next_wake(base::Deadline deadline) const;
@@ -70,6 +71,8 @@ class GroupSource final : public TopicSource {
   std::optional<Rebalance> revoke_;  // being answered: its lanes are closing
   flow::Position confirmed_;
   base::SteadyTime last_poll_;
+  int queue_peak_ = 0;  // of waiting messages since the fetchers were woken
+  unsigned taken_ = 0;  // messages, for looks at the queue
   base::Deadline age_limit_ = base::Deadline::never();
   base::Deadline idle_limit_ = base::Deadline::passed();
   bool is_paused_ = false;       // by stay_alive

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstring>
 
 #include "base/log.h"
 #include "kafka/limits.h"
@@ -13,13 +14,16 @@ namespace {
 
 constexpr std::string_view kRecordPrefix = "flytt1:";
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr int kLogError = 3;  // syslog's LOG_ERR
+constexpr int kLogError = 3;                  // syslog's LOG_ERR
+constexpr int kScramVersionMin = 0x02060100;  // 2.6.1, from which on SCRAM suits Kafka 4
 
 void on_log(const rd_kafka_t* native, int level, const char*, const char* text) {
   base::log_debug("kafka client", {{"text", text}});
   if (level > kLogError) return;
   auto* client = static_cast<NativeClient*>(rd_kafka_opaque(native));
-  if (client) client->complaint().note(RD_KAFKA_RESP_ERR__TRANSPORT, text);
+  // A broker that refuses our certificate just ends the connection; only the text tells.
+  const bool is_tls = std::strstr(text, "SSL alert") != nullptr || std::strstr(text, "SSL routines") != nullptr;
+  if (client) client->complaint().note(is_tls ? RD_KAFKA_RESP_ERR__SSL : RD_KAFKA_RESP_ERR__TRANSPORT, text);
 }
 
 void on_error(rd_kafka_t*, int code, const char* text, void* opaque) {
@@ -142,7 +146,13 @@ Error NativeClient::error(rd_kafka_resp_err_t code, const std::string& doing) {
   const bool is_vague = code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
                         code == RD_KAFKA_RESP_ERR__WAIT_COORD || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
   if (is_vague && said != RD_KAFKA_RESP_ERR_NO_ERROR) code = said;
-  return translate_error(code, doing, text);
+  // Right and wrong passwords give the same answer there.
+  const bool is_scram = code == RD_KAFKA_RESP_ERR__AUTHENTICATION && text.find("SCRAM") != text.npos;
+  return translate_error(code, doing,
+                         is_scram && rd_kafka_version() < kScramVersionMin
+                             ? text + "; Kafka 4 refuses SCRAM of this client library (" + rd_kafka_version_str() +
+                                   "): use client certificates or SASL PLAIN there"
+                             : text);
 }
 
 int milliseconds_left(const base::Clock& clock, base::Deadline deadline) {
