@@ -15,12 +15,13 @@ ChunkLayout target_layout(const RowBatch& batch, bool log) {
   return log ? ChunkLayout::kLog : ChunkLayout::kBase;
 }
 
-// Where the key is in chunks of a layout; nullopt when it is not one INT64 column.
-std::optional<idx_t> integer_key(const TableVersion& version, ChunkLayout layout) {
-  const data::TableSchema& schema = version.info.schema;
+// For the proof that a load holds no key twice, when the key is one INT64 column.
+void note_keys(const Chunk& chunk, const RowBatch& batch, TableState& table) {
+  const data::TableSchema& schema = batch.version->info.schema;
   if (schema.key.size() != 1 || schema.fields[schema.key.front()].type.kind != data::TypeKind::kInt64)
-    return std::nullopt;
-  return hidden_columns(layout) + schema.key.front();
+    return table.note_direct_keys(nullptr, 0);
+  const void* keys = duckdb_vector_get_data(chunk.column(hidden_columns(batch.layout) + schema.key.front()));
+  table.note_direct_keys(static_cast<const std::int64_t*>(keys), chunk.size());
 }
 
 // The log rows of one lane in one commit, cut so that an apply need not take them all.
@@ -45,12 +46,16 @@ Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::i
   const ChunkLayout layout = target_layout(batch, log);
   const bool is_mirror = layout != ChunkLayout::kPlain;
   TRY(TableAppender * appender, this->appender(batch, *now, log));
-  const std::optional<idx_t> key = lane.direct ? integer_key(*batch.version, layout) : std::nullopt;
+  if (lane.next_chunk == 0) lane.has_noted_keys = false;
   while (lane.next_chunk < batch.chunks.size() && (stored < rows_max || !is_mirror)) {
     Chunk& chunk = batch.chunks[lane.next_chunk];
+    // Of a chunk that is split all keys are noted at once: its tail is no flat vector any more.
+    if (lane.direct && is_mirror && !lane.has_noted_keys) note_keys(chunk, batch, *lane.table);
+    lane.has_noted_keys = false;
     if (is_mirror && stored + static_cast<std::int64_t>(chunk.size()) > rows_max) {
       Chunk tail = split(chunk, *batch.version, batch.layout, static_cast<idx_t>(rows_max - stored));
       batch.chunks.insert(batch.chunks.begin() + static_cast<std::ptrdiff_t>(lane.next_chunk) + 1, std::move(tail));
+      lane.has_noted_keys = true;
     }
     Chunk& whole = batch.chunks[lane.next_chunk];
     if (is_mirror) number_rows(whole, 1, lane.table->next_ing);
@@ -58,10 +63,6 @@ Status RowStore::store_batch(Lane& lane, bool log, std::int64_t rows_max, std::i
     lane.table->next_ing += rows;
     if (batch.layout != layout) whole = with_layout(whole, *batch.version, batch.layout, layout);
     if (is_mirror && now->wide && !batch.version->wide) whole = with_wide_sequences(whole, *batch.version, layout);
-    if (lane.direct && is_mirror) {
-      const void* keys = key ? duckdb_vector_get_data(duckdb_data_chunk_get_vector(whole.raw, *key)) : nullptr;
-      lane.table->note_direct_keys(static_cast<const std::int64_t*>(keys), whole.size());
-    }
     TRY_STATUS(appender->append(whole));
     stored += rows;
     lane.rows -= rows;

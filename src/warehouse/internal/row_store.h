@@ -16,8 +16,9 @@ struct Lane {
   std::shared_ptr<TableState> table;
   std::shared_ptr<StreamState> staged;  // rows of a stream that wait until they are shown; null = rows of the table
   std::deque<std::unique_ptr<RowBatch>> batches;
-  std::size_t next_chunk = 0;  // of the first batch: chunks before it are stored
-  std::int64_t rows = 0;       // not stored yet
+  std::size_t next_chunk = 0;   // of the first batch: chunks before it are stored
+  bool has_noted_keys = false;  // of that chunk, as the tail of one that was split
+  std::int64_t rows = 0;        // not stored yet
   std::size_t bytes = 0;
   base::SteadyTime oldest{}, newest{};
   bool direct = false;  // rows go straight to base, in bulk: they may wait for a whole row group
