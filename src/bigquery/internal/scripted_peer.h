@@ -141,7 +141,6 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
 
   int greet(const grpc::ServerContext& context) {
     std::lock_guard lock(mutex_);
-    peers_.insert(context.peer());
     for (const auto& [name, value] : context.client_metadata()) {
       if (name == "x-goog-request-params") routing_headers_.emplace_back(value.data(), value.size());
       saw_authorization_ |= name == "authorization";
