@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <cstdio>
 #include <filesystem>
 
@@ -167,7 +168,6 @@ bool wait_for_end(Session& session, const SignalWatch& signals, Running& running
     if (signals.wait(session.clock, base::Deadline::passed())) {
       if (is_stopping) {
         base::log_warning("second signal: stopping at once");
-        running.engine->stop_now();
         return true;
       }
       is_stopping = true;
@@ -206,9 +206,9 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   running.engine->start();
   base::log_info("running", {{"streams", static_cast<std::int64_t>(running.destinations.size())}});
   const bool is_cut_short = wait_for_end(*session, signals, running);
+  if (is_cut_short) std::_Exit(kExitFailed);  // as safe as a crash, and no disk or server that hangs can hold it up
   const std::vector<Error> failures = running.engine->failures();
   const std::vector<pipeline::PipelineStatus> last = running.engine->status();
-  if (is_cut_short) return kExitFailed;
   if (options.once && running.local) TRY_STATUS(running.local->warehouse().apply_all());
   running.engine.reset();
   running.admin->stop(session->clock.in(std::chrono::seconds(5)));
