@@ -28,7 +28,7 @@ inline constexpr auto kIdlePositionInterval = 1'000ms;  // between batches that 
 
 // -- Fetching: what librdkafka may hold beside our batches
 inline constexpr std::size_t kPrefetchBytesDefault = 16u << 20;
-inline constexpr std::size_t kFetchBytesMax = 8u << 20;          // of one answer of a broker
+inline constexpr std::size_t kFetchBytesMax = 8u << 20;           // of one answer of a broker
 inline constexpr std::size_t kPartitionFetchBytesMax = 2u << 20;  // of one partition in it
 inline constexpr auto kFetchWait = 100ms;
 
