@@ -11,7 +11,7 @@ inline constexpr std::size_t kQueueBytesMax =
     96u << 20;  // decoded rows between callers and the writer, ≥ 16 × 2 MB twice over
 inline constexpr std::size_t kRowGroupRows = 122'880;    // DuckDB's; bulk commits hold a multiple of it
 inline constexpr std::size_t kBulkRowsMin = 2'048;       // an append of at least so many rows may wait for a row group
-inline constexpr std::size_t kBulkBytesMax = 24u << 20;  // bytes that may wait for a row group
+inline constexpr std::size_t kBulkBytesMax = 72u << 20;  // bytes that may wait for a row group
 inline constexpr std::int64_t kBulkMillisMax = 400;      // and how long at most,
 inline constexpr std::int64_t kBulkGapMillis = 25;       // or until so long after the last of them
 inline constexpr std::size_t kCommitRowsMax = 8 * kRowGroupRows;  // in one transaction
