@@ -188,6 +188,20 @@ TEST_F(LaneWriteTest, AFinalStreamLosesItsLaneAndNobodyElses) {
   EXPECT_EQ(peer.rows_of(anew).size(), 4U);
 }
 
+TEST_F(LaneWriteTest, RowsOfAClosedLaneThatStillComeAreNotWritten) {
+  const std::string stream = open(1);
+  submit(0, {slice(event(), 1, 0, 2)});
+  settle(1);
+  sink->close_lane(1);
+  auto other = std::make_shared<data::SliceSchema>(*event());
+  other->destination.table = "other";
+  submit(1, {slice(event(), 1, 2, 3), slice(other, 1, 0, 1)});  // prepared before the lane was taken away
+  settle(2);
+  EXPECT_EQ(peer.rows_of(stream).size(), 2U);
+  for (const SeenRequest& request : peer.seen())
+    EXPECT_TRUE(request.table == "other" || request.stream == stream) << request.stream << " has got its rows";
+}
+
 TEST_F(LaneWriteTest, ManyLanesAreSpreadOverConnections) {
   std::vector<data::TableSlice> slices;
   for (std::uint32_t lane = 0; lane < 2 * kCallsPerConnectionMax + 5; ++lane) {

@@ -70,6 +70,7 @@ class StorageWriteSink::Impl final : public LaneHost {
 
   Lane& lane(const data::TableSlice& slice);
   Lane& default_lane(const data::TablePath& table);
+  bool is_of_closed_lane(const data::TableSlice& slice) const;
   template <typename Visit>
   void for_all_lanes(Visit visit);
   bool has_room() const { return bytes_in_flight_ < options_.window_bytes && requests_in_flight_ < kWindowRequests; }
@@ -85,6 +86,7 @@ class StorageWriteSink::Impl final : public LaneHost {
   base::Metric& refused_rows_;
   // Of the writer thread: of each table, the newest last. Lanes that fill one table may know different shapes of it.
   std::map<data::TablePath, std::vector<std::shared_ptr<const TableEncoder>>> encoders_;
+  std::map<std::uint32_t, data::TablePath> closed_numbers_;  // of lanes that were opened; with the table that they filled
 
   std::mutex mutex_;
   std::condition_variable room_, news_;
@@ -185,6 +187,7 @@ Lane& StorageWriteSink::Impl::lane(const data::TableSlice& slice) {
 void StorageWriteSink::Impl::open_lane(std::uint32_t number, const data::TablePath& table,
                                        const std::string& write_stream) {
   close_lane(number);
+  closed_numbers_.erase(number);
   std::lock_guard lock(mutex_);
   auto made = std::make_unique<Lane>(*this, table, number, write_stream);
   if (dropped_tables_.contains(table)) made->drop();
@@ -196,6 +199,7 @@ void StorageWriteSink::Impl::close_lane(std::uint32_t number) {
   const auto found = numbered_lanes_.find(number);
   if (found == numbered_lanes_.end()) return;
   found->second->drop();
+  closed_numbers_[number] = found->second->table();
   if (found->second->has_calls()) closed_lanes_.push_back(std::move(found->second));
   numbered_lanes_.erase(found);
 }
@@ -234,7 +238,15 @@ Status StorageWriteSink::Impl::submit(flow::Batch& batch, Deadline deadline) {
   return ok();
 }
 
+// A batch may have been prepared before its lane was taken away. The default stream would take these rows from anybody, so
+// they must not fall back to it.
+bool StorageWriteSink::Impl::is_of_closed_lane(const data::TableSlice& slice) const {
+  const auto found = closed_numbers_.find(slice.lane);
+  return found != closed_numbers_.end() && found->second == slice.schema->destination;
+}
+
 Status StorageWriteSink::Impl::send_slice(const data::TableSlice& slice, flow::BatchSequence batch) {
+  if (is_of_closed_lane(slice)) return ok();
   TRY(const std::shared_ptr<const TableEncoder> encoder, encoder_of(slice));
   const std::size_t rows = slice.row_count();
   for (std::size_t at = 0; at < rows;) {

@@ -96,7 +96,7 @@ class StorageWriteSink final : public flow::Sink {
   // Rows of `lane` for `table` go into `write_stream` from now on: a COMMITTED stream that is new and nobody else's.
   // A lane that is opened again goes on with the new stream; nothing may be in flight in the old one.
   void open_lane(std::uint32_t lane, const data::TablePath& table, const std::string& write_stream);
-  // No row of the lane comes any more, and none without an answer matters.
+  // The lane's rows without an answer are given up, and so are those that still come.
   void close_lane(std::uint32_t lane);
 
  private:
