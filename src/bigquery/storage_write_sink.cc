@@ -86,7 +86,8 @@ class StorageWriteSink::Impl final : public LaneHost {
   base::Metric& refused_rows_;
   // Of the writer thread: of each table, the newest last. Lanes that fill one table may know different shapes of it.
   std::map<data::TablePath, std::vector<std::shared_ptr<const TableEncoder>>> encoders_;
-  std::map<std::uint32_t, data::TablePath> closed_numbers_;  // of lanes that were opened; with the table that they filled
+  std::map<std::uint32_t, data::TablePath>
+      closed_numbers_;  // of lanes that were opened; with the table that they filled
 
   std::mutex mutex_;
   std::condition_variable room_, news_;
