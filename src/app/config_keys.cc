@@ -107,7 +107,8 @@ constexpr ConfigKey kTopicKeys[] = {
     {"streams.*.start", KeyKind::kString, true, "earliest",
      "Where a partition begins that was never read: earliest, latest or error."},
     {"streams.*.lost", KeyKind::kString, true, "error",
-     "Where it goes on when the remembered place is gone (retention): error, earliest or latest."},
+     "Where it goes on when the remembered place is gone (retention): error, earliest or latest. With exactly_once and "
+     "upsert a topic that was made anew is always an error."},
     {"streams.*.times", KeyKind::kMap, true, "", "How texts and numbers become times."},
     {"streams.*.times.detect", KeyKind::kBool, true, "true",
      "Inferred columns: texts that are all RFC 3339 become TIMESTAMP, DATETIME or DATE."},

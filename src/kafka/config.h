@@ -62,7 +62,7 @@ struct TopicSelection {
 enum class StartPlace { kEarliest, kLatest, kError };
 
 // What happens when the remembered place is not in the partition any more (retention took it, the topic was truncated or
-// made anew).
+// made anew). A place beyond the end is always an error where rows are told apart by their offsets: exactly once, upsert.
 enum class LostPlace { kError, kEarliest, kLatest };
 
 enum class Format { kJson, kText, kBytes };

@@ -339,7 +339,26 @@ TEST_F(Topics, that_lost_the_remembered_place_say_so_with_the_choices) {
   Reader reader(chosen, {{topic, 0, "", 2, "r"}});
   ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 4; }));
   EXPECT_EQ(reader.rows, expected(6, 10));
-  EXPECT_EQ(reader.events[0].record, "");
+  EXPECT_EQ(reader.events[0].record, "r") << "nobody could stop whoever writes there";
+}
+TEST_F(Topics, that_use_offsets_again_leave_no_choice_where_rows_are_told_apart_by_them) {
+  broker.create_topic(topic, 1);
+  produce(0, 10);
+  TopicSourceOptions chosen = options();
+  chosen.lost = LostPlace::kEarliest;
+  const auto fails = [&](const TopicSourceOptions& how) {
+    Reader reader(how, {{topic, 0, "", 50, "r"}});
+    for (const base::Deadline limit = patience(); !reader.error && !test_clock().is_past(limit);) reader.step();
+    return reader.error ? reader.error->text() : std::string();
+  };
+  TopicSourceOptions once = chosen;
+  once.waits_for_record = true;
+  EXPECT_NE(fails(once).find("a stream of another name"), std::string::npos);
+  TopicSourceOptions upsert = chosen;
+  upsert.payload.is_upsert = true;
+  EXPECT_NE(fails(upsert).find("a stream of another name"), std::string::npos);
+  Reader reader(chosen, {{topic, 0, "", 50, "r"}});
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 10; })) << "at least once: it is read again";
 }
 
 TEST_F(Topics, without_a_remembered_place_follow_the_policy) {

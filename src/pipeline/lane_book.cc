@@ -90,8 +90,8 @@ Status LaneBook::open(const flow::LaneEvent& event) {
                  ErrorCode::kConflict,
                  "topic " + event.topic +
                      " was made anew since its messages were read last (its id is another one), so the places that are "
-                     "remembered belong to messages that are gone; name another consumer group and another table in `" +
-                     parts_.book.stream() + "`, or make the topic's old state return")
+                     "remembered belong to messages that are gone; read it with a stream of another name than `" +
+                     parts_.book.stream() + "` into another table, or make the topic's old state return")
           .side(base::Side::kSource)
           .retry(base::Retry::kAfterOperator);
     const auto& olds = lane.old_streams;

@@ -9,17 +9,23 @@ namespace flytt::kafka {
 
 namespace {
 
-std::string lost_sentence(const Place& place, GroupMember::Ends ends) {
+std::string lost_sentence(const Place& place, GroupMember::Ends ends, bool may_choose) {
   std::string out = "the remembered place " + std::to_string(place.offset) + " of partition " +
                     partition_text(place.topic, place.partition) + " is not there: it holds offsets " +
                     std::to_string(ends.begin) + " to " + std::to_string(ends.end) + ". ";
   out += place.offset < ends.begin
-             ? "Messages that were not read yet have been deleted (retention, or the topic was truncated)."
-             : "The topic was made anew or has lost messages.";
+             ? "Messages that were not read yet have been deleted (retention, or the topic was truncated). "
+             : "The topic was made anew or has lost messages. ";
+  if (!may_choose)
+    return out +
+           "Its offsets are used again, and the table has rows of other messages at these places: read it with a "
+           "stream of "
+           "another name, which has a consumer group and saved places of its own, into another table (`to`); or bring "
+           "the "
+           "topic back";
   return out +
-         " Choose to go on with the earliest message that is there, or with the latest, in the stream's setting for "
-         "lost "
-         "places; or bring the topic back";
+         "Choose to go on with the earliest message that is there, or with the latest, in the stream's setting for "
+         "lost places (`lost`); or bring the topic back";
 }
 
 }  // namespace
@@ -131,14 +137,15 @@ Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known,
 // Another place when the given one is not there any more and the settings choose; nullopt when it is good.
 Result<std::optional<Place>> GroupSource::check_place(const Place& place, GroupMember::Ends ends) const {
   if (place.offset >= ends.begin && place.offset <= ends.end) return std::optional<Place>();
-  std::string sentence = lost_sentence(place, ends);
-  if (options_.lost == LostPlace::kError)
+  // An offset beyond the end will belong to another message. Rows that are told apart by it would be left out, or lose.
+  const bool may_choose = place.offset < ends.begin || (!options_.waits_for_record && !options_.payload.is_upsert);
+  std::string sentence = lost_sentence(place, ends, may_choose);
+  if (options_.lost == LostPlace::kError || !may_choose)
     return Error(ErrorCode::kConflict, std::move(sentence))
         .side(base::Side::kSource)
         .retry(base::Retry::kAfterOperator);
-  Place other = place;
+  Place other = place;  // with its record: whoever wrote there has to be fenced off all the same
   other.offset = options_.lost == LostPlace::kEarliest ? ends.begin : ends.end;
-  other.record.clear();
   base::log_warning("a remembered place is gone, and the settings choose another",
                     {{"partition", partition_text(place.topic, place.partition)},
                      {"remembered", place.offset},
