@@ -1,4 +1,4 @@
-"""Rows by tabledata.insertAll: Google's own client for Python, unmodified, and the program that teams write around it."""
+"""Rows by tabledata.insertAll: Google's own client for Python, unmodified."""
 
 import base64
 import datetime
@@ -118,41 +118,6 @@ class InsertAll(unittest.TestCase):
             answer = self.post(table, body)
             self.assertEqual((answer[0], answer[1]["error"]["errors"][0]["reason"]), (status, reason))
         self.assertEqual(len(self.rows(table)), 2)
-
-
-class KafkaRecipe(unittest.TestCase):
-    """The program that teams write for a topic: make the table unless it is there, then insert row by row."""
-
-    SCHEMA = [FIELD("stringValue", "STRING", mode="REQUIRED"), FIELD("booleanValue", "BOOL"), FIELD("numericValue", "INT64"), FIELD("timestampValue", "TIMESTAMP")]
-
-    def run_program(self, service, messages):
-        client = service.rest()
-        self.addCleanup(client.close)
-        table_id = f"{PROJECT}.landing_events.hendelser"
-        try:
-            client.create_table(bigquery.Table(table_id, schema=self.SCHEMA), retry=None)
-        except exceptions.Conflict:
-            pass
-        table = client.get_table(table_id)
-        for message in messages:
-            errors = client.insert_rows_json(table, [json.loads(message)])
-            if errors:
-                raise RuntimeError(errors)
-        return [tuple(row) for row in client.query_and_wait(f"SELECT stringValue, numericValue FROM `{table_id}` ORDER BY numericValue")]
-
-    def test_it_runs_and_runs_again_after_a_kill(self):
-        service = Service()
-        self.addCleanup(service.close)
-        client = service.rest()
-        self.addCleanup(client.close)
-        client.create_dataset("landing_events")
-        messages = [json.dumps({"stringValue": f"m{n}", "booleanValue": n % 2 == 0, "numericValue": n, "timestampValue": "2024-02-29T12:34:56Z"}) for n in range(20)]
-        self.assertEqual(self.run_program(service, messages[:10]), [(f"m{n}", n) for n in range(10)])
-        service.stop(9)
-        service.start()
-        self.assertEqual(self.run_program(service, messages[10:]), [(f"m{n}", n) for n in range(20)])
-        with self.assertRaises(RuntimeError):
-            self.run_program(service, ['{"numericValue": 5}'])
 
 
 if __name__ == "__main__":
