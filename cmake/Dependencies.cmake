@@ -5,7 +5,8 @@
 #   flytt_proto_googlesql         generated C++ and gRPC of the GoogleSQL analyzer   (-DGOOGLESQL_ROOT=DIR with lib/ and
 #                                 googlesql.{desc,files}); the analyzer itself is a file beside the program:
 #                                 lib/liblocal_service_jni.so, never linked
-#   flytt_third_party::<name>     pq rdkafka ssl crypto curl sqlite3 yaml_cpp re2 simdjson nlohmann_json spdlog fmt cli11
+#   flytt_third_party::rdkafka    librdkafka, static                     (-DRDKAFKA_ROOT=DIR with include/ and lib/)
+#   flytt_third_party::<name>     pq ssl crypto curl sqlite3 yaml_cpp re2 simdjson nlohmann_json spdlog fmt cli11
 #                                 date date_tz absl_time protobuf grpc boost jni (headers only) benchmark threads
 #   GTest::gtest GTest::gmock GTest::gtest_main
 #
@@ -23,9 +24,12 @@ set(FLYTT_DEPS_DIR "${deps_dir}" CACHE PATH "where ./dev deps keeps the pinned l
 set(DUCKDB_ROOT "${FLYTT_DEPS_DIR}/duckdb-1.5.6" CACHE PATH "DuckDB: include/duckdb.h and lib/libduckdb.so")
 set(GOOGLESQL_ROOT "${FLYTT_DEPS_DIR}/googlesql-2025.12.1" CACHE PATH
   "GoogleSQL analyzer: lib/liblocal_service_jni.so, googlesql.desc, googlesql.files")
+set(RDKAFKA_ROOT "${FLYTT_DEPS_DIR}/librdkafka-2.12.1" CACHE PATH
+  "librdkafka: include/librdkafka/rdkafka.h and lib/librdkafka.a")
 set(GOOGLE_PROTOS_ROOT "${FLYTT_DEPS_DIR}/google-protos-5.0.3" CACHE PATH "google/**/*.proto of BigQuery's protocol")
 
 foreach(file ${DUCKDB_ROOT}/include/duckdb.h ${DUCKDB_ROOT}/lib/libduckdb.so
+    ${RDKAFKA_ROOT}/include/librdkafka/rdkafka.h ${RDKAFKA_ROOT}/lib/librdkafka.a
     ${GOOGLESQL_ROOT}/lib/liblocal_service_jni.so ${GOOGLESQL_ROOT}/googlesql.desc ${GOOGLESQL_ROOT}/googlesql.files
     ${GOOGLE_PROTOS_ROOT}/google/cloud/bigquery/storage/v1/storage.proto)
   if(NOT EXISTS ${file})
@@ -93,7 +97,6 @@ function(flytt_third_party name)
 endfunction()
 
 flytt_third_party(pq HEADER libpq-fe.h DIRECTORIES /usr/include/postgresql LIBRARIES pq)
-flytt_third_party(rdkafka HEADER librdkafka/rdkafka.h LIBRARIES rdkafka)
 flytt_third_party(crypto HEADER openssl/evp.h LIBRARIES crypto)
 flytt_third_party(ssl HEADER openssl/ssl.h LIBRARIES ssl crypto)
 flytt_third_party(curl HEADER curl/curl.h DIRECTORIES /usr/include/x86_64-linux-gnu LIBRARIES curl)
@@ -119,6 +122,16 @@ target_include_directories(flytt_third_party_jni SYSTEM INTERFACE ${FLYTT_jni_IN
 add_library(flytt_third_party_threads INTERFACE)
 add_library(flytt_third_party::threads ALIAS flytt_third_party_threads)
 target_link_libraries(flytt_third_party_threads INTERFACE Threads::Threads)
+# Not found by name: Debian's own, older librdkafka may be there, too.
+add_library(flytt_third_party_rdkafka INTERFACE)
+add_library(flytt_third_party::rdkafka ALIAS flytt_third_party_rdkafka)
+target_include_directories(flytt_third_party_rdkafka SYSTEM INTERFACE ${RDKAFKA_ROOT}/include)
+foreach(library lz4 zstd z)
+  find_library(FLYTT_LIB_${library} ${library} REQUIRED)
+  mark_as_advanced(FLYTT_LIB_${library})
+endforeach()
+target_link_libraries(flytt_third_party_rdkafka INTERFACE ${RDKAFKA_ROOT}/lib/librdkafka.a flytt_third_party_ssl
+  ${FLYTT_LIB_lz4} ${FLYTT_LIB_zstd} ${FLYTT_LIB_z} Threads::Threads m ${CMAKE_DL_LIBS})
 foreach(name grpc benchmark date_tz)
   target_link_libraries(flytt_third_party_${name} INTERFACE Threads::Threads)
 endforeach()

@@ -65,16 +65,19 @@ void check_topics(Session& session, const TopicStreamConfig& stream, std::vector
   if (!client)
     return fail("connection", options->connection.brokers, client.error(), "mend 'sources." + stream.from + ".kafka'");
   const auto soon = [&] { return session.clock.in(kTopicCheckMax); };
-  const auto topics = (*client)->topics(options->topics, soon());
-  if (!topics) {
-    const bool is_about_topic =
-        topics.error().code() == ErrorCode::kNotFound || topics.error().code() == ErrorCode::kAuth;
-    return fail(is_about_topic ? "topics" : "connection", is_about_topic ? stream.name : options->connection.brokers,
-                topics.error(),
-                is_about_topic
-                    ? "mend 'streams." + stream.name + ".topics', or have the topic made and its access granted"
-                    : "check brokers, certificates and network of 'sources." + stream.from + ".kafka'");
+  if (const auto reached = (*client)->topics({}, soon()); !reached) {
+    const std::string source = "sources." + stream.from + ".kafka";
+    const bool is_refused = reached.error().code() == ErrorCode::kAuth;
+    const bool has_password = options->connection.sasl.mechanism != kafka::SaslMechanism::kNone;
+    return fail("connection", options->connection.brokers, reached.error(),
+                !is_refused    ? "check brokers, tls and network of '" + source + "'"
+                : has_password ? "set user, password and mechanism of '" + source + ".sasl', and the ca of its 'tls'"
+                               : "set ca, certificate and key of '" + source + ".tls'");
   }
+  const auto topics = (*client)->topics(options->topics, soon());
+  if (!topics)
+    return fail("topics", stream.name, topics.error(),
+                "mend 'streams." + stream.name + ".topics', or have the topic made and its access granted");
   if (topics->empty())
     fail("topics", stream.name, Error(ErrorCode::kNotFound, "no topic matches 'streams." + stream.name + ".topics'"),
          "");

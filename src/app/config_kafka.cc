@@ -195,6 +195,7 @@ Status read_kafka_source(const ConfigReader& reader, const std::string& name, co
   KafkaSourceConfig source;
   source.name = name;
   source.connection.client_name = "flytt_" + name;
+  source.connection.source = name;
   // A variable that is missing here may be there where the stream runs.
   if (const Status read = read_connection(reader, node, source); !read) source.problem = read.error().sentence();
   config.kafka_sources.push_back(std::move(source));

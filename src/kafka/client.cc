@@ -43,11 +43,17 @@ bool is_chosen(const TopicSelection& selection, std::string_view topic) {
 
 Result<Metadata> NativeQuestions::metadata(const std::string* topic, base::Deadline deadline) {
   NativeTopic handle(topic ? rd_kafka_topic_new(client_->get(), topic->c_str(), nullptr) : nullptr);
-  const struct rd_kafka_metadata* raw = nullptr;
-  const auto code =
-      rd_kafka_metadata(client_->get(), topic ? 0 : 1, handle.get(), &raw, milliseconds_left(clock_, deadline));
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, "list the topics of " + settings_.brokers);
-  return Metadata(raw);
+  for (;;) {
+    const struct rd_kafka_metadata* raw = nullptr;
+    const base::Deadline slice = deadline.earlier(clock_.in(kRefusalPatience));
+    const auto code =
+        rd_kafka_metadata(client_->get(), topic ? 0 : 1, handle.get(), &raw, milliseconds_left(clock_, slice));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return Metadata(raw);
+    // The client would go on trying with the same password until the deadline.
+    Error error = client_->error(code, "list the topics at " + settings_.brokers);
+    if (code != RD_KAFKA_RESP_ERR__TIMED_OUT || error.code() == ErrorCode::kAuth || clock_.is_past(deadline))
+      return error;
+  }
 }
 
 Result<std::vector<TopicPartitions>> NativeQuestions::topics(const TopicSelection& selection, base::Deadline deadline) {
@@ -65,7 +71,7 @@ Result<std::vector<TopicPartitions>> NativeQuestions::topics(const TopicSelectio
     TRY(const Metadata one, metadata(&name, deadline));
     const bool answered = one.get()->topic_cnt > 0;
     const auto code = answered ? one.get()->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return translate_error(code, "read topic " + name);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, "read topic " + name);
     found.push_back({name, one.get()->topics[0].partition_cnt});
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.topic < b.topic; });
@@ -97,7 +103,7 @@ Result<std::vector<SampledMessage>> NativeQuestions::sample(const TopicPartition
   TRY(NativeConfig config,
       make_config(settings_,
                   {{"group.id", "flytt-sample"}, {"queued.max.messages.kbytes", "8192"}, {"fetch.wait.max.ms", "50"}}));
-  TRY(const auto reader, NativeClient::open(std::move(config)));
+  TRY(const auto reader, NativeClient::open(std::move(config), settings_.source));
   std::vector<SampledMessage> out;
   TRY_STATUS(read_shares(*reader, shares, topic.topic, out, deadline));
   return out;
@@ -142,7 +148,7 @@ Result<std::vector<PartitionLag>> NativeQuestions::lag(const std::string& group,
                                                        const std::vector<TopicPartitions>& topics,
                                                        base::Deadline deadline) {
   TRY(NativeConfig config, make_config(settings_, {{"group.id", group}}));
-  TRY(const auto reader, NativeClient::open(std::move(config)));
+  TRY(const auto reader, NativeClient::open(std::move(config), settings_.source));
   TRY(std::vector<PartitionRange> all, ranges(topics, deadline));
   NativeList list(rd_kafka_topic_partition_list_new(static_cast<int>(all.size())));
   for (const PartitionRange& range : all)
@@ -165,7 +171,7 @@ Result<std::vector<PartitionLag>> NativeQuestions::lag(const std::string& group,
 
 Result<std::unique_ptr<Client>> Client::open(const ConnectionSettings& settings, const base::Clock& clock) {
   TRY(NativeConfig config, make_config(settings, {{"group.id", "flytt-questions"}}));
-  TRY(auto client, NativeClient::open(std::move(config)));
+  TRY(auto client, NativeClient::open(std::move(config), settings.source));
   return std::unique_ptr<Client>(std::make_unique<NativeQuestions>(settings, std::move(client), clock));
 }
 

@@ -37,6 +37,7 @@ struct ConnectionSettings {
   TlsSettings tls;
   SaslSettings sasl;
   std::string client_name = "flytt";  // client.id begins with it
+  std::string source;                 // its name, for sentences of errors; may be empty
 };
 
 // A consumer group. Members of one group share its partitions.

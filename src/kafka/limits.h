@@ -17,6 +17,7 @@ inline constexpr auto kIdlePollInterval = 3'000ms;     // confirm polls when nex
 inline constexpr auto kTopicRefresh = 30'000ms;        // new topics and partitions are seen within it
 inline constexpr auto kCommitPatience = 10'000ms;      // for one answer of the group's coordinator
 inline constexpr auto kLookupPatience = 15'000ms;      // for offsets and samples of newly assigned partitions
+inline constexpr auto kRefusalPatience = 2'000ms;      // until a refused password or certificate is believed
 inline constexpr auto kClosePatience = 10'000ms;       // for leaving the group
 inline constexpr std::size_t kRecordBytesMax = 3'000;  // of a lane's record: as base64 below the broker's 4,096
 

@@ -100,28 +100,59 @@ class MessagesArrive(unittest.TestCase):
                     return False
             wait_until(equal, project.log_tail)
 
-    def test_tls_and_sasl(self):
-        # The client that Debian has cannot prove itself by SCRAM to brokers from 4.0 on.
-        with Kafka("3.9.2", tls=True, sasl=True) as kafka:
+    def test_tls_and_scram_with_the_newest_broker(self):
+        self.prove_ourselves("4.3.0")
+
+    def test_tls_and_scram_with_an_older_broker(self):
+        self.prove_ourselves("3.9.2")
+
+    def prove_ourselves(self, version):
+        with Kafka(version, tls=True, sasl=True) as kafka:
             kafka.create_topic("safe", 1)
             kafka.produce("safe", [message(n) for n in range(10)])
-            certificate, key = kafka.certificates.issue("flytt")
-            tls = f'sources:\n  events: {{kafka: {{}}}}\nstreams:\n  safe: {{from: events, topics: [safe], to: landing}}\n'
-            platform = {"KAFKA_BROKERS": kafka.tls_brokers, "KAFKA_CA_PATH": str(kafka.certificates.ca),
-                        "KAFKA_CERTIFICATE_PATH": str(certificate), "KAFKA_PRIVATE_KEY": key.read_text()}
-            with Project(body=tls) as project:
-                self.assertEqual(project.command("check", environment=platform).returncode, 0)
-                project.command("run", "--once", environment=platform)
-                self.assertIn("10", project.command("query", "SELECT COUNT(*) FROM landing.safe", environment=platform).stdout)
-                wrong = {**platform, "KAFKA_CERTIFICATE_PATH": str(kafka.certificates.broker_certificate)}
-                refused = project.command("check", environment=wrong, check=False)
+            self.read_with_a_certificate(kafka)
+            for mechanism in ("scram-sha-256", "scram-sha-512"):
+                self.read_with_a_password(kafka, mechanism, kafka.sasl_brokers, "")
+                self.read_with_a_password(kafka, mechanism, kafka.sasl_tls_brokers, f"tls: {{ca: {kafka.certificates.ca}}}, ")
+
+    def read_with_a_certificate(self, kafka):
+        certificate, key = kafka.certificates.issue("flytt")
+        body = "sources:\n  events: {kafka: {}}\nstreams:\n  safe: {from: events, topics: [safe], to: landing}\n"
+        platform = {"KAFKA_BROKERS": kafka.tls_brokers, "KAFKA_CA_PATH": str(kafka.certificates.ca),
+                    "KAFKA_CERTIFICATE_PATH": str(certificate), "KAFKA_PRIVATE_KEY": key.read_text()}
+        with Project(body=body) as project:
+            self.assertEqual(project.command("check", environment=platform).returncode, 0)
+            self.assert_reads_all(project, platform)
+            # A certificate that does not belong to the key, and none at all.
+            for wrong in ({"KAFKA_CERTIFICATE_PATH": str(kafka.certificates.broker_certificate)},
+                          {"KAFKA_CERTIFICATE_PATH": "", "KAFKA_PRIVATE_KEY": ""}):
+                refused = project.command("check", environment={**platform, **wrong}, check=False)
                 self.assertEqual(refused.returncode, 3, refused.stdout)
-            sasl = f'sources:\n  events: {{kafka: {{brokers: "{kafka.sasl_brokers}", sasl: {{user: alice, password: "${{env:P}}"}}}}}}\n'
-            with Project(body=sasl + "streams:\n  safe: {from: events, topics: [safe], to: landing}\n") as project:
-                project.command("run", "--once", environment={"P": "alice-secret"})
-                refused = project.command("check", environment={"P": "feil-hemmelighet"}, check=False)
-                self.assertEqual(refused.returncode, 3, refused.stdout)
-                self.assertNotIn("feil-hemmelighet", refused.stdout + refused.stderr)
+                self.assertIn("certificate", refused.stdout)
+                self.assertIn("sources.events", refused.stdout)
+
+    def read_with_a_password(self, kafka, mechanism, brokers, tls):
+        sasl = f'{tls}sasl: {{mechanism: {mechanism}, user: alice, password: "${{env:P}}"}}'
+        body = (f'sources:\n  events: {{kafka: {{brokers: "{brokers}", {sasl}}}}}\n'
+                f"streams:\n  safe: {{from: events, topics: [safe], to: landing, group: {mechanism}-of-{brokers.replace(':', '-')}}}\n")
+        with Project(body=body) as project:
+            right, wrong = {"P": "alice-secret"}, {"P": "feil-hemmelighet"}
+            self.assertEqual(project.command("check", environment=right).returncode, 0)
+            self.assert_reads_all(project, right)
+            refused = project.command("check", environment=wrong, check=False)
+            self.assertEqual(refused.returncode, 3, refused.stdout)
+            self.assertIn("check the SASL user and password", refused.stdout)
+            self.assertIn("sources.events.kafka.sasl", refused.stdout)
+            stopped = project.command("run", "--once", environment=wrong, check=False)
+            self.assertNotEqual(stopped.returncode, 0)
+            self.assertIn("of source 'events': check the SASL user and password", stopped.stderr)
+            for text in (refused.stdout, refused.stderr, stopped.stdout, stopped.stderr):
+                self.assertNotIn("feil-hemmelighet", text)
+
+    def assert_reads_all(self, project, environment):
+        project.command("run", "--once", environment=environment)
+        found = project.command("query", "--format", "csv", "SELECT COUNT(*) FROM landing.safe", environment=environment).stdout.split()
+        self.assertEqual(found[1], "10")
 
     def test_init_and_check_name_what_is_there_and_what_is_missing(self):
         self.kafka.create_topic("kjent", 1)

@@ -2,7 +2,7 @@
 
 It is started, stopped and killed by process id, and ends with the program that started it. Always there: a plaintext
 listener. `tls=True` adds one that demands client certificates of the fixture's own authority, `sasl=True` one with
-SCRAM users, `gate=` one that tells clients to come through a port of ours (support/gate.py).
+SCRAM users, both together a third with SCRAM over TLS; `gate=` one that tells clients to come through a port of ours (support/gate.py).
 """
 
 import contextlib
@@ -89,13 +89,17 @@ class Kafka:
             self.sasl_port = free_port()
             self.sasl_brokers = f"127.0.0.1:{self.sasl_port}"
             self._ports["SASL"] = ("SASL_PLAINTEXT", self.sasl_port, self.sasl_port)
+        if tls and sasl:
+            self.sasl_tls_port = free_port()
+            self.sasl_tls_brokers = f"localhost:{self.sasl_tls_port}"
+            self._ports["SASLTLS"] = ("SASL_SSL", self.sasl_tls_port, self.sasl_tls_port)
         if gate:
             self.gate_target = free_port()
             self.gated_brokers = f"127.0.0.1:{gate}"
             self._ports["GATED"] = ("PLAINTEXT", self.gate_target, gate)
 
     def _configure(self, settings):
-        address = {"SSL": "localhost"}
+        address = {"SSL": "localhost", "SASLTLS": "localhost"}
         lines = {
             "process.roles": "broker,controller", "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller}", "controller.listener.names": "CONTROLLER",
@@ -123,8 +127,9 @@ class Kafka:
         if self.users:
             scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
             lines["sasl.enabled.mechanisms"] = "SCRAM-SHA-256,SCRAM-SHA-512"
-            lines["listener.name.sasl.scram-sha-256.sasl.jaas.config"] = scram
-            lines["listener.name.sasl.scram-sha-512.sasl.jaas.config"] = scram
+            for listener in {"SASL", "SASLTLS"} & self._ports.keys():
+                for mechanism in ("256", "512"):
+                    lines[f"listener.name.{listener.lower()}.scram-sha-{mechanism}.sasl.jaas.config"] = scram
         lines.update(settings)
         self.properties = self.folder / "server.properties"
         self.properties.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))

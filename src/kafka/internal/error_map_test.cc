@@ -95,7 +95,7 @@ TEST(MakeConfig, NamesTheSettingAndNeverItsValue) {
   settings.tls.key_pem = base::Secret("no key at all");
   auto config = make_config(settings, {});
   ASSERT_TRUE(config);
-  const auto client = NativeClient::open(std::move(*config));
+  const auto client = NativeClient::open(std::move(*config), "events");
   ASSERT_FALSE(client);
   EXPECT_EQ(client.error().code(), ErrorCode::kConfig);
   EXPECT_EQ(client.error().text().find("no key at all"), std::string::npos) << client.error().text();

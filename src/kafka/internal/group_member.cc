@@ -63,7 +63,7 @@ Result<std::unique_ptr<GroupMember>> GroupMember::join(const MemberSettings& set
   TRY(NativeConfig config, make_config(settings.connection, member_settings(settings)));
   rd_kafka_conf_set_rebalance_cb(config.get(), on_rebalance);
   std::unique_ptr<GroupMember> member(new GroupMember(settings.group.id, clock));
-  TRY(member->client_, NativeClient::open(std::move(config)));
+  TRY(member->client_, NativeClient::open(std::move(config), settings.connection.source));
   member->client_->owner = member.get();
   member->commits_ = NativeQueue(rd_kafka_queue_new(member->client_->get()));
   NativeList topics(rd_kafka_topic_partition_list_new(static_cast<int>(settings.topics.include.size())));

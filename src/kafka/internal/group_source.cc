@@ -122,9 +122,8 @@ Status GroupSource::take_event(const rd_kafka_message_t& message) {
   }
   const std::string object = topic.empty() ? "group " + member_->name() : "topic " + topic;
   if (rd_kafka_fatal_error(member_->client().get(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    char why[512] = {};
-    const auto code = rd_kafka_fatal_error(member_->client().get(), why, sizeof why);
-    return translate_error(code, "go on in group " + member_->name(), why);
+    const auto code = rd_kafka_fatal_error(member_->client().get(), nullptr, 0);
+    return member_->client().error(code, "go on in group " + member_->name());
   }
   if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
     const auto retry = options_.lost == LostPlace::kError ? base::Retry::kAfterOperator : base::Retry::kAfterBackoff;

@@ -14,8 +14,7 @@ namespace {
 
 constexpr std::string_view kRecordPrefix = "flytt1:";
 constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr int kLogError = 3;                  // syslog's LOG_ERR
-constexpr int kScramVersionMin = 0x02060100;  // 2.6.1, from which on SCRAM suits Kafka 4
+constexpr int kLogError = 3;  // syslog's LOG_ERR
 
 void on_log(const rd_kafka_t* native, int level, const char*, const char* text) {
   base::log_debug("kafka client", {{"text", text}});
@@ -30,7 +29,7 @@ void on_error(rd_kafka_t*, int code, const char* text, void* opaque) {
   static_cast<NativeClient*>(opaque)->complaint().note(static_cast<rd_kafka_resp_err_t>(code), text);
 }
 
-// Members with equal names can spin in a cooperative rebalance of librdkafka 2.0.2.
+// Of every client its own, so that a broker's log and metrics tell members apart.
 std::string own_name(const std::string& name) {
   static std::atomic<unsigned> counter{0};
   char host[256] = {};
@@ -119,8 +118,9 @@ Result<NativeConfig> make_config(const ConnectionSettings& settings, const Setti
   return config;
 }
 
-Result<std::unique_ptr<NativeClient>> NativeClient::open(NativeConfig config) {
+Result<std::unique_ptr<NativeClient>> NativeClient::open(NativeConfig config, std::string source) {
   auto client = std::make_unique<NativeClient>();
+  client->source_ = std::move(source);
   rd_kafka_conf_set_opaque(config.get(), client.get());
   rd_kafka_conf_set_log_cb(config.get(), on_log);
   rd_kafka_conf_set_error_cb(config.get(), on_error);
@@ -146,13 +146,7 @@ Error NativeClient::error(rd_kafka_resp_err_t code, const std::string& doing) {
   const bool is_vague = code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
                         code == RD_KAFKA_RESP_ERR__WAIT_COORD || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
   if (is_vague && said != RD_KAFKA_RESP_ERR_NO_ERROR) code = said;
-  // Right and wrong passwords give the same answer there.
-  const bool is_scram = code == RD_KAFKA_RESP_ERR__AUTHENTICATION && text.find("SCRAM") != text.npos;
-  return translate_error(code, doing,
-                         is_scram && rd_kafka_version() < kScramVersionMin
-                             ? text + "; Kafka 4 refuses SCRAM of this client library (" + rd_kafka_version_str() +
-                                   "): use client certificates or SASL PLAIN there"
-                             : text);
+  return translate_error(code, source_.empty() ? doing : doing + " of source '" + source_ + "'", text);
 }
 
 int milliseconds_left(const base::Clock& clock, base::Deadline deadline) {

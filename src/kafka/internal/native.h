@@ -46,8 +46,8 @@ Result<NativeConfig> make_config(const ConnectionSettings& settings, const Setti
 // A consumer handle. Ends without leaving a group in order; GroupMember does that before.
 class NativeClient {
  public:
-  // `opaque` and callbacks are set in `config` already; the complaint's own are set here.
-  static Result<std::unique_ptr<NativeClient>> open(NativeConfig config);
+  // `opaque` and callbacks are set in `config` already; the complaint's own are set here. `source`: for sentences.
+  static Result<std::unique_ptr<NativeClient>> open(NativeConfig config, std::string source);
   ~NativeClient();
 
   rd_kafka_t* get() const { return native_; }
@@ -59,6 +59,7 @@ class NativeClient {
 
  private:
   rd_kafka_t* native_ = nullptr;
+  std::string source_;
   Complaint complaint_;
 };
 
