@@ -90,6 +90,7 @@ Measured bare(const std::string& brokers, const std::string& topic, std::int64_t
                                                                   {"enable.auto.offset.store", "false"},
                                                                   {"queued.min.messages", "10000000"},
                                                                   {"queued.max.messages.kbytes", "32768"},
+                                                                  {"fetch.queue.backoff.ms", "5"},
                                                                   {"fetch.max.bytes", "16777216"},
                                                                   {"fetch.message.max.bytes", "4194304"},
                                                                   {"check.crcs", "true"}})

@@ -107,6 +107,7 @@ Status add_topic_streams(Session& session, const RunOptions& options, const Memo
     if (!is_chosen(options, stream.name)) continue;
     TRY(kafka::TopicSourceOptions topics, topic_options(config, stream));
     topics.prefetch_bytes_max = memory.prefetch_bytes;
+    TRY_STATUS(name_member(*running.store, stream, session.clock.wall_micros(), running.random.next(), topics.group));
     running.topic_origins.push_back(
         std::make_unique<KafkaOrigin>(KafkaOrigin::Parts{std::move(topics), session.clock}));
     // Nothing is copied beside a stream of topics, so its window has the room of the workers, too.

@@ -60,9 +60,11 @@ constexpr ConfigKey kSourceKeys[] = {
     {"sources.*.kafka.sasl.password", KeyKind::kReference, true, "", "Password."},
     {"sources.*.kafka.group", KeyKind::kReference, true, "flytt",
      "Beginning of consumer groups' names: a stream's group is <group>_<stream>."},
-    {"sources.*.kafka.instance", KeyKind::kReference, true, "",
-     "This process's own name in its groups, the same after a restart (static membership): no rebalance while it "
-     "restarts."},
+    {"sources.*.kafka.instance", KeyKind::kReference, true, "a name kept in state",
+     "This process's own name in its groups, the same after a restart: one that was killed and comes back within "
+     "session_timeout has its partitions again at once. Each process needs its own. With a name that is given here "
+     "they "
+     "wait for it after an orderly stop, too; with the default they go to other processes then."},
     {"sources.*.kafka.session_timeout", KeyKind::kDuration, true, "45s",
      "After so long without a sign of life the group gives our partitions to others."},
 };
@@ -107,8 +109,9 @@ constexpr ConfigKey kTopicKeys[] = {
     {"streams.*.start", KeyKind::kString, true, "earliest",
      "Where a partition begins that was never read: earliest, latest or error."},
     {"streams.*.lost", KeyKind::kString, true, "error",
-     "Where it goes on when the remembered place is gone (retention): error, earliest or latest. With exactly_once and "
-     "upsert a topic that was made anew is always an error."},
+     "Where it goes on when the remembered place is gone (retention, or a topic made anew): error, earliest or latest. "
+     "A topic that was made anew needs, with exactly_once, a table without rows of the old one; with upsert it is "
+     "always an error."},
     {"streams.*.times", KeyKind::kMap, true, "", "How texts and numbers become times."},
     {"streams.*.times.detect", KeyKind::kBool, true, "true",
      "Inferred columns: texts that are all RFC 3339 become TIMESTAMP, DATETIME or DATE."},

@@ -1,6 +1,7 @@
 #include "kafka/client.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "kafka/internal/native.h"
 #include "kafka/limits.h"
@@ -8,6 +9,8 @@
 namespace flytt::kafka {
 
 namespace {
+
+constexpr int kAnswerGraceMs = 500;  // the client answers by itself when the time of a request is over
 
 using Metadata = base::Handle<const struct rd_kafka_metadata, rd_kafka_metadata_destroy>;
 
@@ -17,6 +20,8 @@ class NativeQuestions final : public Client {
       : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {}
 
   Result<std::vector<TopicPartitions>> topics(const TopicSelection& selection, base::Deadline deadline) override;
+  Result<std::map<std::string, std::string>> topic_ids(const std::vector<std::string>& topics,
+                                                       base::Deadline deadline) override;
   Result<std::vector<PartitionRange>> ranges(const std::vector<TopicPartitions>& topics,
                                              base::Deadline deadline) override;
   Result<std::vector<SampledMessage>> sample(const TopicPartitions& topic, std::size_t messages_max,
@@ -26,6 +31,8 @@ class NativeQuestions final : public Client {
 
  private:
   Result<Metadata> metadata(const std::string* topic, base::Deadline deadline);
+  Result<NativeEvent> ask(rd_kafka_admin_op_t what, const std::string& doing, base::Deadline deadline,
+                          const std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send);
   Status read_shares(NativeClient& reader, const std::vector<PartitionRange>& shares, const std::string& topic,
                      std::vector<SampledMessage>& out, base::Deadline deadline);
 
@@ -56,6 +63,26 @@ Result<Metadata> NativeQuestions::metadata(const std::string* topic, base::Deadl
   }
 }
 
+// One request of the administration's kind, and its answer.
+Result<NativeEvent> NativeQuestions::ask(
+    rd_kafka_admin_op_t what, const std::string& doing, base::Deadline deadline,
+    const std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send) {
+  using Options = base::Handle<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
+  const Options options(rd_kafka_AdminOptions_new(client_->get(), what));
+  const NativeQueue queue(rd_kafka_queue_new(client_->get()));
+  const int patience = std::max(1, milliseconds_left(clock_, deadline));
+  char why[128];
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), patience, why, sizeof why);
+  if (const NativeError refused(rd_kafka_AdminOptions_set_include_authorized_operations(options.get(), 1)); refused)
+    return client_->error(rd_kafka_error_code(refused.get()), doing);
+  send(options.get(), queue.get());
+  NativeEvent answer(rd_kafka_queue_poll(queue.get(), patience + kAnswerGraceMs));
+  if (!answer) return client_->error(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);
+  if (const auto code = rd_kafka_event_error(answer.get()); code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return client_->error(code, doing);
+  return answer;
+}
+
 Result<std::vector<TopicPartitions>> NativeQuestions::topics(const TopicSelection& selection, base::Deadline deadline) {
   TRY(const Metadata all, metadata(nullptr, deadline));
   std::vector<TopicPartitions> found;
@@ -76,6 +103,33 @@ Result<std::vector<TopicPartitions>> NativeQuestions::topics(const TopicSelectio
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.topic < b.topic; });
   return found;
+}
+
+Result<std::map<std::string, std::string>> NativeQuestions::topic_ids(const std::vector<std::string>& topics,
+                                                                      base::Deadline deadline) {
+  using Names = base::Handle<rd_kafka_TopicCollection_t, rd_kafka_TopicCollection_destroy>;
+  const std::string doing = "read the ids of topics";
+  std::map<std::string, std::string> ids;
+  if (topics.empty()) return ids;
+  std::vector<const char*> names;
+  for (const std::string& topic : topics) names.push_back(topic.c_str());
+  const Names wanted(rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
+  TRY(const NativeEvent answer, ask(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, doing, deadline,
+                                    [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+                                      rd_kafka_DescribeTopics(client_->get(), wanted.get(), options, queue);
+                                    }));
+  std::size_t count = 0;
+  const auto* found = rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(answer.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string name = rd_kafka_TopicDescription_name(found[i]);
+    const auto code = rd_kafka_error_code(rd_kafka_TopicDescription_error(found[i]));
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) continue;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, "describe topic " + name);
+    const rd_kafka_Uuid_t* id = rd_kafka_TopicDescription_topic_id(found[i]);
+    const bool is_known = rd_kafka_Uuid_most_significant_bits(id) != 0 || rd_kafka_Uuid_least_significant_bits(id) != 0;
+    ids[name] = is_known ? rd_kafka_Uuid_base64str(id) : "";
+  }
+  return ids;
 }
 
 Result<std::vector<PartitionRange>> NativeQuestions::ranges(const std::vector<TopicPartitions>& topics,

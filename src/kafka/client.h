@@ -5,6 +5,7 @@
 // answer or its deadline. An error leaves the client usable. It joins no group: `lag` and `committed` only read.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,6 +46,9 @@ class Client {
   // The chosen topics that exist and that may be described, sorted. kNotFound names an included topic (not a pattern)
   // that does not exist, kAuth one that may not be described.
   virtual Result<std::vector<TopicPartitions>> topics(const TopicSelection& selection, base::Deadline deadline) = 0;
+  // The ids of topics, by name. One that does not exist is left out; brokers before 2.8 know no ids, which gives "".
+  virtual Result<std::map<std::string, std::string>> topic_ids(const std::vector<std::string>& topics,
+                                                               base::Deadline deadline) = 0;
   virtual Result<std::vector<PartitionRange>> ranges(const std::vector<TopicPartitions>& topics,
                                                      base::Deadline deadline) = 0;
   // Up to `messages_max` of the newest messages of each partition's share, oldest first. kAuth when the topic may not be

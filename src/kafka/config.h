@@ -46,6 +46,9 @@ struct GroupSettings {
   // Static membership: a name that is this member's own, the same after a restart (the pod's ordinal). A member that is
   // back within `session_timeout` keeps its partitions without a rebalance. Empty: a dynamic member.
   std::string instance_id;
+  // Of a static member: an orderly end gives its partitions to others at once, and only one that was killed keeps them.
+  // Otherwise they wait for it until the session's timeout in either case.
+  bool leaves_at_end = false;
   std::chrono::milliseconds session_timeout = kSessionTimeoutDefault;
   std::chrono::milliseconds poll_interval_max = kPollIntervalMaxDefault;
   // How long rows of a partition that is to be given up may take to become durable. At most a third of session_timeout

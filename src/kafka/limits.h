@@ -13,8 +13,10 @@ using namespace std::chrono_literals;
 inline constexpr auto kSessionTimeoutDefault = 45'000ms;
 inline constexpr auto kPollIntervalMaxDefault = 300'000ms;
 inline constexpr auto kClosingTimeDefault = 10'000ms;
-inline constexpr auto kIdlePollInterval = 3'000ms;     // confirm polls when next() was not called for so long
-inline constexpr auto kTopicRefresh = 30'000ms;        // new topics and partitions are seen within it
+inline constexpr auto kIdlePollInterval = 3'000ms;  // confirm polls when next() was not called for so long
+inline constexpr auto kTopicRefresh =
+    30'000ms;  // new topics and partitions are seen within it, and topics that were made anew
+inline constexpr auto kTopicPatience = 2'000ms;        // for the ids of topics that are being read
 inline constexpr auto kCommitPatience = 10'000ms;      // for one answer of the group's coordinator
 inline constexpr auto kLookupPatience = 15'000ms;      // for offsets and samples of newly assigned partitions
 inline constexpr auto kRefusalPatience = 2'000ms;      // until a refused password or certificate is believed
@@ -32,6 +34,7 @@ inline constexpr std::size_t kPrefetchBytesDefault = 16u << 20;
 inline constexpr std::size_t kFetchBytesMax = 8u << 20;           // of one answer of a broker
 inline constexpr std::size_t kPartitionFetchBytesMax = 2u << 20;  // of one partition in it
 inline constexpr auto kFetchWait = 100ms;
+inline constexpr auto kQueueBackoff = 5ms;  // until a partition is asked for again that met the limit of the queue
 
 // -- Messages and schemas
 inline constexpr std::size_t kRejectedRawMax = 8u << 20;

@@ -6,6 +6,10 @@
 // all lanes that are open. What it does with the group's offsets:
 //   * A lane begins at the further of the place in `saved` and the one that the group has committed, with the group's
 //     record, or ours if the group has none. A place that the partition does not have any more is an error with the choices, unless `lost` chooses.
+//   * A topic that was deleted and made anew has another id. Its remembered places belong to messages that are gone: an
+//     error with the choices, unless `lost` chooses; then kOpened has the new place and no record. An upsert has no such
+//     choice, because the rows of the old topic would win. Ids are compared when a partition comes, every kTopicRefresh,
+//     and when a broker complains; a place that was saved without an id is taken as it is.
 //   * confirm() commits the offsets that have moved, each with its lane's newest record in the commit's metadata
 //     (base64 behind "flytt1:"), only for lanes that are ours at that moment, without waiting; a lane's first record and
 //     a lane that is given up are committed synchronously.
@@ -28,8 +32,10 @@
 // connects again by itself, and `progress().trouble` says what is wrong meanwhile.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -59,6 +65,8 @@ struct TopicSourceOptions {
   data::TablePath destination;
   std::uint16_t epoch = 1;  // of upsert sequences
   bool waits_for_record = false;
+  // Of which topic a record in the group is: the id that kOpened had, or "". Not set: nothing is known of the group's places.
+  std::function<std::string(std::string_view record)> topic_id_of;
 
   base::Duration batch_age = kBatchAgeDefault;
   std::size_t batch_rows_max = kBatchRowsMax;

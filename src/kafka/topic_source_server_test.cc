@@ -114,8 +114,9 @@ class Topics : public ::testing::Test {
   std::string committed() const {
     auto client = Client::open(broker.settings(), test_clock()).value();
     const auto topics = client->topics({{topic}, {}}, patience()).value();
+    const auto lags = client->lag("group-" + topic, topics, patience()).value();
     std::string out;
-    for (const PartitionLag& lag : client->lag("group-" + topic, topics, patience()).value())
+    for (const PartitionLag& lag : lags)
       if (lag.committed >= 0)
         out += (out.empty() ? "" : " ") + std::to_string(lag.range.partition) + ":" + std::to_string(lag.committed) +
                ":" + lag.record;
@@ -359,6 +360,73 @@ TEST_F(Topics, that_use_offsets_again_leave_no_choice_where_rows_are_told_apart_
   EXPECT_NE(fails(upsert).find("a stream of another name"), std::string::npos);
   Reader reader(chosen, {{topic, 0, "", 50, "r"}});
   ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 10; })) << "at least once: it is read again";
+}
+
+TEST_F(Topics, that_were_made_anew_are_another_topic) {
+  broker.create_topic(topic, 1);
+  produce(0, 10);
+  TopicSourceOptions given = options();
+  given.topic_id_of = [](std::string_view record) { return std::string(record); };
+  std::string old_id;
+  {
+    Reader reader(given);
+    ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 10; }));
+    old_id = reader.events[0].topic_id;
+    EXPECT_FALSE(old_id.empty());
+    reader.record = old_id;
+    reader.confirm();
+  }
+  EXPECT_EQ(committed(), "0:10:" + old_id);
+  broker.delete_topic(topic);
+  broker.create_topic(topic, 1);
+  produce(0, 20);  // more than there were
+  const auto fails = [&](const TopicSourceOptions& how, std::vector<SavedPoint> saved) {
+    Reader reader(how, std::move(saved));
+    for (const base::Deadline limit = patience(); !reader.error && !test_clock().is_past(limit);) reader.step();
+    CHECK(reader.error.has_value());
+    EXPECT_EQ(reader.error->retry(), base::Retry::kAfterOperator);
+    EXPECT_TRUE(reader.rows.empty());
+    return reader.error->text();
+  };
+  const std::vector<SavedPoint> ours{{topic, 0, old_id, 10, "r"}};
+  EXPECT_EQ(committed(), "") << "the broker forgets the places of a topic that is deleted";
+  broker.set_offset(given.group.id, topic, 0, 10, old_id);  // as a member does that has not noticed yet
+  EXPECT_NE(fails(given, {}).find(topic + " was deleted and made anew"), std::string::npos) << "by the group's record";
+  EXPECT_NE(fails(given, ours).find("made anew"), std::string::npos);
+  broker.set_offset(given.group.id, topic, 0, 5);  // without a record: nothing is known of it
+  EXPECT_NE(fails(given, ours).find("made anew"), std::string::npos) << "by our own";
+  TopicSourceOptions chosen = given;
+  chosen.lost = LostPlace::kEarliest;
+  chosen.payload.is_upsert = true;
+  chosen.payload.key_column = PayloadSettings::KeyColumn::kString;
+  EXPECT_EQ(fails(chosen, ours).find("latest"), std::string::npos) << "no choice: the old rows would win";
+  chosen.payload.is_upsert = false;
+  Reader reader(chosen, ours);
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 20; }));
+  EXPECT_EQ(reader.rows, expected(0, 20));
+  EXPECT_EQ(reader.events[0].record, "");
+  EXPECT_NE(reader.events[0].topic_id, old_id);
+  reader.source.reset();
+  const auto id = reader.events[0].topic_id;
+  broker.set_offset(given.group.id, topic, 0, 7);
+  Reader old(given, {{topic, 0, "", 12, "r"}});  // a place that was saved without an id
+  ASSERT_TRUE(old.until([&] { return old.rows.size() == 8; }));
+  Reader known(given, {{topic, 0, id, 13, "r"}});
+  EXPECT_FALSE(known.error);
+}
+
+TEST_F(Topics, that_are_made_anew_while_they_are_read_are_noticed) {
+  broker.create_topic(topic, 1);
+  produce(0, 10);
+  Reader reader(options());
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 10; }));
+  broker.delete_topic(topic);
+  broker.create_topic(topic, 1);
+  produce(0, 20);
+  for (const base::Deadline limit = patience(); !reader.error && !test_clock().is_past(limit);) reader.step();
+  ASSERT_TRUE(reader.error.has_value());
+  EXPECT_EQ(reader.error->code(), ErrorCode::kConflict) << reader.error->text();
+  EXPECT_NE(reader.error->text().find("made anew"), std::string::npos);
 }
 
 TEST_F(Topics, without_a_remembered_place_follow_the_policy) {

@@ -82,7 +82,10 @@ Status LaneBook::open(const flow::LaneEvent& event) {
   const auto saved = saved_.find(Place(event.topic, event.partition));
   if (saved != saved_.end()) {
     // Ours may be another one than the group's: whoever wrote into either is fenced off.
-    records.push_back({saved->second.topic_id, saved->second.is_settled ? "" : saved->second.write_stream});
+    // The source has seen that the topic was made anew, and begins where it was told to.
+    const std::string& old_id = saved->second.topic_id;
+    lane.is_new_topic = event.record.empty() && !old_id.empty() && !event.topic_id.empty() && old_id != event.topic_id;
+    records.push_back({event.topic_id, saved->second.is_settled ? "" : saved->second.write_stream});
   }
   for (const LaneRecord& record : records) {
     if (!record.topic_id.empty() && !event.topic_id.empty() && record.topic_id != event.topic_id)
@@ -183,6 +186,7 @@ Status LaneBook::dropped(const data::TablePath& path, const std::string& reason)
     names.insert(lane.source_table);
   }
   for (const std::string& name : names) TRY_STATUS(parts_.book.detach(name, {}, reason));
+  show();
   return ok();
 }
 
@@ -234,7 +238,8 @@ Status LaneBook::look(TableSink& sink) {
     if (lane.state != State::kOpened || lane.table.table.empty()) continue;
     if (!writes(lane)) continue;
     lane.state = State::kTakingOver;
-    parts_.desk.put({number, lane.table, lane.topic, lane.partition, lane.next_offset, lane.old_streams});
+    parts_.desk.put(
+        {number, lane.table, lane.topic, lane.partition, lane.next_offset, lane.old_streams, lane.is_new_topic});
   }
   return ok();
 }
@@ -288,8 +293,9 @@ Result<std::optional<flow::Position>> LaneBook::save(const std::optional<flow::P
   std::vector<flow::LanePoint> told;
   for (auto& [number, lane] : lanes_) {
     if (lane.state != State::kOpen) continue;
-    const std::string record =
-        parts_.waits_for_record ? encode_lane_record({lane.topic_id, lane.write_stream}) : std::string();
+    const std::string record = parts_.waits_for_record || !lane.topic_id.empty()
+                                   ? encode_lane_record({lane.topic_id, lane.write_stream})
+                                   : std::string();
     told.push_back({number, lane.next_offset, record});
     SavedLane now = to_save(lane);
     now.saved_micros = lane.saved ? lane.saved->saved_micros : 0;

@@ -69,6 +69,13 @@ Result<LaneOutcome> LaneKeeper::take_over(const LaneTask& task) {
   FAILPOINT_ERROR("pipeline.lane.fenced");
   // Only now: what is there can not grow any more.
   TRY(outcome.held, destination_.held_offsets(task.table, task.topic, task.partition, task.from));
+  if (task.is_new_topic && !outcome.held.empty())
+    return Error(ErrorCode::kConflict, "table " + task.table.text() + " holds rows of the topic that was called " +
+                                           task.topic +
+                                           " before, and by topic, partition and offset they cannot be told from those "
+                                           "of the new one: rename or empty the table, or name another in `to`")
+        .side(base::Side::kSink)
+        .retry(base::Retry::kAfterOperator);
   TRY(outcome.write_stream, destination_.create_write_stream(task.table));
   FAILPOINT_ERROR("pipeline.lane.made");
   return outcome;

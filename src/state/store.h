@@ -88,9 +88,10 @@ struct SavedLane {
   friend bool operator==(const SavedLane&, const SavedLane&) = default;
 };
 
-// Something that flytt made in the source system and that `teardown` takes away again.
+// Something that flytt made in the source system. `teardown` takes all of it away again but a "member", which is only the
+// name of this state's members of consumer groups.
 struct MadeObject {
-  std::string kind;  // "publication", "slot", "role"
+  std::string kind;  // "publication", "slot", "role", "member"
   std::string name;
   std::int64_t made_micros = 0;
   friend bool operator==(const MadeObject& a, const MadeObject& b) { return a.kind == b.kind && a.name == b.name; }

@@ -59,6 +59,8 @@ class MessagesArrive(unittest.TestCase):
             self.assertEqual(project.query("SELECT COUNT(*) FROM (SELECT DISTINCT _kafka_topic, _kafka_partition, _kafka_offset"
                                            " FROM landing_events.hendelser)"), [["1500"]])
             wait_until(lambda: sum(self.kafka.committed("flytt_hendelser").values()) == 1500, "committed offsets")
+            for _, metadata in self.kafka.commits("flytt_hendelser").values():
+                self.assertRegex(metadata, r"^flytt1:[A-Za-z0-9+/]+=+$")
             wait_until(lambda: all(p["lag"] == 0 for p in self.lanes(project, "hendelser").values()), lambda: project.status())
             self.assertEqual(len(self.lanes(project, "hendelser")), 3)
             self.assertEqual(project.stop(), 0)

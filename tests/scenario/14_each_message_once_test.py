@@ -104,8 +104,12 @@ class EachMessageOnce(unittest.TestCase):
         return member
 
     def answer(self, sql):
+        return self.answer_of(self.warehouse, sql)
+
+    @staticmethod
+    def answer_of(warehouse, sql):
         try:
-            return self.warehouse.query(sql)
+            return warehouse.query(sql)
         except OSError:
             return None
 
@@ -262,6 +266,114 @@ class EachMessageOnce(unittest.TestCase):
         for member in self.members:
             self.assertEqual(member.stop(), 0)
         self.assert_each_once()
+
+
+class Members(unittest.TestCase):
+    """Processes of one group. A session ends only after ten minutes, which no wait of these tests reaches."""
+
+    def test_a_killed_member_has_its_partitions_at_once_and_a_stopped_one_gives_them_away(self):
+        with Kafka() as kafka, Project(body="sources: {}\n") as warehouse:
+            kafka.create_topic("events", 4)
+            kafka.produce("events", [json.dumps({"n": -1}).encode()])  # shows the columns
+            warehouse.start_verb("warehouse", "--data", "./warehouse", "--http", f"127.0.0.1:{warehouse.rest_port}",
+                                 "--grpc", f"127.0.0.1:{warehouse.grpc_port}", "--project", "team")
+            wait_until(lambda: EachMessageOnce.answer_of(warehouse, "SELECT 1"), warehouse.log_tail)
+            body = (f'sources:\n  events: {{kafka: {{brokers: "{kafka.brokers}", session_timeout: 10m}}}}\n'
+                    "streams:\n  events: {from: events, topics: [events], to: landing}\n")
+            with Project(body=body, warehouse=warehouse) as first, Project(body=body, warehouse=warehouse) as second:
+                sent = 0
+
+                def held(member):
+                    return sorted(p["partition"] for p in EachMessageOnce.partitions(member))
+
+                def tails():
+                    return f"{held(first)} {held(second)}\n{first.log_tail()}\n{second.log_tail()}"
+
+                def arrive():
+                    nonlocal sent
+                    kafka.produce("events", [{"value": json.dumps({"n": sent + n}).encode(), "partition": n % 4} for n in range(400)])
+                    sent += 400  # and the first one
+                    wait_until(lambda: EachMessageOnce.answer_of(warehouse, "SELECT COUNT(*), COUNT(DISTINCT n) FROM landing.events")
+                               == [[str(sent + 1)] * 2], tails)
+                first.start()
+                wait_until(lambda: len(held(first)) == 4, tails)
+                second.start()
+                wait_until(lambda: len(held(first)) == len(held(second)) == 2, tails)
+                arrive()
+                before = held(first), held(second)
+                for member in (second, first):
+                    member.kill()
+                    member.start()
+                    wait_until(lambda: (held(first), held(second)) == before, tails)
+                    arrive()
+                self.assertEqual(second.stop(), 0)
+                wait_until(lambda: len(held(first)) == 4, tails)
+                arrive()
+
+
+class TopicsMadeAnew(unittest.TestCase):
+    """A topic that was deleted and made anew under its name has other messages at the places that are remembered."""
+
+    def setUp(self):
+        self.kafka = Kafka()
+        self.addCleanup(self.kafka.close)
+
+    def send(self, first, count):
+        self.kafka.produce("events", [json.dumps({"n": n}).encode() for n in range(first, first + count)])
+
+    def body(self, stream="events", options=""):
+        return (f'sources:\n  events: {{kafka: {{brokers: "{self.kafka.brokers}"}}}}\n'
+                f"streams:\n  {stream}: {{from: events, topics: [events], to: landing.{stream}{options}}}\n")
+
+    @staticmethod
+    def set_body(project, body):
+        path = project.folder / "flytt.yaml"
+        path.write_text(path.read_text().split("sources:")[0] + body)
+
+    @staticmethod
+    def rows(project, table):
+        return project.command("query", "--format", "csv", f"SELECT COUNT(*), MIN(n), MAX(n) FROM landing.{table}").stdout.split()[1]
+
+    def test_it_is_noticed_whatever_number_of_messages_it_has(self):
+        for count in (50, 150):
+            with Project(body=self.body()) as project:
+                self.kafka.create_topic("events", 1)
+                self.send(0, 100)
+                project.command("run", "--once")
+                self.kafka.delete_topic("events")
+                self.kafka.create_topic("events", 1)
+                self.send(1000, count)
+                stopped = project.command("run", "--once", check=False)
+                self.assertNotEqual(stopped.returncode, 0)
+                self.assertIn("topic events was deleted and made anew", stopped.stderr)
+                self.assertEqual(self.rows(project, "events"), "100,0,99")
+                # One of the choices, and what it takes: the table must not hold rows of the old topic.
+                self.set_body(project, self.body(options=", lost: earliest"))
+                held = project.command("run", "--once", check=False)
+                self.assertNotEqual(held.returncode, 0)
+                self.assertIn("holds rows of the topic that was called events before", held.stderr)
+                self.assertEqual(self.rows(project, "events"), "100,0,99")
+                self.set_body(project, self.body(options=", lost: earliest").replace("landing.events", "landing.anew"))
+                project.command("run", "--once")
+                self.assertEqual(self.rows(project, "anew"), f"{count},1000,{999 + count}")
+                # The other one.
+                self.set_body(project, self.body("others"))
+                project.command("run", "--once")
+                self.assertEqual(self.rows(project, "others"), f"{count},1000,{999 + count}")
+                self.kafka.delete_topic("events")
+                for group in ("flytt_events", "flytt_others"):
+                    self.kafka.forget_group(group)
+
+    def test_it_is_noticed_while_it_is_read(self):
+        self.kafka.create_topic("events", 1)
+        self.send(0, 100)
+        with Project(body=self.body()) as project:
+            project.start()
+            wait_until(lambda: EachMessageOnce.answer_of(project, "SELECT COUNT(*) FROM landing.events") == [["100"]], project.log_tail)
+            self.kafka.delete_topic("events")
+            self.kafka.create_topic("events", 1)
+            self.send(1000, 150)
+            wait_until(lambda: "made anew" in str(project.status()["streams"][0]["error"]), lambda: f"{project.status()}\n{project.log_tail()}", 90)
 
 
 if __name__ == "__main__":

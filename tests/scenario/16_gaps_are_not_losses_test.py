@@ -195,14 +195,14 @@ class GapsAreNotLosses(unittest.TestCase):
 
     def test_a_topic_made_anew_is_named(self):
         project = self.made_anew("anew", 20)
-        self.assert_refuses(project, "of partition anew/", "made anew", "a stream of another name", "another table")
+        self.assert_refuses(project, "topic anew was deleted and made anew", "partition anew/", "another name", "another table")
         self.assertEqual(len(self.rows(project, "anew")), 100)
 
     def test_a_topic_made_anew_is_not_taken_for_what_its_table_has(self):
         """Its offsets are those of other messages, so that no choice of a place is right with this table."""
         project = self.made_anew("again", 20)
         self.choose(project, "lost: earliest")
-        self.assert_refuses(project, "of partition again/", "made anew", "a stream of another name", "another table")
+        self.assert_refuses(project, "again", "holds rows of the topic that was called again before", "name another in `to`")
         self.assertEqual(len(self.rows(project, "again")), 100)
         file = project.folder / "flytt.yaml"
         file.write_text(file.read_text().replace("again: {", "second: {").replace("to: landing", "to: landing.second", 1))

@@ -303,12 +303,15 @@ class Kafka:
 
     def committed(self, group):
         """{(topic, partition): offset} of what the group has committed."""
+        return {place: offset for place, (offset, _) in self.commits(group).items()}
+
+    def commits(self, group):
+        """{(topic, partition): (offset, metadata)} of what the group has committed."""
         if not self._has_group(group):
             return {}
         request = [confluent_kafka.ConsumerGroupTopicPartitions(group)]
         result = self.admin.list_consumer_group_offsets(request)[group].result(SECONDS)
-        # The metadata of a commit need not end with a zero byte, and this client reads on until it finds one.
-        return {(p.topic, p.partition): p.offset for p in result.topic_partitions if p.offset >= 0}
+        return {(p.topic, p.partition): (p.offset, p.metadata) for p in result.topic_partitions if p.offset >= 0}
 
     def members(self, group):
         """{client id: [(topic, partition)]} of a group."""

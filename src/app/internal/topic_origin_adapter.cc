@@ -1,5 +1,7 @@
 #include "app/internal/topic_origin_adapter.h"
 
+#include <cstdio>
+
 #include "pipeline/lane_book.h"
 
 namespace flytt::app {
@@ -116,8 +118,30 @@ Result<kafka::TopicSourceOptions> topic_options(const Config& config, const Topi
   options.payload = stream.payload;
   options.destination = {config.project, stream.dataset, stream.table};
   options.waits_for_record = stream.delivery == TopicDelivery::kExactlyOnce;
+  options.topic_id_of = [](std::string_view record) {
+    const auto known = pipeline::decode_lane_record(record);
+    return known ? known->topic_id : std::string();  // a record of a newer version is an error where it is opened
+  };
   options.batch_age = std::chrono::milliseconds(stream.freshness_ms);
   return options;
+}
+
+Status name_member(state::Store& store, const TopicStreamConfig& stream, std::int64_t now_micros, std::uint64_t chance,
+                   kafka::GroupSettings& group) {
+  if (!group.instance_id.empty()) return ok();
+  TRY(const auto made, store.made(stream.from));
+  std::string name;
+  for (const state::MadeObject& object : made)
+    if (object.kind == "member") name = object.name;
+  if (name.empty()) {
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(chance));
+    name = std::string("flytt-") + text;
+    TRY_STATUS(store.save_made(stream.from, {"member", name, now_micros}));
+  }
+  group.instance_id = name + "-" + stream.name;  // two streams may name one group
+  group.leaves_at_end = true;
+  return ok();
 }
 
 Result<std::vector<TopicTable>> topic_tables(const Config& config, const TopicStreamConfig& stream,

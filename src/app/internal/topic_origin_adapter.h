@@ -39,7 +39,13 @@ class KafkaOrigin final : public pipeline::TopicOrigin {
 };
 
 // The connection, group, topics and forms of a configured stream. kConfig when the source cannot be used.
+// A member whose name is not given has no name yet (name_member).
 Result<kafka::TopicSourceOptions> topic_options(const Config& config, const TopicStreamConfig& stream);
+
+// The name of this state's member of the stream's group, made at first use and the same from then on, so that a process
+// that was killed is at once what it was. Two processes never have one state.
+Status name_member(state::Store& store, const TopicStreamConfig& stream, std::int64_t now_micros, std::uint64_t chance,
+                   kafka::GroupSettings& group);
 
 // The tables of a stream as they would be made, one for each topic: declared, or inferred from messages.
 struct TopicTable {

@@ -61,7 +61,11 @@ TEST(Records, SurviveTheGroupsMetadata) {
     const std::string metadata = encode_record(record);
     EXPECT_LE(metadata.size(), 4'096u);
     EXPECT_EQ(decode_record(metadata.data(), metadata.size()), record);
+    if (record.empty()) continue;
+    EXPECT_EQ(metadata.find('\0'), metadata.size() - 1) << "clients that expect a C string find its end";
+    EXPECT_EQ(metadata.at(metadata.size() - 2), '=');
   }
+  EXPECT_EQ(decode_record("flytt1:YWJj", 11), "abc") << "as versions before wrote it";
   EXPECT_EQ(decode_record("somebody's", 10), "");
   EXPECT_EQ(decode_record(nullptr, 0), "");
 }

@@ -41,8 +41,9 @@ Settings member_settings(const MemberSettings& settings) {
        milliseconds(std::max(settings.group.poll_interval_max, settings.group.session_timeout))},
       {"partition.assignment.strategy", "cooperative-sticky"},
       {"topic.metadata.refresh.interval.ms", milliseconds(kTopicRefresh)},
-      // The limit by count is out of reach: a partition that meets it would be asked for again a second later.
+      // Only the limit by bytes counts; a partition that meets it is asked for again after the backoff.
       {"queued.min.messages", "10000000"},
+      {"fetch.queue.backoff.ms", milliseconds(kQueueBackoff)},
       {"queued.max.messages.kbytes", prefetch},
       {"fetch.max.bytes", std::to_string(kFetchBytesMax)},
       {"fetch.message.max.bytes", std::to_string(kPartitionFetchBytesMax)},
@@ -65,6 +66,7 @@ Result<std::unique_ptr<GroupMember>> GroupMember::join(const MemberSettings& set
   std::unique_ptr<GroupMember> member(new GroupMember(settings.group.id, clock));
   TRY(member->client_, NativeClient::open(std::move(config), settings.connection.source));
   member->client_->owner = member.get();
+  member->leaves_first_ = !settings.group.instance_id.empty() && settings.group.leaves_at_end;
   member->commits_ = NativeQueue(rd_kafka_queue_new(member->client_->get()));
   NativeList topics(rd_kafka_topic_partition_list_new(static_cast<int>(settings.topics.include.size())));
   for (const std::string& name : settings.topics.include)
@@ -80,7 +82,7 @@ void GroupMember::on_rebalance(rd_kafka_t* native, rd_kafka_resp_err_t code,
   auto* member = static_cast<GroupMember*>(static_cast<NativeClient*>(opaque)->owner);
   Rebalance noted{code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, to_places(partitions)};
   if (member->leaving_) {
-    static_cast<void>(noted.is_assign ? member->assign({}) : member->unassign(noted.partitions));
+    static_cast<void>(noted.is_assign ? member->assign(noted.partitions) : member->unassign(noted.partitions));
     return;
   }
   member->rebalance_ = std::move(noted);
@@ -90,10 +92,27 @@ void GroupMember::on_rebalance(rd_kafka_t* native, rd_kafka_resp_err_t code,
 void GroupMember::leave(base::Deadline deadline) {
   if (left_) return;
   leaving_ = left_ = true;
-  if (rebalance_) static_cast<void>(rebalance_->is_assign ? assign({}) : unassign(rebalance_->partitions));
+  // Partitions that are given now have to be taken, or giving them back fails, and closing would wait for that.
+  if (const auto asked = rebalance_)
+    static_cast<void>(asked->is_assign ? assign(asked->partitions) : unassign(asked->partitions));
+  if (leaves_first_) unsubscribe(deadline);
   const NativeQueue queue(rd_kafka_queue_get_consumer(client_->get()));
   if (const NativeError refused(rd_kafka_consumer_close_queue(client_->get(), queue.get())); refused) return;
   while (rd_kafka_consumer_closed(client_->get()) == 0 && !clock_.is_past(deadline))
+    const NativeMessage ignored(rd_kafka_consumer_poll(client_->get(), 20));
+}
+
+// Closing alone does not take a static member out of its group. Once the request is under way the client forgets its own
+// name in the group, and closing waits for the answer.
+void GroupMember::unsubscribe(base::Deadline deadline) {
+  const auto is_member = [this] {
+    char* name = rd_kafka_memberid(client_->get());
+    const bool found = name && *name;
+    if (name) rd_kafka_mem_free(client_->get(), name);
+    return found;
+  };
+  if (rd_kafka_unsubscribe(client_->get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  while (is_member() && !clock_.is_past(deadline))
     const NativeMessage ignored(rd_kafka_consumer_poll(client_->get(), 20));
 }
 
@@ -167,13 +186,6 @@ Result<GroupMember::Ends> GroupMember::ends(const std::string& topic, std::int32
   return ends;
 }
 
-void GroupMember::wake_fetchers(const std::vector<Place>& places) {
-  if (places.empty()) return;
-  const NativeList list = to_list(places);
-  for (int i = 0; i < list.get()->cnt; ++i) list.get()->elems[i].offset = RD_KAFKA_OFFSET_END;
-  static_cast<void>(rd_kafka_offsets_for_times(client_->get(), list.get(), 1));
-}
-
 std::int64_t GroupMember::known_end(const std::string& topic, std::int32_t partition) const {
   std::int64_t begin = -1, end = -1;
   const auto code = rd_kafka_get_watermark_offsets(client_->get(), topic.c_str(), partition, &begin, &end);
@@ -187,8 +199,8 @@ Status GroupMember::commit(const std::vector<Place>& places) {
     const std::string metadata = encode_record(places[i].record);
     if (metadata.empty()) continue;
     rd_kafka_topic_partition_t& entry = list.get()->elems[i];
-    entry.metadata = std::malloc(metadata.size() + 1);  // the list frees it
-    std::memcpy(entry.metadata, metadata.c_str(), metadata.size() + 1);
+    entry.metadata = std::malloc(metadata.size());  // the list frees it
+    std::memcpy(entry.metadata, metadata.data(), metadata.size());
     entry.metadata_size = metadata.size();
   }
   const auto code = rd_kafka_commit_queue(client_->get(), list.get(), commits_.get(), nullptr, nullptr);

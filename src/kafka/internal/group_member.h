@@ -59,11 +59,6 @@ class GroupMember {
     std::int64_t begin = 0, end = 0;
   };
   Result<Ends> ends(const std::string& topic, std::int32_t partition, base::Deadline deadline);
-  // How many messages and events wait to be polled.
-  int waiting() const { return rd_kafka_outq_len(client_->get()); }
-  // A fetcher that met the limit of the queue looks again only after a second, unless something is asked of its broker:
-  // so the brokers of these partitions are asked something, and the answers are not waited for.
-  void wake_fetchers(const std::vector<Place>& places);
   // The newest end that a fetch has shown; -1: none.
   std::int64_t known_end(const std::string& topic, std::int32_t partition) const;
 
@@ -78,6 +73,7 @@ class GroupMember {
 
  private:
   GroupMember(std::string group, const base::Clock& clock) : group_(std::move(group)), clock_(clock) {}
+  void unsubscribe(base::Deadline deadline);
   static void on_rebalance(rd_kafka_t* native, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions,
                            void* opaque);
   bool is_cooperative() const;
@@ -88,6 +84,7 @@ class GroupMember {
   std::unique_ptr<NativeClient> client_;
   NativeQueue commits_;
   std::optional<Rebalance> rebalance_;
+  bool leaves_first_ = false;  // a static member has to, or the group keeps its partitions for it
   bool committing_ = false, leaving_ = false, left_ = false;
 };
 

@@ -11,8 +11,7 @@ namespace flytt::kafka {
 
 namespace {
 
-constexpr unsigned kClockEvery = 256;   // messages between looks at the clock
-constexpr int kQueueLookEvery = 4'096;  // … and at the client's queue
+constexpr unsigned kClockEvery = 256;  // messages between looks at the clock
 
 class NativeHeaders final : public HeaderReader {
  public:
@@ -130,6 +129,8 @@ Status GroupSource::take_event(const rd_kafka_message_t& message) {
     Lane* lane = book_.find(topic, message.partition);
     const Place place{topic, message.partition, lane ? lane->next_offset : message.offset, {}};
     TRY(const auto ends, member_->ends(topic, message.partition, clock_.in(kLookupPatience)));
+    topics_limit_ = base::Deadline::passed();
+    TRY_STATUS(look_at_topics());
     // The choice is made when the source is opened again; a choice of the operator is asked for here already.
     if (options_.lost == LostPlace::kError) TRY_STATUS(check_place(place, ends));
     return Error(ErrorCode::kConflict, "the next messages of partition " + partition_text(topic, message.partition) +
@@ -145,6 +146,7 @@ Status GroupSource::take_event(const rd_kafka_message_t& message) {
   const bool passes =
       is_passing(message.err) || message.err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED || (is_gone && !is_named);
   if (!passes) return member_->client().error(message.err, "read " + object);
+  topics_limit_ = base::Deadline::passed();
   member_->client().complaint().note(message.err, rd_kafka_message_errstr(&message));
   has_trouble_ = true;
   return ok();
@@ -158,21 +160,11 @@ Status GroupSource::take_all(NativeMessage message) {
   }
   for (unsigned count = 1; message; ++count) {
     TRY_STATUS(take(*message.get()));
-    if (++taken_ % kQueueLookEvery == 0) keep_fetching();
     if (is_full() || (count % kClockEvery == 0 && clock_.is_past(age_limit_))) break;
     message = member_->poll(0);
   }
   last_poll_ = clock_.steady();
   return ok();
-}
-
-// The queue has shrunk to half of what it held: its fetchers may be asleep at the limit that it had met.
-void GroupSource::keep_fetching() {
-  const int waiting = member_->waiting();
-  queue_peak_ = std::max(queue_peak_, waiting);
-  if (queue_peak_ < kQueueLookEvery * 2 || waiting > queue_peak_ / 2) return;
-  queue_peak_ = waiting;
-  member_->wake_fetchers(places(lanes(Lane::State::kOpen)));
 }
 
 bool GroupSource::is_full() const {

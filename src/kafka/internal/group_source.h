@@ -32,7 +32,16 @@ class GroupSource final : public TopicSource {
   // -- Lanes
   Status serve();
   Status answer_assign();
-  Result<Lane> make_lane(const Place& committed, bool topic_is_known, base::Deadline deadline);
+  Result<Lane> make_lane(const Place& committed, bool topic_is_known, const std::string& topic_id,
+                         base::Deadline deadline);
+  struct Remembered {
+    Place place;                   // offset -1: none
+    bool is_of_old_topic = false;  // that had the same name
+  };
+  Remembered remembered_place(const Place& committed, const std::string& topic_id) const;
+  Error old_topic_error(const Place& place) const;
+  Place other_place(Place place, GroupMember::Ends ends) const;
+  Status look_at_topics();
   Result<std::optional<Place>> check_place(const Place& place, GroupMember::Ends ends) const;
   Result<std::shared_ptr<TableShape>> table_of(const std::string& topic, base::Deadline deadline);
   Status begin_closing();
@@ -45,7 +54,6 @@ class GroupSource final : public TopicSource {
   Status take(const rd_kafka_message_t& message);
   Status take_event(const rd_kafka_message_t& message);
   Status take_all(NativeMessage message);
-  void keep_fetching();
   bool is_full() const;
   bool is_due() const;
   base::Deadline next_wake(base::Deadline deadline) const;
@@ -71,12 +79,11 @@ class GroupSource final : public TopicSource {
   std::optional<Rebalance> revoke_;  // being answered: its lanes are closing
   flow::Position confirmed_;
   base::SteadyTime last_poll_;
-  int queue_peak_ = 0;  // of waiting messages since the fetchers were woken
-  unsigned taken_ = 0;  // messages, for looks at the queue
   base::Deadline age_limit_ = base::Deadline::never();
   base::Deadline idle_limit_ = base::Deadline::passed();
-  bool is_paused_ = false;       // by stay_alive
-  bool position_moved_ = false;  // since the last batch
+  base::Deadline topics_limit_ = base::Deadline::never();  // until ids are compared again
+  bool is_paused_ = false;                                 // by stay_alive
+  bool position_moved_ = false;                            // since the last batch
   bool has_trouble_ = false;
   std::string trouble_;  // of our own questions
   std::uint64_t repeated_ = 0;

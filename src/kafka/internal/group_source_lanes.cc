@@ -28,6 +28,13 @@ std::string lost_sentence(const Place& place, GroupMember::Ends ends, bool may_c
          "lost places (`lost`); or bring the topic back";
 }
 
+std::vector<std::string> topics_of(const std::vector<Place>& places) {
+  std::vector<std::string> topics;
+  for (const Place& place : places)
+    if (std::find(topics.begin(), topics.end(), place.topic) == topics.end()) topics.push_back(place.topic);
+  return topics;
+}
+
 }  // namespace
 
 std::vector<Lane*> GroupSource::lanes(Lane::State state) const {
@@ -47,6 +54,7 @@ Status GroupSource::serve() {
   if (member_->is_committing())
     if (const auto outcome = member_->commit_outcome(base::Deadline::passed())) TRY_STATUS(settle_commit(*outcome));
   if (member_->is_lost() && (revoke_ || member_->rebalance())) return lose_all();
+  TRY_STATUS(look_at_topics());
   if (revoke_) return finish_closing();
   if (!member_->rebalance()) return ok();
   return member_->rebalance()->is_assign ? answer_assign() : begin_closing();
@@ -60,12 +68,14 @@ Status GroupSource::answer_assign() {
   const auto look = [&]() -> Status {
     if (given.empty()) return ok();
     TRY(const std::vector<Place> committed, member_->committed(given, deadline));
+    TRY(const auto ids, client_->topic_ids(topics_of(given), deadline));
     for (const Place& place : committed) {
       const bool is_known =
           book_.has_saved(place.topic) || std::any_of(committed.begin(), committed.end(), [&place](const Place& other) {
             return other.topic == place.topic && other.offset >= 0;
           });
-      TRY(Lane lane, make_lane(place, is_known, deadline));
+      const auto id = ids.find(place.topic);
+      TRY(Lane lane, make_lane(place, is_known, id == ids.end() ? std::string() : id->second, deadline));
       fresh.push_back(std::move(lane));
     }
     return ok();
@@ -88,11 +98,13 @@ Status GroupSource::answer_assign() {
     event.lane = lane->id;
     event.topic = lane->topic;
     event.partition = lane->partition;
+    event.topic_id = lane->topic_id;
     event.next_offset = lane->next_offset;
     event.record = lane->record;
     builder_.add(std::move(event));
     builder_.announce(*lane);
   }
+  topics_limit_ = clock_.in(kTopicRefresh);
   if (!opened.empty())
     base::log_info("partitions taken", {{"group", member_->name()}, {"count", std::uint64_t{opened.size()}}});
   return ok();
@@ -100,13 +112,60 @@ Status GroupSource::answer_assign() {
 
 // The further of what we have saved and what the group has; else where new partitions begin. The group's record is newer
 // than ours, if it has one: whoever had the partition after us has stored its own before its first row.
-Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known, base::Deadline deadline) {
-  Place place = committed;
-  if (const SavedPoint* saved = book_.saved(place.topic, place.partition);
-      saved && saved->next_offset >= place.offset) {
-    if (place.record.empty()) place.record = saved->record;
-    place.offset = saved->next_offset;
+GroupSource::Remembered GroupSource::remembered_place(const Place& committed, const std::string& topic_id) const {
+  const auto is_another = [&](const std::string& id) { return !id.empty() && !topic_id.empty() && id != topic_id; };
+  const std::string groups_id =
+      options_.topic_id_of && !committed.record.empty() ? options_.topic_id_of(committed.record) : std::string();
+  const SavedPoint* saved = book_.saved(committed.topic, committed.partition);
+  const bool is_groups_old = is_another(groups_id), is_saved_old = saved && is_another(saved->topic_id);
+  Remembered out{committed, false};
+  // One of both may have been told of the new topic already.
+  if (is_saved_old && (is_groups_old || groups_id != topic_id)) out.is_of_old_topic = true;
+  if (is_groups_old && !(saved && saved->topic_id == topic_id)) out.is_of_old_topic = true;
+  if (is_saved_old && !out.is_of_old_topic) return out;
+  if (saved && (saved->next_offset >= committed.offset || is_groups_old)) {
+    if (committed.record.empty() || is_groups_old) out.place.record = saved->record;
+    out.place.offset = saved->next_offset;
   }
+  return out;
+}
+
+Error GroupSource::old_topic_error(const Place& place) const {
+  std::string sentence = "topic " + place.topic + " was deleted and made anew since partition " +
+                         partition_text(place.topic, place.partition) +
+                         " was read last (its id is another one): the remembered place belongs to messages that are "
+                         "gone. Give the stream another name and another table";
+  if (!options_.payload.is_upsert)
+    sentence +=
+        ", or choose, in the stream's setting for lost places, to go on with the earliest message of the new topic or "
+        "with its latest";
+  return Error(ErrorCode::kConflict, std::move(sentence)).side(base::Side::kSource).retry(base::Retry::kAfterOperator);
+}
+
+// Whether a topic of ours has another id than it had; then reading begins anew, where the settings choose.
+Status GroupSource::look_at_topics() {
+  if (!clock_.is_past(topics_limit_)) return ok();
+  topics_limit_ = clock_.in(kTopicRefresh);
+  std::vector<Place> held;
+  for (const auto& lane : book_.all()) held.push_back({lane->topic, lane->partition, lane->next_offset, {}});
+  const auto ids = client_->topic_ids(topics_of(held), clock_.in(kTopicPatience));
+  if (!ids) return ok();  // a broker that is away says so elsewhere
+  for (const auto& lane : book_.all()) {
+    const auto now = ids->find(lane->topic);
+    if (now == ids->end() || now->second.empty() || lane->topic_id.empty() || now->second == lane->topic_id) continue;
+    Error error = old_topic_error({lane->topic, lane->partition, lane->next_offset, {}});
+    if (options_.lost == LostPlace::kError || options_.payload.is_upsert) return error;
+    return std::move(error).retry(base::Retry::kAfterBackoff);
+  }
+  return ok();
+}
+
+Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known, const std::string& topic_id,
+                                    base::Deadline deadline) {
+  const Remembered remembered = remembered_place(committed, topic_id);
+  Place place = remembered.place;
+  if (remembered.is_of_old_topic && (options_.lost == LostPlace::kError || options_.payload.is_upsert))
+    return old_topic_error(place);
   TRY(const GroupMember::Ends ends, member_->ends(place.topic, place.partition, deadline));
   if (place.offset < 0) {
     if (!topic_is_known && options_.start == StartPlace::kError)
@@ -118,16 +177,20 @@ Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known,
           .retry(base::Retry::kAfterOperator);
     place.offset = topic_is_known || options_.start == StartPlace::kEarliest ? ends.begin : ends.end;
     place.record.clear();
+  } else if (remembered.is_of_old_topic) {
+    place = other_place(place, ends);
+    place.record.clear();  // of streams that the old topic filled
   } else {
     TRY(auto other, check_place(place, ends));
     if (other) place = std::move(*other);
   }
   Lane lane;
   lane.topic = place.topic;
+  lane.topic_id = topic_id;
   lane.partition = place.partition;
   lane.state = options_.waits_for_record ? Lane::State::kWaiting : Lane::State::kOpen;
   lane.next_offset = lane.durable = place.offset;
-  lane.committed = committed.offset;
+  lane.committed = place.offset < committed.offset ? -1 : committed.offset;  // a smaller one is news for the group
   lane.committed_record = committed.record;
   lane.record = place.record;
   TRY(lane.table, table_of(place.topic, deadline));
@@ -144,13 +207,19 @@ Result<std::optional<Place>> GroupSource::check_place(const Place& place, GroupM
     return Error(ErrorCode::kConflict, std::move(sentence))
         .side(base::Side::kSource)
         .retry(base::Retry::kAfterOperator);
-  Place other = place;  // with its record: whoever wrote there has to be fenced off all the same
+  return std::optional<Place>(other_place(place, ends));
+}
+
+// As the settings choose.
+Place GroupSource::other_place(Place place, GroupMember::Ends ends) const {
+  Place other = std::move(place);  // with its record: whoever wrote there has to be fenced off all the same
+  const std::int64_t remembered = other.offset;
   other.offset = options_.lost == LostPlace::kEarliest ? ends.begin : ends.end;
   base::log_warning("a remembered place is gone, and the settings choose another",
-                    {{"partition", partition_text(place.topic, place.partition)},
-                     {"remembered", place.offset},
+                    {{"partition", partition_text(other.topic, other.partition)},
+                     {"remembered", remembered},
                      {"chosen", other.offset}});
-  return std::optional<Place>(std::move(other));
+  return other;
 }
 
 Result<std::shared_ptr<TableShape>> GroupSource::table_of(const std::string& topic, base::Deadline deadline) {

@@ -34,9 +34,10 @@ void LaneBook::close(std::uint32_t id) {
   if (found == lanes_.end()) return;
   const Lane& lane = **found;
   const SavedPoint* known = saved(lane.topic, lane.partition);
-  if (!known || lane.durable > known->next_offset || (lane.durable == known->next_offset && !lane.record.empty()))
+  if (!known || known->topic_id != lane.topic_id || lane.durable > known->next_offset ||
+      (lane.durable == known->next_offset && !lane.record.empty()))
     saved_.insert_or_assign({lane.topic, lane.partition},
-                            SavedPoint{lane.topic, lane.partition, {}, lane.durable, lane.record});
+                            SavedPoint{lane.topic, lane.partition, lane.topic_id, lane.durable, lane.record});
   newest_found_ = nullptr;
   by_partition_.erase({lane.topic, lane.partition});
   lanes_.erase(found);

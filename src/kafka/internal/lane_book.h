@@ -19,7 +19,7 @@ namespace flytt::kafka {
 struct Lane {
   enum class State { kWaiting, kOpen, kClosing };
   std::uint32_t id = 0;
-  std::string topic;
+  std::string topic, topic_id;
   std::int32_t partition = 0;
   State state = State::kOpen;
   std::int64_t next_offset = 0;  // the first that is not in a batch that was returned or is being built

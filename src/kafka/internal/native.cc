@@ -204,6 +204,8 @@ std::string encode_record(std::string_view record) {
       bits = bits << 8 | (i + j < record.size() ? static_cast<unsigned char>(record[i + j]) : 0u);
     for (std::size_t j = 0; j < 4; ++j) out += i + j <= record.size() ? kBase64[bits >> (18 - 6 * j) & 63] : '=';
   }
+  if (out.back() != '=') out += '=';  // an end that every version of decode_record knows
+  out += '\0';                        // other clients take the text for a C string
   return out;
 }
 

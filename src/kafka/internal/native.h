@@ -75,7 +75,7 @@ bool is_pattern(std::string_view name);
 std::string to_regex(std::string_view pattern);
 
 // What our commits carry beside the offset.
-std::string encode_record(std::string_view record);                 // "" for ""
+std::string encode_record(std::string_view record);                 // with its zero byte; "" for ""
 std::string decode_record(const void* metadata, std::size_t size);  // "" when it is not ours
 
 }  // namespace flytt::kafka

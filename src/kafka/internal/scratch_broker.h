@@ -38,7 +38,8 @@ class ScratchBroker {
   void delete_messages(const std::string& topic, std::int32_t partition, std::int64_t before);
   void produce(const std::string& topic, const std::vector<Produced>& messages);
   void transaction(const std::string& topic, const std::vector<Produced>& messages, bool commit);
-  void set_offset(const std::string& group, const std::string& topic, std::int32_t partition, std::int64_t offset);
+  void set_offset(const std::string& group, const std::string& topic, std::int32_t partition, std::int64_t offset,
+                  const std::string& record = {});
 
   void suspend();
   void resume();

@@ -12,6 +12,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -250,10 +251,16 @@ void ScratchBroker::transaction(const std::string& topic, const std::vector<Prod
 }
 
 void ScratchBroker::set_offset(const std::string& group, const std::string& topic, std::int32_t partition,
-                               std::int64_t offset) {
+                               std::int64_t offset, const std::string& record) {
   const Native consumer = client(*this, RD_KAFKA_CONSUMER, {{"group.id", group}});
   const NativeList list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition)->offset = offset;
+  rd_kafka_topic_partition_t* entry = rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition);
+  entry->offset = offset;
+  if (const std::string metadata = encode_record(record); !metadata.empty()) {
+    entry->metadata = std::malloc(metadata.size());  // the list frees it
+    std::memcpy(entry->metadata, metadata.data(), metadata.size());
+    entry->metadata_size = metadata.size();
+  }
   CHECK(rd_kafka_commit(consumer.get(), list.get(), 0) == RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
