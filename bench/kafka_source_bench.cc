@@ -1,10 +1,10 @@
 // How fast the topic source reads and decodes, against a bare librdkafka consumer that throws its messages away. Both
 // read the same topic of a broker that is running already, one after the other, in turns.
 //
-//   kafka_source_bench BROKERS TOPIC MESSAGES [ROUNDS]
+//   kafka_source_bench BROKERS TOPIC MESSAGES [ROUNDS [bare]]
 //
 // The topic holds MESSAGES messages of the recipe's four fields. Prints messages per second and CPU seconds per million
-// of each, and the ratio of the best rounds.
+// of each, and the ratio of the best rounds. With `bare` only the bare consumer runs.
 
 #include <librdkafka/rdkafka.h>
 #include <sys/resource.h>
@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "kafka/topic_source.h"
 
@@ -150,13 +151,17 @@ Measured source(const std::string& brokers, const std::string& topic, std::int64
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fprintf(stderr, "usage: kafka_source_bench BROKERS TOPIC MESSAGES [ROUNDS]\n");
+    std::fprintf(stderr, "usage: kafka_source_bench BROKERS TOPIC MESSAGES [ROUNDS [bare]]\n");
     return 2;
   }
   const std::string brokers = argv[1], topic = argv[2];
   const std::int64_t messages = std::atoll(argv[3]);
   const int rounds = argc > 4 ? std::atoi(argv[4]) : 3;
   const base::SystemClock clock;
+  if (argc > 5 && std::string_view(argv[5]) == "bare") {
+    for (int round = 0; round < rounds; ++round) bare(brokers, topic, messages, round, clock);
+    return 0;
+  }
   Measured best_bare, best_source;
   for (int round = 0; round < rounds; ++round) {
     const Measured a = in_child([&] { return bare(brokers, topic, messages, round, clock); });

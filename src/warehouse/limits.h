@@ -15,13 +15,10 @@ inline constexpr std::size_t kBulkBytesMax = 72u << 20;  // bytes that may wait 
 inline constexpr std::int64_t kBulkMillisMax = 400;      // and how long at most,
 inline constexpr std::int64_t kBulkGapMillis = 25;       // or until so long after the last of them
 inline constexpr std::size_t kCommitRowsMax = 8 * kRowGroupRows;  // in one transaction
-inline constexpr std::int64_t kCommitNapMicrosMin =
-    20;  // while another thread of DuckDB commits: so long, then twice …
-inline constexpr std::int64_t kCommitNapMicrosMax = 1'000;
-inline constexpr std::size_t kAppendersMax = 256;     // kept open by the writer
-inline constexpr std::size_t kKeyColumnsMax = 16;     // BigQuery
-inline constexpr std::size_t kColumnsMax = 10'000;    // BigQuery
-inline constexpr std::size_t kCdcColumnsMax = 2'000;  // BigQuery, of a table with a key
+inline constexpr std::size_t kAppendersMax = 256;                 // kept open by the writer
+inline constexpr std::size_t kKeyColumnsMax = 16;                 // BigQuery
+inline constexpr std::size_t kColumnsMax = 10'000;                // BigQuery
+inline constexpr std::size_t kCdcColumnsMax = 2'000;              // BigQuery, of a table with a key
 
 // -- Write streams
 inline constexpr std::size_t kWriteStreamsMax = 20'000;       // that exist at the same time

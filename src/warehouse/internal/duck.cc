@@ -1,12 +1,6 @@
 #include "warehouse/internal/duck.h"
 
-#include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
-
-#include "warehouse/limits.h"
 
 namespace flytt::warehouse::internal {
 
@@ -122,38 +116,6 @@ Status Connection::run(const std::string& sql) {
   if (duckdb_query(raw_, sql.c_str(), result.get()) != DuckDBSuccess)
     return duck_error(duckdb_result_error_type(result.get()), duckdb_result_error(result.get()));
   return ok();
-}
-
-Status Connection::commit() {
-  duckdb_prepared_statement prepared = nullptr;
-  if (duckdb_prepare(raw_, "COMMIT", &prepared) != DuckDBSuccess) {
-    Error error = duck_error(DUCKDB_ERROR_INTERNAL, duckdb_prepare_error(prepared));
-    duckdb_destroy_prepare(&prepared);
-    return error;
-  }
-  duckdb_pending_result pending = nullptr;
-  Status status;
-  if (duckdb_pending_prepared(prepared, &pending) == DuckDBSuccess) {
-    std::mutex mutex;
-    std::condition_variable nobody;  // DuckDB does not tell when its other thread is done: it is asked again
-    std::unique_lock lock(mutex);
-    std::chrono::microseconds nap(kCommitNapMicrosMin);
-    while (true) {
-      const duckdb_pending_state state = duckdb_pending_execute_task(pending);
-      if (state == DUCKDB_PENDING_RESULT_READY || state == DUCKDB_PENDING_ERROR) break;
-      if (state != DUCKDB_PENDING_NO_TASKS_AVAILABLE) continue;
-      nobody.wait_for(lock, nap);
-      nap = std::min(2 * nap, std::chrono::microseconds(kCommitNapMicrosMax));
-    }
-    QueryHandle result;
-    if (duckdb_execute_pending(pending, result.get()) != DuckDBSuccess)
-      status = duck_error(duckdb_result_error_type(result.get()), duckdb_result_error(result.get()));
-  } else {
-    status = duck_error(DUCKDB_ERROR_INTERNAL, duckdb_pending_error(pending));
-  }
-  duckdb_destroy_pending(&pending);
-  duckdb_destroy_prepare(&prepared);
-  return status;
 }
 
 Result<std::int64_t> Connection::changed(const std::string& sql) {

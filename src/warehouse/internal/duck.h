@@ -86,9 +86,7 @@ class Connection {
   ~Connection();
 
   duckdb_connection raw() const { return raw_; }
-  Status run(const std::string& sql);  // rows are thrown away
-  // COMMIT, without the spinning of duckdb_query() while another of DuckDB's threads does the work.
-  Status commit();
+  Status run(const std::string& sql);                                  // rows are thrown away
   Result<std::int64_t> changed(const std::string& sql);                // rows that DML touched
   Result<std::vector<TextRow>> rows(const std::string& sql);           // VARCHAR columns only
   Result<std::optional<std::int64_t>> number(const std::string& sql);  // one BIGINT, NULL = nullopt

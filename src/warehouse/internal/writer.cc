@@ -202,7 +202,7 @@ Status Writer::transact(const std::vector<Lane*>& lanes, std::int64_t rows_max, 
   for (Lane* lane : lanes) TRY_STATUS(store_.store(*lane, rows_max, transaction));
   TRY_STATUS(store_.finish(transaction, clock_.wall_micros()));
   FAILPOINT_ERROR("warehouse.commit.before");
-  TRY_STATUS(connection_.commit());
+  TRY_STATUS(connection_.run("COMMIT"));
   FAILPOINT("warehouse.commit.after");
   return ok();
 }
