@@ -19,10 +19,8 @@ std::string lost_sentence(const Place& place, GroupMember::Ends ends, bool may_c
   if (!may_choose)
     return out +
            "Its offsets are used again, and the table has rows of other messages at these places: read it with a "
-           "stream of "
-           "another name, which has a consumer group and saved places of its own, into another table (`to`); or bring "
-           "the "
-           "topic back";
+           "stream of another name, which has a consumer group and saved places of its own, into another table "
+           "(`to`); or bring the topic back";
   return out +
          "Choose to go on with the earliest message that is there, or with the latest, in the stream's setting for "
          "lost places (`lost`); or bring the topic back";
@@ -137,8 +135,9 @@ Error GroupSource::old_topic_error(const Place& place) const {
                          "gone. Give the stream another name and another table";
   if (!options_.payload.is_upsert)
     sentence +=
-        ", or choose, in the stream's setting for lost places, to go on with the earliest message of the new topic or "
-        "with its latest";
+        ", or choose, in the stream's setting for lost places (`lost`), to go on with the earliest message of the new "
+        "topic or with its latest" +
+        std::string(options_.waits_for_record ? ", and a table without rows of the old one" : "");
   return Error(ErrorCode::kConflict, std::move(sentence)).side(base::Side::kSource).retry(base::Retry::kAfterOperator);
 }
 
