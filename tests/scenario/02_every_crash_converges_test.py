@@ -112,6 +112,7 @@ class EveryCrashConverges(unittest.TestCase):
                 project.kill()
                 writers = Writers(server, "sak", SEED, count=2, pause=0.004)
                 reader = Reader(project, SEED)
+                self.addCleanup(reader.stop)  # a case that failed ends, too
                 try:
                     for place in places:
                         self.kill_once(project, server, writers, place, rng)
@@ -119,13 +120,12 @@ class EveryCrashConverges(unittest.TestCase):
                     project.wait_ready()
                 finally:
                     transactions = writers.stop()
-                    reader_started = reader
                 tables = ("person", "sak", "vedtak")
                 # Fifty lives leave a long history that none of them had the time to read.
                 wait_until(lambda: all(not compare_table(server, project, t) for t in tables) and project.count("landing.stor") == 300000,
                            lambda: f"{ {t: compare_table(server, project, t) for t in tables} }\n{project.status()}\n{project.log_tail()}",
                            600 if LONG else 90, step=0.5)
-                reader_started.stop()
+                reader.stop()
                 self.assertEqual(reader.broken[:5], [])
                 self.assertGreater(reader.answers, 20)
                 self.assertGreater(transactions, 100)
