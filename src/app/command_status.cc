@@ -34,8 +34,11 @@ Result<std::string> current_status(Session& session) {
     return call_admin(*running, session.clock, "GET", "/flytt/v1/status", status);
   }
   if (!std::filesystem::exists(session.config.state_file)) return status_json({}, false, session.clock.wall_micros());
-  TRY(const auto store, state::Store::open(session.config.state_file, state::Store::Access::kReadOnly));
-  TRY(const auto remembered, remembered_status(*store));
+  const auto store = state::Store::open(session.config.state_file, state::Store::Access::kReadOnly);
+  if (!store && store.error().code() == ErrorCode::kNotFound)
+    return status_json({}, false, session.clock.wall_micros());
+  if (!store) return store.error();
+  TRY(const auto remembered, remembered_status(**store));
   return status_json(remembered, false, session.clock.wall_micros());
 }
 

@@ -202,6 +202,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, Access acces
     TRY_STATUS(connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"));
     TRY_STATUS(connection.execute(("PRAGMA journal_size_limit=" + std::to_string(kWalBytesMax)).c_str()));
     TRY_STATUS(bring_to_format(connection, path));
+  } else {
+    TRY(const std::int64_t objects, connection.number("SELECT count(*) FROM sqlite_schema"));
+    if (objects == 0) return Error(ErrorCode::kNotFound, "the state file " + path + " is empty: it is being made");
   }
   TRY(const std::int64_t version, format_of(connection, path));
   return std::unique_ptr<Store>(new Store(std::make_unique<Database>(std::move(connection), version)));

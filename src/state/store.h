@@ -120,7 +120,8 @@ class Store {
  public:
   enum class Access { kReadWrite, kReadOnly };
 
-  // Makes the file when it is absent (kReadWrite only; the folder must exist).
+  // Makes the file when it is absent (kReadWrite only; the folder must exist). kNotFound (kReadOnly only): the file is
+  // empty, because another process is making it.
   static Result<std::unique_ptr<Store>> open(const std::string& path, Access access = Access::kReadWrite);
   ~Store();
   Store(const Store&) = delete;

@@ -1,12 +1,14 @@
 #include "state/store.h"
 
 #include <gtest/gtest.h>
+
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "state/limits.h"
@@ -248,6 +250,16 @@ TEST_F(StoreTest, AnotherProgramsFileIsLeftAlone) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kCorrupt);
   sql("INSERT INTO theirs VALUES(1)");
+}
+
+// As whoever asks for the status finds it while `run` makes it.
+TEST_F(StoreTest, AFileThatIsBeingMadeHoldsNothingYet) {
+  ASSERT_TRUE(std::ofstream(path_).good());
+  const auto reader = Store::open(path_, Store::Access::kReadOnly);
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code(), ErrorCode::kNotFound);
+  open();
+  EXPECT_TRUE(Store::open(path_, Store::Access::kReadOnly));
 }
 
 TEST_F(StoreTest, AMissingFolderIsAConfigurationError) {
