@@ -118,12 +118,13 @@ TEST_F(Concurrency, ColumnsAreAddedWhileRowsArrive) {
   make_plain("l");
   std::atomic<bool> done{false};
   std::atomic<std::int64_t> written{0};
+  // These sessions keep the descriptor of the two columns that they begin with: both are there before any is added.
+  auto changes = open("t");
+  auto plain = open("l", false);
   std::thread writer([&] {
-    // These sessions keep the descriptor of the two columns that they began with.
-    auto changes = open("t");
-    auto plain = open("l", false);
     for (std::int64_t i = 1; !done || i < 20; ++i) {
-      ASSERT_TRUE(upsert(*changes, {{i, "v", static_cast<std::uint64_t>(i)}}));
+      const Status upserted = upsert(*changes, {{i, "v", static_cast<std::uint64_t>(i)}});
+      ASSERT_TRUE(upserted) << upserted.error().text();
       ASSERT_TRUE(insert(*plain, {{i, "v", 0}}));
       written = i;
     }

@@ -58,7 +58,12 @@ Status append_and_wait(AppendSession& session, const std::shared_ptr<std::string
   auto answered = std::make_shared<std::promise<Status>>();
   std::future<Status> answer = answered->get_future();
   session.append(
-      *rows, rows, [answered](AppendOutcome outcome) { answered->set_value(std::move(outcome.status)); },
+      *rows, rows,
+      [answered](AppendOutcome outcome) {
+        if (!outcome.refused_rows.empty())
+          outcome.status = Error(ErrorCode::kBadData, outcome.refused_rows.front().message);
+        answered->set_value(std::move(outcome.status));
+      },
       base::Deadline::never());
   return answer.get();
 }
