@@ -236,8 +236,8 @@ Status WarehouseImpl::renew(TableState& table, TableState::Worn worn) {
   return transact(
       {table.id},
       [&](Connection& connection) -> Status {
-        if (worn.log) TRY_STATUS(renew_table(connection, version->changes()));
-        if (worn.base) TRY_STATUS(renew_table(connection, version->base()));
+        if (worn.log) TRY_STATUS(renew_changes(connection, *version));
+        if (worn.base) TRY_STATUS(renew_base(connection, *version));
         return ok();
       },
       [&] { table.after_renewal(worn); });

@@ -39,7 +39,8 @@ Status replace_table(Connection& connection, const TableVersion& version);  // d
 Status remove_table(Connection& connection, const TableVersion& version);
 Status add_columns(Connection& connection, const TableVersion& now, std::size_t first_new);
 // The same rows in a table without dead ones.
-Status renew_table(Connection& connection, const std::string& table);
+Status renew_base(Connection& connection, const TableVersion& version);
+Status renew_changes(Connection& connection, const TableVersion& version);
 Status widen_sequences(Connection& connection, const TableVersion& version);
 
 Status save_load(Connection& connection, std::int64_t table_id, data::Sequence sequence, bool is_open);
