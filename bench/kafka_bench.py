@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 
 from measure import HEADER, ROOT, line, measure, print_table
 
@@ -132,6 +133,15 @@ def bench_visible(kafka, rate, seconds):
     return q[98]
 
 
+def rows_of(project):
+    try:
+        return project.count("landing.events")
+    except urllib.error.HTTPError as error:
+        if error.code == 404:  # the table is not made yet
+            return 0
+        raise
+
+
 def bench_memory(kafka, partitions, delivery, count):
     topic = f"wide{partitions}"
     kafka.create_topic(topic, partitions)
@@ -139,7 +149,7 @@ def bench_memory(kafka, partitions, delivery, count):
     with project_of(kafka, topic, delivery) as project:
         process = project.start()
         project.wait_ready(120)
-        wait_until(lambda: project.count("landing.events") >= count, project.log_tail, 120, step=0.5)
+        wait_until(lambda: rows_of(project) >= count, project.log_tail, 120, step=0.5)
         peak = next(int(text.split()[1]) for text in open(f"/proc/{process.pid}/status") if text.startswith("VmHWM")) / 1024
         project.stop()
     print(f"{partitions} partitions, {delivery}, {count:,} messages: peak {peak:.0f} MiB\n", flush=True)
