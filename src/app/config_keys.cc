@@ -122,7 +122,7 @@ constexpr ConfigKey kTopicKeys[] = {
     {"streams.*.scalars_as_strings", KeyKind::kBool, true, "false",
      "12, true and {…} are taken as their text where a STRING is declared."},
     {"streams.*.raw", KeyKind::kBool, true, "true",
-     "Whether quarantine keeps the message itself; false for messages with personal data."},
+     "Whether quarantine keeps the message itself, with key and headers; false for messages with personal data."},
     {"streams.*.group", KeyKind::kReference, true, "<group>_<stream>", "Consumer group, when it is not the source's."},
 };
 

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/column.h"
@@ -31,6 +33,9 @@ struct Rejection {
   std::string raw;
   Sequence sequence;
   std::string position;  // as the source writes it ("topic/3/42"); empty: `sequence` is the position
+  // Of a message: when it was made, in microseconds, and its headers; a header without a value has none.
+  std::optional<std::int64_t> message_micros;
+  std::vector<std::pair<std::string, std::optional<std::string>>> message_headers;
 };
 
 struct TableSlice {

@@ -4,6 +4,23 @@
 
 namespace flytt::kafka {
 
+namespace {
+
+class KeptHeaders final : public HeaderReader {
+ public:
+  explicit KeptHeaders(const SetAsideMessage& message) : message_(message) {}
+  std::vector<Header> read() const override {
+    std::vector<Header> headers;
+    for (const auto& [key, value] : message_.headers) headers.push_back({key, value});
+    return headers;
+  }
+
+ private:
+  const SetAsideMessage& message_;
+};
+
+}  // namespace
+
 Result<std::vector<data::TableSlice>> read_again(const PayloadSettings& settings, const std::string& topic,
                                                  const data::SliceSchema& known, std::uint16_t epoch,
                                                  const std::vector<SetAsideMessage>& messages) {
@@ -16,8 +33,11 @@ Result<std::vector<data::TableSlice>> read_again(const PayloadSettings& settings
     message.topic = topic;
     message.partition = set_aside.partition;
     message.offset = set_aside.offset;
+    message.timestamp_ms = set_aside.timestamp_ms;
     message.key = set_aside.key;
     message.value = set_aside.value;
+    const KeptHeaders headers(set_aside);
+    message.headers = &headers;
     while (!rows.append(message, shape, slices.back()))  // the table has grown by a column
       slices.push_back(rows.make_slice(shape, 0, set_aside.offset));
   }

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -15,12 +16,14 @@ namespace flytt::kafka {
 struct SetAsideMessage {
   std::int32_t partition = 0;
   std::int64_t offset = 0;
+  std::int64_t timestamp_ms = -1;  // -1: none
   std::optional<std::string> key;
   std::string value;
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers;
 };
 
 // Slices of rows, and of rejections for what cannot be a row yet either. `known`: the table as the destination has it; a
-// later slice may have more columns. Time and headers of a message are not kept with it, so their columns are empty.
+// later slice may have more columns.
 Result<std::vector<data::TableSlice>> read_again(const PayloadSettings& settings, const std::string& topic,
                                                  const data::SliceSchema& known, std::uint16_t epoch,
                                                  const std::vector<SetAsideMessage>& messages);

@@ -12,12 +12,13 @@ TEST(Retry, MessagesBecomeRowsOnceTheirSettingsAllowIt) {
   known.table.fields = {{"number", data::Type(data::TypeKind::kInt64), false, ""},
                         {"_kafka_topic", data::Type(data::TypeKind::kString), true, ""},
                         {"_kafka_partition", data::Type(data::TypeKind::kInt64), true, ""},
-                        {"_kafka_offset", data::Type(data::TypeKind::kInt64), true, ""}};
+                        {"_kafka_offset", data::Type(data::TypeKind::kInt64), true, ""},
+                        {"_kafka_timestamp", data::Type(data::TypeKind::kTimestamp), false, ""}};
   PayloadSettings settings;
   settings.fields = {{"number", data::Type(data::TypeKind::kInt64)}};
   settings.numbers_in_strings = false;
-  const std::vector<SetAsideMessage> messages{{3, 41, std::nullopt, R"({"number":"12"})"},
-                                              {3, 44, std::nullopt, R"({"number":)"}};
+  const std::vector<SetAsideMessage> messages{{3, 41, 1'700'000'000'123, std::nullopt, R"({"number":"12"})", {}},
+                                              {3, 44, -1, std::nullopt, R"({"number":)", {{"a", std::nullopt}}}};
   const auto before = read_again(settings, "topic", known, 1, messages);
   ASSERT_TRUE(before) << before.error().text();
   ASSERT_EQ(before->size(), 1U);
@@ -30,7 +31,12 @@ TEST(Retry, MessagesBecomeRowsOnceTheirSettingsAllowIt) {
   ASSERT_EQ(after->front().row_count(), 1U);
   EXPECT_EQ(after->front().columns[0].int64(0), 12);
   EXPECT_EQ(after->front().columns[3].int64(0), 41);
-  EXPECT_EQ(after->front().rejections.size(), 1U);
+  EXPECT_EQ(after->front().columns[4].int64(0), 1'700'000'000'123'000);
+  ASSERT_EQ(after->front().rejections.size(), 1U);
+  const data::Rejection& left = after->front().rejections.front();
+  EXPECT_EQ(left.message_micros, std::nullopt);
+  ASSERT_EQ(left.message_headers.size(), 1U);
+  EXPECT_EQ(left.message_headers.front().first, "a");
 }
 
 }  // namespace

@@ -21,7 +21,9 @@ enum QuarantineColumn : std::size_t {
   kRaw,
   kRawSize,
   kRawSha256,
-  kAttempts
+  kAttempts,
+  kMessageTime,
+  kMessageHeaders
 };
 
 // The head must not end inside a UTF-8 character: the column is a STRING.
@@ -43,6 +45,19 @@ std::string readable(std::string_view text) {
       (out += "\\x") += {"0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
   }
   return out;
+}
+
+void append_message(const data::Rejection& rejection, data::TableSlice& slice) {
+  data::Column& time = slice.columns[kMessageTime];
+  rejection.message_micros ? time.append_int64(*rejection.message_micros) : time.append_null();
+  data::Column& headers = slice.columns[kMessageHeaders];
+  data::Column& pairs = headers.children().front();
+  for (const auto& [key, value] : rejection.message_headers) {
+    pairs.children()[0].append_bytes(readable(key));
+    value ? pairs.children()[1].append_bytes(*value) : pairs.children()[1].append_null();
+    pairs.close_struct();
+  }
+  headers.close_list();
 }
 
 std::string_view error_code(const QuarantineEntry& entry) {
@@ -71,8 +86,13 @@ data::TableSchema Quarantine::table_schema() {
       field("time", TypeKind::kTimestamp, false, "when it was set aside"),
       field("raw", TypeKind::kString, false, "the source's text form; beyond 8 MiB only its head"),
       field("raw_size", TypeKind::kInt64, false, "bytes of the source's text form"),
-      field("raw_sha256", TypeKind::kString, false, "of the whole text form, when raw is only its head"),
+      field("raw_sha256", TypeKind::kString, false,
+            "of the whole text form, when raw is only its head or not its bytes"),
       field("attempts", TypeKind::kInt64, false, "how often it was retried"),
+      field("message_time", TypeKind::kTimestamp, false, "when the message was made"),
+      {"message_headers",
+       data::Type::array(data::Type::structure({{"key", TypeKind::kString}, {"value", TypeKind::kBytes}})), false,
+       "headers of the message"},
   };
   schema.key = {kSource, kTable, kPosition, kColumn, kKey};
   return schema;
@@ -111,7 +131,9 @@ data::TableSlice Quarantine::slice(std::shared_ptr<const data::SliceSchema> sche
   data::TableSlice slice(std::move(schema));
   for (const QuarantineEntry& entry : entries) {
     const data::Rejection& rejection = entry.rejection;
-    const bool is_whole = rejection.raw.size() <= kQuarantineRawMax;
+    // What is no text is spelled out, and so is not kept whole either.
+    const bool is_small = rejection.raw.size() <= kQuarantineRawMax;
+    const bool is_whole = is_small && data::is_valid_utf8(rejection.raw);
     slice.columns[kSource].append_bytes(source_);
     slice.columns[kTable].append_bytes(entry.source_table);
     slice.columns[kPosition].append_bytes(rejection.position.empty() ? rejection.sequence.sections()
@@ -121,13 +143,14 @@ data::TableSlice Quarantine::slice(std::shared_ptr<const data::SliceSchema> sche
     slice.columns[kReason].append_bytes(readable(rejection.reason));
     slice.columns[kErrorCode].append_bytes(error_code(entry));
     slice.columns[kTime].append_int64(clock_.wall_micros());
-    slice.columns[kRaw].append_bytes(readable(is_whole ? std::string_view(rejection.raw) : head_of(rejection.raw)));
+    slice.columns[kRaw].append_bytes(readable(is_small ? std::string_view(rejection.raw) : head_of(rejection.raw)));
     slice.columns[kRawSize].append_int64(static_cast<std::int64_t>(rejection.raw.size()));
     if (is_whole)
       slice.columns[kRawSha256].append_null();
     else
       slice.columns[kRawSha256].append_bytes(internal::sha256_hex(rejection.raw));
     slice.columns[kAttempts].append_int64(0);
+    append_message(rejection, slice);
     slice.sequences.push_back(rejection.sequence);
   }
   return slice;

@@ -66,10 +66,11 @@ class PoisonStopsNobody(unittest.TestCase):
                 if is_bad:
                     expected.add(f"blandet/{partition}/{offsets[partition]}")
                 offsets[partition] += 1
-                messages.append({"value": bad[(number // 2) % len(bad)] if is_bad else good(number), "partition": partition})
+                messages.append({"value": bad[(number // 2) % len(bad)] if is_bad else good(number), "partition": partition,
+                                 "headers": [("kilde", b"\x00pr\xc3\xb8ve")]})
             kafka.produce("blandet", messages)
             body = (f'sources:\n  events: {{kafka: {{brokers: "{kafka.brokers}"}}}}\nstreams:\n  blandet:\n    from: events\n'
-                    f"    topics: [blandet]\n    to: landing\n{SCHEMA}")
+                    f"    topics: [blandet]\n    to: landing\n    metadata: [topic, partition, offset, timestamp, headers]\n{SCHEMA}")
             with Project(body=body) as project:
                 project.start()
                 wait_until(lambda: project.is_ready(), project.log_tail)
@@ -89,14 +90,14 @@ class PoisonStopsNobody(unittest.TestCase):
                 self.assertTrue(all(entry["reason"] and entry["table"] == "blandet" for entry in listed))
                 shown = project.command("quarantine", "show", next(iter(expected))).stdout
                 self.assertIn('"raw":', shown)
-                self.retry_after_a_mended_schema(project, kafka, len(rows))
+                self.retry_after_a_mended_schema(project, messages, len(rows))
                 project.command("quarantine", "drop", "blandet")
                 self.assertEqual(json.loads(project.command("quarantine", "list", "--json").stdout)["entries"], [])
                 project.stop()
                 for value in ("not base64!", "yesterday", "01.02.2024"):
                     self.assertNotIn(value, project.all_logs())
 
-    def retry_after_a_mended_schema(self, project, kafka, rows):
+    def retry_after_a_mended_schema(self, project, messages, rows):
         """`i` becomes a FLOAT64 for those that are read again; each of them is a row afterwards, once, however often it is tried."""
         mended = json.loads(project.command("quarantine", "list", "blandet", "--json", "--limit", "10000").stdout)["entries"]
         tried = {entry["position"] for entry in mended if entry["column"] == "b"}
@@ -105,10 +106,22 @@ class PoisonStopsNobody(unittest.TestCase):
         for _ in range(2):
             done = project.command("quarantine", "retry", "blandet", "--config", "mended.yaml", check=False)
             self.assertEqual(done.returncode, 3, done.stdout + done.stderr)  # the others are still bad
-        left = {entry["position"] for entry in json.loads(project.command("quarantine", "list", "blandet", "--json", "--limit", "10000").stdout)["entries"]}
-        self.assertEqual(left & tried, set())
+        left = json.loads(project.command("quarantine", "list", "blandet", "--json", "--limit", "10000").stdout)["entries"]
+        self.assertEqual({entry["position"] for entry in left} & tried, set())
+        whole = {place for place, value in self.by_place(messages) if value and self.is_text(value)}
+        self.assertEqual([entry for entry in left if entry["attempts"] != (2 if entry["position"] in whole else 0)], [])
         self.assertEqual(project.count("landing.blandet"), rows + len(tried))
+        self.assertEqual(project.count("landing.blandet WHERE _kafka_timestamp IS NULL OR ARRAY_LENGTH(_kafka_headers) != 1"), 0)
+        self.assertEqual(project.query("SELECT DISTINCT TO_HEX(h.value) FROM landing.blandet, UNNEST(_kafka_headers) AS h"), [["007072c3b87665"]])
         self.assertEqual(project.count("(SELECT DISTINCT _kafka_partition, _kafka_offset FROM landing.blandet)"), rows + len(tried))
+
+    @staticmethod
+    def is_text(value):
+        try:
+            value.decode()
+            return True
+        except UnicodeDecodeError:
+            return False
 
     @staticmethod
     def by_place(messages):

@@ -30,9 +30,11 @@ class TopicRetry {
         destination_({open.access, session.clock, session.metrics, session.config.location}) {}
 
   Status run(const std::string& topic, const std::string& position, RetryCounts& counts) {
-    const std::string columns =
-        "source, `table`, position, `column`, key, raw, raw_sha256, UNIX_MICROS(time) AS micros";
-    TRY(QuarantineRows entries, read_quarantine(open_, session_.config, place_, columns, topic, position, ""));
+    TRY(const auto there, destination_.table(place_.path));
+    if (!there) return ok();  // nothing was ever set aside here
+    pipeline::Quarantine quarantine(place_.source, destination_, session_.clock);
+    TRY([[maybe_unused]] const auto schema, quarantine.beside(place_.path));  // with the columns of this version
+    TRY(QuarantineRows entries, read_quarantine(open_, session_.config, place_, kWholeEntry, topic, position, ""));
     std::map<std::string, std::vector<Entry>> by_topic;
     for (const bigquery::ResultRow& row : entries.rows) take(entries, row, by_topic, counts);
     for (auto& [name, of_topic] : by_topic) TRY_STATUS(retry(name, of_topic, entries, counts));
@@ -49,6 +51,9 @@ class TopicRetry {
     entry.message.value = entries.text(row, "raw");
     const bool is_whole = entries.text(row, "raw_sha256").empty() && !entry.message.value.empty();
     if (const std::string key = entries.text(row, "key"); !key.empty()) entry.message.key = key;
+    entry.message.headers = message_headers(entries, row);
+    if (const std::string made = entries.text(row, "message_micros"); !made.empty())
+      entry.message.timestamp_ms = std::strtoll(made.c_str(), nullptr, 10) / 1'000;
     const std::int64_t micros = std::strtoll(row[*entries.schema.find("micros")].text.c_str(), nullptr, 10);
     const bool is_too_old = stream_.payload.is_upsert && session_.clock.wall_micros() - micros > kUpsertMicrosMax;
     if (is_whole && !is_too_old)
@@ -70,16 +75,16 @@ class TopicRetry {
     for (const Entry& entry : entries)
       if (!held.contains(entry.position)) messages.push_back(entry.message);
     TRY(std::vector<data::TableSlice> slices, kafka::read_again(stream_.payload, topic, known, 1, messages));
-    std::set<std::string> failed;
+    std::map<std::string, data::Rejection> failed;
     for (data::TableSlice& slice : slices) {
-      for (const data::Rejection& rejection : slice.rejections) failed.insert(rejection.position);
+      for (const data::Rejection& rejection : slice.rejections) failed.emplace(rejection.position, rejection);
       slice.rejections.clear();
     }
     std::erase_if(slices, [](const data::TableSlice& slice) { return slice.row_count() == 0; });
     if (!slices.empty()) {
       TRY_STATUS(add_columns(known, slices.back().schema->table));
       TRY(const auto refused, write(path, std::move(slices)));
-      for (const pipeline::RefusedRow& row : refused) failed.insert(row.rejection.position);
+      for (const pipeline::RefusedRow& row : refused) failed.emplace(row.rejection.position, row.rejection);
     }
     counts.remaining += static_cast<std::int64_t>(failed.size());
     counts.written += static_cast<std::int64_t>(entries.size() - failed.size());
@@ -124,7 +129,7 @@ class TopicRetry {
     return refused;
   }
 
-  Status leave_quarantine(const std::vector<Entry>& entries, const std::set<std::string>& failed,
+  Status leave_quarantine(const std::vector<Entry>& entries, const std::map<std::string, data::Rejection>& failed,
                           const QuarantineRows& all) {
     std::set<std::string> gone;
     for (const Entry& entry : entries)
@@ -132,8 +137,12 @@ class TopicRetry {
     QuarantineRows rows{all.schema, {}};
     for (const bigquery::ResultRow& row : all.rows)
       if (gone.contains(all.text(row, "position"))) rows.rows.push_back(row);
-    if (rows.rows.empty()) return ok();
-    TRY([[maybe_unused]] const auto refused, write_rows(session_, open_, {quarantine_deletes(place_, rows)}));
+    std::vector<data::TableSlice> slices;
+    slices.push_back(quarantine_deletes(place_, rows));
+    slices.push_back(quarantine_again(place_, all, failed));
+    std::erase_if(slices, [](const data::TableSlice& slice) { return slice.row_count() == 0; });
+    if (slices.empty()) return ok();
+    TRY([[maybe_unused]] const auto refused, write_rows(session_, open_, std::move(slices)));
     return ok();
   }
 

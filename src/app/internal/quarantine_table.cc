@@ -17,6 +17,108 @@ bool parse_whole(std::string_view text, Number& value) {
   return failure == std::errc() && end == text.data() + text.size();
 }
 
+// BYTES in REST's form: RFC 4648 with padding.
+std::string from_base64(std::string_view text) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  std::uint32_t bits = 0;
+  int held = 0;
+  for (const char c : text) {
+    const auto digit = kAlphabet.find(c);
+    if (digit == kAlphabet.npos) break;
+    bits = bits << 6 | static_cast<std::uint32_t>(digit);
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    out += static_cast<char>(bits >> held);
+  }
+  return out;
+}
+
+std::int64_t number_or_zero(const std::string& text) {
+  std::int64_t value = 0;
+  return parse_whole(text, value) ? value : 0;
+}
+
+std::shared_ptr<const data::SliceSchema> schema_of(const QuarantinePlace& place) {
+  return std::make_shared<const data::SliceSchema>(data::SliceSchema{std::string(pipeline::kQuarantineTable),
+                                                                     data::SchemaVersion(1),
+                                                                     pipeline::Quarantine::table_schema(), place.path});
+}
+
+// After the entry and all that became of it. A database's entry has its own sequence; one of a message begins at ordinal 0 of
+// its offset, and each try is one more.
+data::Sequence next_sequence(const QuarantineRows& entries, const bigquery::ResultRow& row) {
+  const std::string position = entries.text(row, "position");
+  if (const auto sequence = data::Sequence::parse_sections(position)) return *sequence;
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  if (!parse_message_position(position, topic, partition, offset)) return data::Sequence{};
+  const std::int64_t tries = number_or_zero(entries.text(row, "attempts"));
+  return data::Sequence::of(1, static_cast<std::uint64_t>(offset), static_cast<std::uint32_t>(tries) + 1);
+}
+
+void append_delete(const QuarantineRows& entries, const bigquery::ResultRow& row, data::TableSlice& slice) {
+  const data::TableSchema& table = slice.schema->table;
+  for (std::uint32_t i = 0; i < slice.columns.size(); ++i) {
+    if (table.is_key(i))
+      slice.columns[i].append_bytes(entries.text(row, table.fields[i].name));
+    else if (table.fields[i].type.is(data::TypeKind::kArray))
+      slice.columns[i].close_list();
+    else
+      slice.columns[i].append_null();
+  }
+  slice.kinds.push_back(data::ChangeKind::kDelete);
+  slice.sequences.push_back(next_sequence(entries, row));
+}
+
+void append_micros(const QuarantineRows& entries, const bigquery::ResultRow& row, std::string_view column,
+                   data::Column& out) {
+  std::int64_t micros = 0;
+  parse_whole(entries.text(row, column), micros) ? out.append_int64(micros) : out.append_null();
+}
+
+void append_headers(const QuarantineRows& entries, const bigquery::ResultRow& row, data::Column& out) {
+  data::Column& pairs = out.children().front();
+  for (const auto& [key, value] : message_headers(entries, row)) {
+    pairs.children()[0].append_bytes(key);
+    value ? pairs.children()[1].append_bytes(*value) : pairs.children()[1].append_null();
+    pairs.close_struct();
+  }
+  out.close_list();
+}
+
+void append_again(const QuarantineRows& entries, const bigquery::ResultRow& row, const data::Rejection& now,
+                  data::TableSlice& slice) {
+  const data::TableSchema& table = slice.schema->table;
+  for (std::size_t i = 0; i < slice.columns.size(); ++i) {
+    const std::string& name = table.fields[i].name;
+    data::Column& column = slice.columns[i];
+    const auto at = entries.schema.find(name);
+    if (name == "attempts")
+      column.append_int64(number_or_zero(entries.text(row, name)) + 1);
+    else if (name == "column")
+      column.append_bytes(now.column);
+    else if (name == "reason")
+      column.append_bytes(now.reason);
+    else if (name == "time")
+      append_micros(entries, row, "micros", column);
+    else if (name == "message_time")
+      append_micros(entries, row, "message_micros", column);
+    else if (name == "message_headers")
+      append_headers(entries, row, column);
+    else if (!at || row[*at].is_null)
+      column.append_null();
+    else if (table.fields[i].type.is(data::TypeKind::kInt64))
+      column.append_int64(number_or_zero(row[*at].text));
+    else
+      column.append_bytes(row[*at].text);
+  }
+  slice.kinds.push_back(data::ChangeKind::kUpsert);
+  slice.sequences.push_back(next_sequence(entries, row));
+}
+
 }  // namespace
 
 Result<QuarantineChoice> parse_quarantine_choice(const Config& config, const std::string& text) {
@@ -93,30 +195,34 @@ bool parse_message_position(const std::string& position, std::string& topic, std
 }
 
 data::TableSlice quarantine_deletes(const QuarantinePlace& place, const QuarantineRows& entries) {
-  auto schema = std::make_shared<const data::SliceSchema>(
-      data::SliceSchema{std::string(pipeline::kQuarantineTable), data::SchemaVersion(1),
-                        pipeline::Quarantine::table_schema(), place.path});
-  data::TableSlice slice(schema);
+  data::TableSlice slice(schema_of(place));
+  for (const bigquery::ResultRow& row : entries.rows) append_delete(entries, row, slice);
+  return slice;
+}
+
+data::TableSlice quarantine_again(const QuarantinePlace& place, const QuarantineRows& entries,
+                                  const std::map<std::string, data::Rejection>& failed) {
+  data::TableSlice slice(schema_of(place));
   for (const bigquery::ResultRow& row : entries.rows) {
-    for (std::uint32_t i = 0; i < slice.columns.size(); ++i) {
-      if (schema->table.is_key(i))
-        slice.columns[i].append_bytes(entries.text(row, schema->table.fields[i].name));
-      else
-        slice.columns[i].append_null();
-    }
-    slice.kinds.push_back(data::ChangeKind::kDelete);
-    const std::string position = entries.text(row, "position");
-    std::string topic;
-    std::int32_t partition = 0;
-    std::int64_t offset = 0;
-    const bool is_message = parse_message_position(position, topic, partition, offset);
-    const auto sequence = data::Sequence::parse_sections(position);
-    // A database's entry has its own sequence; one of a message is at ordinal 0 of its offset.
-    slice.sequences.push_back(sequence     ? *sequence
-                              : is_message ? data::Sequence::of(1, static_cast<std::uint64_t>(offset), 1)
-                                           : data::Sequence{});
+    const auto found = failed.find(entries.text(row, "position"));
+    if (found == failed.end()) continue;
+    // The column is part of the key: an entry that fails for another one is another row.
+    if (entries.text(row, "column") != found->second.column) append_delete(entries, row, slice);
+    append_again(entries, row, found->second, slice);
   }
   return slice;
+}
+
+std::vector<std::pair<std::string, std::optional<std::string>>> message_headers(const QuarantineRows& entries,
+                                                                                const bigquery::ResultRow& row) {
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+  const auto at = entries.schema.find("message_headers");
+  if (!at) return headers;
+  for (const bigquery::Cell& pair : row[*at].children) {
+    const bigquery::Cell& value = pair.children[1];
+    headers.emplace_back(pair.children[0].text, value.is_null ? std::nullopt : std::optional(from_base64(value.text)));
+  }
+  return headers;
 }
 
 Result<std::vector<pipeline::RefusedRow>> write_rows(Session& session, OpenDestination& open,

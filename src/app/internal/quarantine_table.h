@@ -1,7 +1,10 @@
 #pragma once
 // The quarantine tables of a configuration's datasets, read and written by the verbs.
 
+#include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/internal/destination.h"
@@ -42,8 +45,19 @@ Status open_for_rows(Session& session, OpenDestination& open);
 bool parse_message_position(const std::string& position, std::string& topic, std::int32_t& partition,
                             std::int64_t& offset);
 
-// A slice that takes the entries away: DELETEs that come after them in their order.
+// A slice that takes the entries away: DELETEs that come after them in their order. Needs the columns of the key and `attempts`.
 data::TableSlice quarantine_deletes(const QuarantinePlace& place, const QuarantineRows& entries);
+
+// The columns that quarantine_again() needs, for read_quarantine().
+inline constexpr const char* kWholeEntry =
+    "*, UNIX_MICROS(time) AS micros, UNIX_MICROS(message_time) AS message_micros";
+// A slice with the entries that were tried again and failed: one attempt more, and the column and reason of now, by position.
+data::TableSlice quarantine_again(const QuarantinePlace& place, const QuarantineRows& entries,
+                                  const std::map<std::string, data::Rejection>& failed);
+
+// The headers of a message as an entry has them.
+std::vector<std::pair<std::string, std::optional<std::string>>> message_headers(const QuarantineRows& entries,
+                                                                                const bigquery::ResultRow& row);
 
 // Writes the slices and waits until they are durable. Rows that the destination refuses are given back; a failed table is an
 // error. With `write_stream` rows of lane 0 for `lane_table` go there.

@@ -33,9 +33,14 @@ void append_headers(const Message& message, Column& column) {
   column.close_list();
 }
 
-void append_timestamp(std::int64_t milliseconds, Column& column) {
+std::optional<std::int64_t> micros_of(std::int64_t milliseconds) {
   const bool is_known = milliseconds >= 0 && milliseconds <= data::kTimestampMax / 1'000;
-  is_known ? column.append_int64(milliseconds * 1'000) : column.append_null();
+  return is_known ? std::optional(milliseconds * 1'000) : std::nullopt;
+}
+
+void append_timestamp(std::int64_t milliseconds, Column& column) {
+  const auto micros = micros_of(milliseconds);
+  micros ? column.append_int64(*micros) : column.append_null();
 }
 
 std::string registry_sentence(std::uint32_t id) {
@@ -216,7 +221,11 @@ void MessageRows::reject(const Message& message, Refusal refusal, data::TableSli
     if (message.key && message.key->size() <= kRejectedKeyMax && data::is_valid_utf8(*message.key))
       rejection.key = *message.key;
     if (message.value) rejection.raw = message.value->substr(0, kRejectedRawMax);
+    if (message.headers)
+      for (const Header& header : message.headers->read())
+        rejection.message_headers.emplace_back(header.key, header.value);
   }
+  rejection.message_micros = micros_of(message.timestamp_ms);
   slice.rejections.push_back(std::move(rejection));
 }
 

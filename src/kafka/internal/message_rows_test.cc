@@ -244,6 +244,10 @@ TEST(MessageRows, brings_key_and_headers) {
   EXPECT_EQ(t.add(R"({"a":1})", "\xff"), "!_kafka_key: the bytes are not UTF-8");
   EXPECT_NE(t.add("\x01\x02", "k", &headers).find("__value_schema_id"), std::string::npos);
   EXPECT_EQ(slice.rejections.back().key, "k");
+  EXPECT_EQ(slice.rejections.back().message_micros, 1'700'000'000'123'000);
+  ASSERT_EQ(slice.rejections.back().message_headers.size(), 2u);
+  EXPECT_EQ(slice.rejections.back().message_headers[0].second, "x");
+  EXPECT_EQ(slice.rejections.back().message_headers[1].second, std::nullopt);
 }
 
 TEST(MessageRows, upserts_by_the_message_key) {
