@@ -41,13 +41,6 @@ class NativeQuestions final : public Client {
   const base::Clock& clock_;
 };
 
-bool is_chosen(const TopicSelection& selection, std::string_view topic) {
-  const auto holds = [topic](const std::vector<std::string>& patterns) {
-    return std::any_of(patterns.begin(), patterns.end(), [topic](const std::string& p) { return matches(p, topic); });
-  };
-  return holds(selection.include) && !holds(selection.exclude);
-}
-
 Result<Metadata> NativeQuestions::metadata(const std::string* topic, base::Deadline deadline) {
   NativeTopic handle(topic ? rd_kafka_topic_new(client_->get(), topic->c_str(), nullptr) : nullptr);
   for (;;) {
@@ -222,6 +215,13 @@ Result<std::vector<PartitionLag>> NativeQuestions::lag(const std::string& group,
 }
 
 }  // namespace
+
+bool is_chosen(const TopicSelection& selection, std::string_view topic) {
+  const auto holds = [topic](const std::vector<std::string>& patterns) {
+    return std::any_of(patterns.begin(), patterns.end(), [topic](const std::string& p) { return matches(p, topic); });
+  };
+  return !topic.empty() && holds(selection.include) && !holds(selection.exclude);
+}
 
 Result<std::unique_ptr<Client>> Client::open(const ConnectionSettings& settings, const base::Clock& clock) {
   TRY(NativeConfig config, make_config(settings, {{"group.id", "flytt-questions"}}));

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -35,6 +36,9 @@ struct PartitionLag {
   std::string record;           // our record in the group's commit; empty: none
   std::int64_t lag() const { return range.end - (committed < range.begin ? range.begin : committed); }
 };
+
+// Whether the topic is one of the selection's; "" never is.
+bool is_chosen(const TopicSelection& selection, std::string_view topic);
 
 class Client {
  public:

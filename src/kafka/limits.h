@@ -36,6 +36,12 @@ inline constexpr std::size_t kPartitionFetchBytesMax = 2u << 20;  // of one part
 inline constexpr auto kFetchWait = 100ms;
 inline constexpr auto kQueueBackoff = 5ms;  // until a partition is asked for again that met the limit of the queue
 
+// -- Dead letters
+inline constexpr auto kDeadLetterPatience = 15'000ms;  // until their topic has them
+// Of those under way together, and so of one: as much as the client takes of a message, and headers.
+inline constexpr std::size_t kDeadLetterBytesMax = 104u << 20;
+inline constexpr std::size_t kDeadLettersMax = 10'000;  // under way together
+
 // -- Messages and schemas
 inline constexpr std::size_t kRejectedRawMax = 8u << 20;
 inline constexpr std::size_t kRejectedKeyMax = 4u << 10;
