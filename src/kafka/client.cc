@@ -265,9 +265,12 @@ Result<std::vector<PartitionLag>> NativeQuestions::lag(const std::string& group,
   for (const PartitionRange& range : all)
     rd_kafka_topic_partition_list_add(list.get(), range.topic.c_str(), range.partition);
   const std::string doing = "read the offsets of group " + group;
-  if (const auto code = rd_kafka_committed(reader->get(), list.get(), milliseconds_left(clock_, deadline));
-      code != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return reader->error(code, doing);
+  for (;;) {
+    const auto code = rd_kafka_committed(reader->get(), list.get(), milliseconds_left(clock_, deadline));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    if (!is_coordinator_away(code) || clock_.is_past(deadline)) return reader->error(code, doing);
+    rd_kafka_poll(reader->get(), kCoordinatorPauseMs);
+  }
   std::vector<PartitionLag> out;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const rd_kafka_topic_partition_t& place = list.get()->elems[i];

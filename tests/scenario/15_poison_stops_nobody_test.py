@@ -243,6 +243,7 @@ class DeadLetters(unittest.TestCase):
             self.assertNotEqual(stopped.returncode, 0)
             lines = [json.loads(line) for line in stopped.stderr.splitlines() if line.startswith("{")]
             failures = {line["stream"]: line["error"] for line in lines if line["message"] == "stream failed"}
+            self.assertEqual(len([line for line in lines if line["level"] == "error" and "stream" in line]), len(failures), stopped.stderr)
             self.assertEqual(failures.keys(), refusals.keys())
             for name, (next_step, _) in refusals.items():
                 self.assertIn(f"to topic doede.{name} of source ", failures[name])
