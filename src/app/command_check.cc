@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "app/commands.h"
@@ -53,7 +54,27 @@ void check_sources(Session& session, std::vector<Found>& found) {
 
 constexpr std::chrono::seconds kTopicCheckMax{20};
 
-// Rights are tried: a topic by reading one message, the group by asking where it stands.
+std::string mending_connection(const std::string& source, const kafka::ConnectionSettings& connection,
+                               const Error& error) {
+  const std::string key = "sources." + source + ".kafka";
+  if (error.code() != ErrorCode::kAuth) return "check brokers, tls and network of '" + key + "'";
+  return connection.sasl.mechanism != kafka::SaslMechanism::kNone
+             ? "set user, password and mechanism of '" + key + ".sasl', and the ca of its 'tls'"
+             : "set ca, certificate and key of '" + key + ".tls'";
+}
+
+// What gives this user a right: `resource` is the tool's own option, "--topic a" or "--group g".
+std::string granting(const kafka::ConnectionSettings& connection, const std::string& right,
+                     const std::string& resource) {
+  const bool has_password = connection.sasl.mechanism != kafka::SaslMechanism::kNone;
+  const std::string user = has_password                ? connection.sasl.user
+                           : connection.tls.is_enabled ? "SUBJECT OF ITS CERTIFICATE"
+                                                       : "ANONYMOUS";
+  return "grant this application " + right + ": kafka-acls.sh --bootstrap-server " + connection.brokers +
+         " --add --allow-principal 'User:" + user + "' --operation " + right + " " + resource;
+}
+
+// Rights are tried where nobody notices, a topic by reading one message; else the broker says which the user has.
 void check_topics(Session& session, const TopicStreamConfig& stream, std::vector<Found>& found) {
   const auto fail = [&](const std::string& rule, const std::string& object, const Error& error,
                         const std::string& fix) {
@@ -65,32 +86,38 @@ void check_topics(Session& session, const TopicStreamConfig& stream, std::vector
   if (!client)
     return fail("connection", options->connection.brokers, client.error(), "mend 'sources." + stream.from + ".kafka'");
   const auto soon = [&] { return session.clock.in(kTopicCheckMax); };
-  if (const auto reached = (*client)->topics({}, soon()); !reached) {
-    const std::string source = "sources." + stream.from + ".kafka";
-    const bool is_refused = reached.error().code() == ErrorCode::kAuth;
-    const bool has_password = options->connection.sasl.mechanism != kafka::SaslMechanism::kNone;
+  if (const auto reached = (*client)->topics({}, soon()); !reached)
     return fail("connection", options->connection.brokers, reached.error(),
-                !is_refused    ? "check brokers, tls and network of '" + source + "'"
-                : has_password ? "set user, password and mechanism of '" + source + ".sasl', and the ca of its 'tls'"
-                               : "set ca, certificate and key of '" + source + ".tls'");
+                mending_connection(stream.from, options->connection, reached.error()));
+  const std::string key = "'streams." + stream.name;
+  const auto grant = [&](const char* right, const std::string& resource) {
+    return granting(options->connection, right, resource);
+  };
+  const auto is_refused = [](const Error& error) { return error.code() == ErrorCode::kAuth; };
+  std::map<std::string, kafka::TopicPartitions> topics;
+  bool is_any_missing = false;
+  for (const std::string& name : options->topics.include) {  // one by one, so that each that is missing is named
+    const auto some = (*client)->topics({{name}, options->topics.exclude}, soon());
+    is_any_missing |= !some;
+    if (!some)
+      fail("topics", name, some.error(),
+           is_refused(some.error()) ? grant("Read", "--topic " + name) : "mend " + key + ".topics', or make the topic");
+    for (const kafka::TopicPartitions& topic : some ? *some : std::vector<kafka::TopicPartitions>())
+      topics.emplace(topic.topic, topic);
   }
-  const auto topics = (*client)->topics(options->topics, soon());
-  if (!topics)
-    return fail("topics", stream.name, topics.error(),
-                "mend 'streams." + stream.name + ".topics', or have the topic made and its access granted");
-  if (topics->empty())
-    fail("topics", stream.name, Error(ErrorCode::kNotFound, "no topic matches 'streams." + stream.name + ".topics'"),
-         "");
-  for (const kafka::TopicPartitions& topic : *topics) {
-    const auto sample = (*client)->sample(topic, 1, soon());
-    if (!sample)
-      fail("read", topic.topic, sample.error(), "grant this application read access to topic " + topic.topic);
-  }
-  const auto lag = (*client)->lag(options->group.id, *topics, soon());
-  if (!lag)
-    fail("group", options->group.id, lag.error(),
-         "grant this application read access to consumer group " + options->group.id +
-             ", or name another as 'streams." + stream.name + ".group'");
+  if (topics.empty() && !is_any_missing)
+    fail("topics", stream.name, Error(ErrorCode::kNotFound, "no topic matches " + key + ".topics'"), "");
+  for (const auto& [name, topic] : topics)
+    if (const auto sample = (*client)->sample(topic, 1, soon()); !sample)
+      fail("read", name, sample.error(), grant("Read", "--topic " + name));
+  if (const std::string& letters = options->dead_letters; !letters.empty())
+    if (const Status writes = (*client)->may_write(letters, soon()); !writes)
+      fail("dead_letters", letters, writes.error(),
+           (is_refused(writes.error()) ? grant("Write", "--topic " + letters) : "make the topic") + ", or take " + key +
+               ".dead_letters' away");
+  if (const Status joins = (*client)->may_join(options->group.id, soon()); !joins)
+    fail("group", options->group.id, joins.error(),
+         grant("Read", "--group " + options->group.id) + ", or name another as " + key + ".group'");
 }
 
 // A local warehouse that is not there yet is made by run; one that is there, and any other destination, must answer.

@@ -58,6 +58,7 @@ struct TopicStreamConfig {
   std::string group;
   kafka::TopicSelection topics;
   kafka::PayloadSettings payload;
+  std::string dead_letters;  // a topic; empty: none
   kafka::StartPlace start = kafka::StartPlace::kEarliest;
   kafka::LostPlace lost = kafka::LostPlace::kError;
   TopicDelivery delivery = TopicDelivery::kExactlyOnce;

@@ -4,6 +4,7 @@
 
 #include "app/config_keys.h"
 #include "app/internal/config_reader.h"
+#include "kafka/client.h"
 #include "kafka/schema.h"
 
 namespace flytt::app {
@@ -223,6 +224,14 @@ Status read_topic_stream(const ConfigReader& reader, const YAML::Node& name, con
     for (const auto& topic : node["exclude_topics"]) stream.topics.exclude.push_back(topic.Scalar());
   TRY_STATUS(read_payload(reader, node, stream.payload));
   TRY_STATUS(read_delivery(reader, node, stream));
+  stream.dead_letters = text_or(node, "dead_letters", "");
+  if (stream.dead_letters.find_first_not_of(std::string(kNameCharacters) + ".-") != std::string::npos)
+    return reader.fail(node["dead_letters"],
+                       "'" + stream.dead_letters + "' must be one topic: letters, digits, ., _ and -");
+  if (kafka::is_chosen(stream.topics, stream.dead_letters))
+    return reader.fail(node["dead_letters"],
+                       "dead letters would be read again: '" + stream.dead_letters +
+                           "' is one of 'topics'; name it in 'exclude_topics', or choose another");
   TRY_STATUS(reader.duration(node["freshness"], stream.freshness_ms));
   TRY_STATUS(reader.duration(node["max_staleness"], stream.max_staleness_ms));
   if (stream.freshness_ms < 1 || stream.freshness_ms > 60'000)

@@ -121,6 +121,15 @@ constexpr ConfigKey kTopicKeys[] = {
     {"streams.*.numbers_in_strings", KeyKind::kBool, true, "true", "\"12\" is taken where a number is declared."},
     {"streams.*.scalars_as_strings", KeyKind::kBool, true, "false",
      "12, true and {…} are taken as their text where a STRING is declared."},
+    {"streams.*.dead_letters", KeyKind::kString, true, "",
+     "A topic of the same cluster that gets the messages which cannot be rows, beside their entry in quarantine (where "
+     "`quarantine retry` finds them): key, value, headers and time as they were, also with `raw: false`, and the "
+     "headers flytt.topic, flytt.partition, flytt.offset, flytt.reason and, when one is to blame, flytt.column, all "
+     "text, behind those of the message. They are stored, acks=all, before their place is saved; after a failure one "
+     "may be there again, with the same topic, partition and offset. What only the destination refuses is in "
+     "quarantine "
+     "alone. The topic is not made; it needs the right Write, and a max.message.bytes above that of the topics that "
+     "are read. While it cannot be written the stream stands before the message, and its error says why."},
     {"streams.*.raw", KeyKind::kBool, true, "true",
      "Whether quarantine keeps the message itself, with key and headers; false for messages with personal data."},
     {"streams.*.group", KeyKind::kReference, true, "<group>_<stream>", "Consumer group, when it is not the source's."},

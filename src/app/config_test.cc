@@ -186,6 +186,17 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
+TEST(Config, DeadLettersAreNotReadAgain) {
+  const char* kBody =
+      "sources: {e: {kafka: {brokers: b}}}\nstreams: {s: {from: e, to: d, topics: ['a*'], dead_letters: ";
+  EXPECT_TRUE(parse(std::string(kBody) + "b}}"));
+  const auto refused = parse(std::string(kBody) + "ab}}");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text().find("read again"), std::string::npos);
+  EXPECT_TRUE(parse(std::string(kBody) + "ab, exclude_topics: [ab]}}"));
+  EXPECT_FALSE(parse(std::string(kBody) + "'b*'}}"));
+}
+
 TEST(Reference, PagesAreMadeFromTheTables) {
   const std::string folder = FLYTT_SOURCE_DIR "/docs/reference/";
   EXPECT_EQ(read_file(folder + "configuration.md"), config_reference_markdown());

@@ -26,12 +26,17 @@ class NativeQuestions final : public Client {
                                              base::Deadline deadline) override;
   Result<std::vector<SampledMessage>> sample(const TopicPartitions& topic, std::size_t messages_max,
                                              base::Deadline deadline) override;
+  Status may_write(const std::string& topic, base::Deadline deadline) override;
+  Status may_join(const std::string& group, base::Deadline deadline) override;
   Result<std::vector<PartitionLag>> lag(const std::string& group, const std::vector<TopicPartitions>& topics,
                                         base::Deadline deadline) override;
 
  private:
   Result<Metadata> metadata(const std::string* topic, base::Deadline deadline);
-  Result<NativeEvent> ask(rd_kafka_admin_op_t what, const std::string& doing, base::Deadline deadline,
+  enum class Asked { kFacts, kRightsToo };
+  Result<NativeEvent> describe(const std::vector<std::string>& topics, Asked asked, const std::string& doing,
+                               base::Deadline deadline);
+  Result<NativeEvent> ask(rd_kafka_admin_op_t what, Asked asked, const std::string& doing, base::Deadline deadline,
                           const std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send);
   Status read_shares(NativeClient& reader, const std::vector<PartitionRange>& shares, const std::string& topic,
                      std::vector<SampledMessage>& out, base::Deadline deadline);
@@ -41,11 +46,14 @@ class NativeQuestions final : public Client {
   const base::Clock& clock_;
 };
 
-bool is_chosen(const TopicSelection& selection, std::string_view topic) {
-  const auto holds = [topic](const std::vector<std::string>& patterns) {
-    return std::any_of(patterns.begin(), patterns.end(), [topic](const std::string& p) { return matches(p, topic); });
-  };
-  return holds(selection.include) && !holds(selection.exclude);
+bool has_right(const rd_kafka_AclOperation_t* rights, std::size_t count, rd_kafka_AclOperation_t right) {
+  return !rights || std::find(rights, rights + count, right) != rights + count;
+}
+
+Error missing(const std::string& right, const std::string& object) {
+  return Error(ErrorCode::kAuth, "this user lacks the right " + right + " on " + object)
+      .side(base::Side::kSource)
+      .retry(base::Retry::kAfterOperator);
 }
 
 Result<Metadata> NativeQuestions::metadata(const std::string* topic, base::Deadline deadline) {
@@ -65,7 +73,7 @@ Result<Metadata> NativeQuestions::metadata(const std::string* topic, base::Deadl
 
 // One request of the administration's kind, and its answer.
 Result<NativeEvent> NativeQuestions::ask(
-    rd_kafka_admin_op_t what, const std::string& doing, base::Deadline deadline,
+    rd_kafka_admin_op_t what, Asked asked, const std::string& doing, base::Deadline deadline,
     const std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send) {
   using Options = base::Handle<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
   const Options options(rd_kafka_AdminOptions_new(client_->get(), what));
@@ -73,6 +81,9 @@ Result<NativeEvent> NativeQuestions::ask(
   const int patience = std::max(1, milliseconds_left(clock_, deadline));
   char why[128];
   rd_kafka_AdminOptions_set_request_timeout(options.get(), patience, why, sizeof why);
+  if (asked == Asked::kRightsToo)
+    if (const NativeError refused(rd_kafka_AdminOptions_set_include_authorized_operations(options.get(), 1)); refused)
+      return client_->error(rd_kafka_error_code(refused.get()), doing);
   if (const NativeError refused(rd_kafka_AdminOptions_set_include_authorized_operations(options.get(), 1)); refused)
     return client_->error(rd_kafka_error_code(refused.get()), doing);
   send(options.get(), queue.get());
@@ -105,19 +116,23 @@ Result<std::vector<TopicPartitions>> NativeQuestions::topics(const TopicSelectio
   return found;
 }
 
-Result<std::map<std::string, std::string>> NativeQuestions::topic_ids(const std::vector<std::string>& topics,
-                                                                      base::Deadline deadline) {
+Result<NativeEvent> NativeQuestions::describe(const std::vector<std::string>& topics, Asked asked,
+                                              const std::string& doing, base::Deadline deadline) {
   using Names = base::Handle<rd_kafka_TopicCollection_t, rd_kafka_TopicCollection_destroy>;
-  const std::string doing = "read the ids of topics";
-  std::map<std::string, std::string> ids;
-  if (topics.empty()) return ids;
   std::vector<const char*> names;
   for (const std::string& topic : topics) names.push_back(topic.c_str());
   const Names wanted(rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
-  TRY(const NativeEvent answer, ask(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, doing, deadline,
-                                    [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
-                                      rd_kafka_DescribeTopics(client_->get(), wanted.get(), options, queue);
-                                    }));
+  return ask(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, asked, doing, deadline,
+             [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+               rd_kafka_DescribeTopics(client_->get(), wanted.get(), options, queue);
+             });
+}
+
+Result<std::map<std::string, std::string>> NativeQuestions::topic_ids(const std::vector<std::string>& topics,
+                                                                      base::Deadline deadline) {
+  std::map<std::string, std::string> ids;
+  if (topics.empty()) return ids;
+  TRY(const NativeEvent answer, describe(topics, Asked::kFacts, "read the ids of topics", deadline));
   std::size_t count = 0;
   const auto* found = rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(answer.get()), &count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -130,6 +145,46 @@ Result<std::map<std::string, std::string>> NativeQuestions::topic_ids(const std:
     ids[name] = is_known ? rd_kafka_Uuid_base64str(id) : "";
   }
   return ids;
+}
+
+Status NativeQuestions::may_write(const std::string& topic, base::Deadline deadline) {
+  const std::string doing = "describe topic " + topic;
+  TRY(const NativeEvent answer, describe({topic}, Asked::kRightsToo, doing, deadline));
+  std::size_t count = 0;
+  const auto* found = rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(answer.get()), &count);
+  if (count != 1) return Error(ErrorCode::kBug, "could not " + doing + ": the answer is empty");
+  const auto code = rd_kafka_error_code(rd_kafka_TopicDescription_error(found[0]));
+  if (code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) return missing("Write", "topic " + topic);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, doing);
+  const rd_kafka_AclOperation_t* rights = rd_kafka_TopicDescription_authorized_operations(found[0], &count);
+  if (has_right(rights, count, RD_KAFKA_ACL_OPERATION_WRITE)) return ok();
+  return missing("Write", "topic " + topic);
+}
+
+Status NativeQuestions::may_join(const std::string& group, base::Deadline deadline) {
+  const std::string doing = "describe consumer group " + group;
+  const char* names[] = {group.c_str()};
+  for (;;) {
+    TRY(const NativeEvent answer, ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, Asked::kRightsToo, doing, deadline,
+                                      [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+                                        rd_kafka_DescribeConsumerGroups(client_->get(), names, 1, options, queue);
+                                      }));
+    std::size_t count = 0;
+    const auto* found = rd_kafka_DescribeConsumerGroups_result_groups(
+        rd_kafka_event_DescribeConsumerGroups_result(answer.get()), &count);
+    if (count != 1) return Error(ErrorCode::kBug, "could not " + doing + ": the answer is empty");
+    const auto code = rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(found[0]));
+    if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return ok();  // of a group that is not there nobody says it
+    if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) return missing("Read", "consumer group " + group);
+    if (is_coordinator_away(code) && !clock_.is_past(deadline)) {
+      rd_kafka_poll(client_->get(), kCoordinatorPauseMs);
+      continue;
+    }
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, doing);
+    const rd_kafka_AclOperation_t* rights = rd_kafka_ConsumerGroupDescription_authorized_operations(found[0], &count);
+    if (has_right(rights, count, RD_KAFKA_ACL_OPERATION_READ)) return ok();
+    return missing("Read", "consumer group " + group);
+  }
 }
 
 Result<std::vector<PartitionRange>> NativeQuestions::ranges(const std::vector<TopicPartitions>& topics,
@@ -191,6 +246,8 @@ Status NativeQuestions::read_shares(NativeClient& reader, const std::vector<Part
     if (is_end && at < shares.size() && !ended[at]) {
       ended[at] = true;
       --open;
+    } else if (m.err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
+      continue;  // the client looks for the coordinator of a group that it is never asked to use
     } else if (m.err != RD_KAFKA_RESP_ERR_NO_ERROR && m.err != RD_KAFKA_RESP_ERR__PARTITION_EOF && !is_passing(m.err)) {
       return reader.error(m.err, doing);
     }
@@ -208,9 +265,12 @@ Result<std::vector<PartitionLag>> NativeQuestions::lag(const std::string& group,
   for (const PartitionRange& range : all)
     rd_kafka_topic_partition_list_add(list.get(), range.topic.c_str(), range.partition);
   const std::string doing = "read the offsets of group " + group;
-  if (const auto code = rd_kafka_committed(reader->get(), list.get(), milliseconds_left(clock_, deadline));
-      code != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return reader->error(code, doing);
+  for (;;) {
+    const auto code = rd_kafka_committed(reader->get(), list.get(), milliseconds_left(clock_, deadline));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    if (!is_coordinator_away(code) || clock_.is_past(deadline)) return reader->error(code, doing);
+    rd_kafka_poll(reader->get(), kCoordinatorPauseMs);
+  }
   std::vector<PartitionLag> out;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const rd_kafka_topic_partition_t& place = list.get()->elems[i];
@@ -222,6 +282,13 @@ Result<std::vector<PartitionLag>> NativeQuestions::lag(const std::string& group,
 }
 
 }  // namespace
+
+bool is_chosen(const TopicSelection& selection, std::string_view topic) {
+  const auto holds = [topic](const std::vector<std::string>& patterns) {
+    return std::any_of(patterns.begin(), patterns.end(), [topic](const std::string& p) { return matches(p, topic); });
+  };
+  return !topic.empty() && holds(selection.include) && !holds(selection.exclude);
+}
 
 Result<std::unique_ptr<Client>> Client::open(const ConnectionSettings& settings, const base::Clock& clock) {
   TRY(NativeConfig config, make_config(settings, {{"group.id", "flytt-questions"}}));

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -36,6 +37,9 @@ struct PartitionLag {
   std::int64_t lag() const { return range.end - (committed < range.begin ? range.begin : committed); }
 };
 
+// Whether the topic is one of the selection's; "" never is.
+bool is_chosen(const TopicSelection& selection, std::string_view topic);
+
 class Client {
  public:
   virtual ~Client() = default;
@@ -55,6 +59,12 @@ class Client {
   // read: this is how `check` tries the right. An empty topic gives an empty list.
   virtual Result<std::vector<SampledMessage>> sample(const TopicPartitions& topic, std::size_t messages_max,
                                                      base::Deadline deadline) = 0;
+  // Whether this user may write into the topic, by what the broker says of the user's rights. kAuth: may not; kNotFound: the
+  // topic does not exist. Brokers before 2.3 do not say it, which counts as a yes.
+  virtual Status may_write(const std::string& topic, base::Deadline deadline) = 0;
+  // Whether this user may join the group. The broker is asked for the user's rights, because joining would disturb the
+  // group's members. kAuth: may not.
+  virtual Status may_join(const std::string& group, base::Deadline deadline) = 0;
   // Where the group stands. kAuth when it may not be described.
   virtual Result<std::vector<PartitionLag>> lag(const std::string& group, const std::vector<TopicPartitions>& topics,
                                                 base::Deadline deadline) = 0;

@@ -20,6 +20,7 @@ inline constexpr auto kTopicPatience = 2'000ms;        // for the ids of topics 
 inline constexpr auto kCommitPatience = 10'000ms;      // for one answer of the group's coordinator
 inline constexpr auto kLookupPatience = 15'000ms;      // for offsets and samples of newly assigned partitions
 inline constexpr auto kRefusalPatience = 2'000ms;      // until a refused password or certificate is believed
+inline constexpr int kCoordinatorPauseMs = 100;        // until a group's coordinator that is away is asked for again
 inline constexpr auto kClosePatience = 10'000ms;       // for leaving the group
 inline constexpr std::size_t kRecordBytesMax = 3'000;  // of a lane's record: as base64 below the broker's 4,096
 
@@ -35,6 +36,12 @@ inline constexpr std::size_t kFetchBytesMax = 8u << 20;           // of one answ
 inline constexpr std::size_t kPartitionFetchBytesMax = 2u << 20;  // of one partition in it
 inline constexpr auto kFetchWait = 100ms;
 inline constexpr auto kQueueBackoff = 5ms;  // until a partition is asked for again that met the limit of the queue
+
+// -- Dead letters
+inline constexpr auto kDeadLetterPatience = 15'000ms;  // until their topic has them
+// Of those under way together, and so of one: as much as the client takes of a message, and headers.
+inline constexpr std::size_t kDeadLetterBytesMax = 104u << 20;
+inline constexpr std::size_t kDeadLettersMax = 10'000;  // under way together
 
 // -- Messages and schemas
 inline constexpr std::size_t kRejectedRawMax = 8u << 20;

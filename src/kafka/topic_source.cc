@@ -15,6 +15,9 @@ Result<std::unique_ptr<TopicSource>> TopicSource::open(TopicSourceOptions option
         ErrorCode::kConfig,
         "exactly-once delivery needs the columns _kafka_topic, _kafka_partition and _kafka_offset: switch them on, "
         "or choose at_least_once");
+  if (is_chosen(options.topics, options.dead_letters))
+    return Error(ErrorCode::kConfig, "dead letters would be read again: topic " + options.dead_letters +
+                                         " is one of those that are read; exclude it, or choose another");
   TRY(auto client, Client::open(options.connection, clock));
   TRY_STATUS(client->topics(options.topics, deadline));
   auto source =

@@ -63,6 +63,9 @@ struct TopicSourceOptions {
   PayloadSettings payload;
   // With an empty table name every topic has a table of its own, called table_name_of(topic).
   data::TablePath destination;
+  // A topic that messages which cannot be rows are written to, beside their rejection (kafka/internal/dead_letters.h says
+  // how), before the batch that holds the rejection is handed on. Empty: none.
+  std::string dead_letters;
   std::uint16_t epoch = 1;  // of upsert sequences
   bool waits_for_record = false;
   // Of which topic a record in the group is: the id that kOpened had, or "". Not set: nothing is known of the group's places.

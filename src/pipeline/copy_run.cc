@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "pipeline/backoff.h"
+#include "pipeline/internal/advice.h"
 
 namespace flytt::pipeline {
 
@@ -185,8 +186,7 @@ Status CopyRun::Coordinator::plan(const OriginTable& table, bool is_anew) {
     if (!run_.session_->is_alive() || plan.error().retry() == base::Retry::kAfterBackoff)
       return Error(plan.error()).within("while planning the copy of " + name);
     return book.detach(name, run_.session_->consistent_point(),
-                       "it cannot be copied: " + plan.error().text() + "; mend it, then run `flytt resync " +
-                           book.stream() + "." + name + "`",
+                       "it cannot be copied: " + plan.error().text() + internal::copy_again(book.stream(), name),
                        record->generation);
   }
   TRY(std::vector<state::CopyRange> ranges, run_.parts_.delivery.book.saved_ranges(name));
@@ -369,10 +369,9 @@ void CopyRun::Worker::failed(Error error) {
     task.not_before = run_.parts_.delivery.clock.steady() + Backoff::wait_after(++task.failures, run_.parts_.random);
     run_.put_back(std::move(task));
   } else {
-    const Status detached = book.detach(name, run_.session_->consistent_point(),
-                                        "it cannot be copied: " + error.text() + "; mend it, then run `flytt resync " +
-                                            book.stream() + "." + name + "`",
-                                        task.generation);
+    const Status detached = book.detach(
+        name, run_.session_->consistent_point(),
+        "it cannot be copied: " + error.text() + internal::copy_again(book.stream(), name), task.generation);
     if (!detached) run_.close(detached.error());
     run_.put_down();
   }

@@ -3,18 +3,11 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "pipeline/internal/advice.h"
 #include "pipeline/internal/schema_diff.h"
 #include "pipeline/internal/slice_filter.h"
 
 namespace flytt::pipeline {
-
-namespace {
-
-std::string resync_hint(const std::string& stream, const std::string& source_table) {
-  return "; mend it, then run `flytt resync " + stream + "." + source_table + "`";
-}
-
-}  // namespace
 
 Delivery::Delivery(Kind kind, Parts parts, std::unique_ptr<TableSink> sink)
     : kind_(kind), parts_(parts), sink_(std::move(sink)) {}
@@ -65,7 +58,7 @@ Status Delivery::take_events(const flow::Batch& batch) {
     const auto record = parts_.book.find(event.source_table);
     const data::TablePath path{record->project, record->dataset, record->table};
     std::string reason = event.reason;
-    if (reason.find("flytt resync") == reason.npos) reason += resync_hint(parts_.book.stream(), event.source_table);
+    if (reason.find("flytt resync") == reason.npos) reason += advice(event.source_table);
     TRY_STATUS(detach(event.source_table, path, event.sequence, std::move(reason)));
   }
   return ok();
@@ -116,7 +109,7 @@ Result<bool> Delivery::follow_schema(const data::TableSlice& slice) {
     const std::string reason = "table " + schema.source_table + " cannot be followed: " + diff.refusal;
     TRY_STATUS(detach(schema.source_table, schema.destination,
                       internal::newest_sequence(slice).value_or(data::Sequence{}),
-                      reason + resync_hint(parts_.book.stream(), schema.source_table)));
+                      reason + advice(schema.source_table)));
     return false;
   }
   if (!diff.additions.empty()) {
@@ -145,7 +138,7 @@ Result<bool> Delivery::add_columns(const data::SliceSchema& schema, const data::
     return Error(error).within("while adding columns to " + schema.destination.text());
   TRY_STATUS(detach(schema.source_table, schema.destination, parts_.book.seen(),
                     "columns could not be added to " + schema.destination.text() + ": " + error.text() +
-                        resync_hint(parts_.book.stream(), schema.source_table)));
+                        advice(schema.source_table)));
   return false;
 }
 
@@ -163,7 +156,7 @@ Status Delivery::add_entries(flow::Batch& batch,
       TRY_STATUS(detach(name, path, parts_.book.seen(),
                         "a row of table " + name +
                             " cannot be represented, and the quarantine of its dataset cannot be used: " +
-                            schema.error().text() + resync_hint(parts_.book.stream(), name)));
+                            schema.error().text() + advice(name)));
       continue;
     }
     auto& [of_schema, all] = by_quarantine[(*schema)->destination];
@@ -177,6 +170,11 @@ Status Delivery::add_entries(flow::Batch& batch,
     batch.tables.push_back(parts_.quarantine.slice(found.first, found.second));
   }
   return ok();
+}
+
+std::string Delivery::advice(const std::string& source_table) const {
+  return kind_ == Kind::kTopics ? internal::read_on(parts_.book.stream(), source_table)
+                                : internal::copy_again(parts_.book.stream(), source_table);
 }
 
 Status Delivery::detach(const std::string& source_table, const data::TablePath& path, data::Sequence at,
@@ -286,8 +284,7 @@ Status Delivery::take_failures() {
           .side(base::Side::kSink);
     const std::string name = found->second;
     TRY_STATUS(detach(name, failure.table, parts_.book.seen(),
-                      "table " + failure.table.text() + " cannot be written: " + failure.error.text() +
-                          resync_hint(parts_.book.stream(), name)));
+                      "table " + failure.table.text() + " cannot be written: " + failure.error.text() + advice(name)));
   }
   return ok();
 }
@@ -302,7 +299,7 @@ Status Delivery::quarantine_failed(const Error& error, std::optional<flow::Batch
     TRY_STATUS(detach(name, {record->project, record->dataset, record->table}, parts_.book.seen(),
                       "a row of table " + name +
                           " cannot be represented, and the quarantine of its dataset cannot be written: " +
-                          error.text() + resync_hint(parts_.book.stream(), name)));
+                          error.text() + advice(name)));
   }
   return ok();
 }

@@ -87,6 +87,8 @@ class Delivery {
   Status settle(flow::BatchSequence sequence);
   Status take_refused();
   Status take_failures();
+  // The end of a sentence about a table that is detached.
+  std::string advice(const std::string& source_table) const;
   Status detach(const std::string& source_table, const data::TablePath& path, data::Sequence at, std::string reason);
   // The tables whose entries are under way, all or those of one batch, are detached: their rows have no place to go.
   Status quarantine_failed(const Error& error, std::optional<flow::BatchSequence> batch);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "pipeline/internal/advice.h"
 #include "pipeline/internal/slice_filter.h"
 #include "pipeline/limits.h"
 
@@ -253,8 +254,7 @@ Status LaneBook::finish(TableSink& sink, LaneOutcome outcome) {
     const data::TablePath path = lane.table;
     sink.drop_table(path);
     return dropped(path, "table " + path.text() + " cannot be written: " + outcome.error->text() +
-                             "; mend it, then run `flytt resync " + parts_.book.stream() + "." + lane.source_table +
-                             "`");
+                             internal::read_on(parts_.book.stream(), lane.source_table));
   }
   lane.write_stream = std::move(outcome.write_stream);
   lane.held = std::move(outcome.held);

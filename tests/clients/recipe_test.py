@@ -43,7 +43,7 @@ def many(first, count):
 
 def setUpModule():
     global kafka
-    kafka = Kafka()
+    kafka = Kafka(tls=True)
 
 
 def tearDownModule():
@@ -75,13 +75,14 @@ class Recipe:
     def produce(self, rows):
         kafka.produce(self.topic, [{"value": json.dumps(message).encode(), "partition": n % 2} for n, (message, _) in enumerate(rows)])
 
-    def run_program(self, messages, status=0, group="hendelser"):
+    def run_program(self, messages, status=0, group="hendelser", environment=None):
         """What it printed, standard error included."""
         done = subprocess.run(
             self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, timeout=SECONDS_MAX,
             env={**os.environ, "KAFKA_BROKERS": kafka.brokers, "KAFKA_TOPIC": self.topic, "KAFKA_GROUP": f"{group} {self.topic}",
                  "BIGQUERY_EMULATOR_HOST": self.service.endpoints["rest"], "GOOGLE_CLOUD_PROJECT": PROJECT,
-                 "BIGQUERY_DATASET": "landing_events", "BIGQUERY_TABLE": "hendelser", "MESSAGES": str(messages)})
+                 "BIGQUERY_DATASET": "landing_events", "BIGQUERY_TABLE": "hendelser", "MESSAGES": str(messages),
+                 **(environment or {})})
         self.assertEqual(done.returncode, status, f"{done.stdout}\n{self.service.log_text()}")
         return done.stdout
 
@@ -97,6 +98,13 @@ class Recipe:
         self.assertEqual([(field.name, field.field_type, field.mode) for field in self.client().get_table(TABLE).schema],
                          [("stringValue", "STRING", "REQUIRED"), ("booleanValue", "BOOLEAN", "NULLABLE"), ("numericValue", "INTEGER", "NULLABLE"),
                           ("timestampValue", "TIMESTAMP", "NULLABLE")])
+
+    def test_it_reads_with_a_certificate(self):
+        certificate, key = kafka.certificates.issue("oppskrift")
+        self.produce(many(0, 10))
+        self.run_program(10, environment={"KAFKA_BROKERS": kafka.tls_brokers, "KAFKA_CA_PATH": str(kafka.certificates.ca),
+                                          "KAFKA_CERTIFICATE_PATH": str(certificate), "KAFKA_PRIVATE_KEY_PATH": str(key)})
+        self.assert_rows([row for _, row in many(0, 10)])
 
     def test_it_goes_on_after_the_warehouse_was_killed(self):
         before, after = list(many(0, 20)), list(many(20, 20))

@@ -181,6 +181,10 @@ TEST_F(TopicSimulationTest, ATableThatCannotBeWrittenHoldsOnlyItsOwnPartitionsBa
   };
   ASSERT_TRUE(simulation->step_until([&] { return others_are_committed() && is_detached(); })) << simulation->verdict();
   EXPECT_FALSE(simulation->is_settled());
+  for (const auto& table : simulation->pipeline(0).status().tables) {
+    if (table.record.source_table != "a") continue;
+    EXPECT_NE(table.record.reason.find("reading goes on where it stopped"), std::string::npos) << table.record.reason;
+  }
   simulation->warehouse.forbid({"project", "landing", "a"}, false);
   simulation->resync(0, "a");
   ASSERT_TRUE(settle(*simulation)) << simulation->verdict();

@@ -21,6 +21,7 @@ from support.flytt import wait_until
 from support.postgres import free_port
 
 VERSION = "4.3.0"
+AUTHORIZER = {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "User:ANONYMOUS"}
 SECONDS = 60  # for one answer of the broker; passes only when a test has failed already
 
 
@@ -225,6 +226,11 @@ class Kafka:
         self._done(self.admin.create_partitions([admin.NewPartitions(name, total)]))
         wait_until(lambda: len(self.partitions(name)) == total, f"topic {name} has {total} partitions", SECONDS)
 
+    def alter_topic(self, name, **config):
+        """`config`: topic settings as of create_topic."""
+        entries = [admin.ConfigEntry(key.replace("_", "."), str(value), incremental_operation=admin.AlterConfigOpType.SET) for key, value in config.items()]
+        self._done(self.admin.incremental_alter_configs([admin.ConfigResource(admin.ResourceType.TOPIC, name, incremental_configs=entries)]))
+
     def truncate(self, name, partition, before):
         """Deletes the messages of a partition before an offset."""
         self._done(self.admin.delete_records([confluent_kafka.TopicPartition(name, partition, before)]))
@@ -237,6 +243,13 @@ class Kafka:
     def _done(futures):
         for future in futures.values():
             future.result(SECONDS)
+
+    # -- Rights, of a broker with `settings=AUTHORIZER`: who comes through the plaintext listener may do everything
+
+    def grant(self, user, operation, kind, name):
+        """`operation`: "READ"; `kind`: "TOPIC" or "GROUP"."""
+        self._done(self.admin.create_acls([admin.AclBinding(admin.ResourceType[kind], name, admin.ResourcePatternType.LITERAL, f"User:{user}", "*",
+                                                            admin.AclOperation[operation], admin.AclPermissionType.ALLOW)]))
 
     # -- Messages
 

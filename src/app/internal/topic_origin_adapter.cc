@@ -116,6 +116,7 @@ Result<kafka::TopicSourceOptions> topic_options(const Config& config, const Topi
   options.start = stream.start;
   options.lost = stream.lost;
   options.payload = stream.payload;
+  options.dead_letters = stream.dead_letters;
   options.destination = {config.project, stream.dataset, stream.table};
   options.waits_for_record = stream.delivery == TopicDelivery::kExactlyOnce;
   options.topic_id_of = [](std::string_view record) {

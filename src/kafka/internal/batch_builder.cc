@@ -27,13 +27,14 @@ data::TableSlice& BatchBuilder::slice_of(const Lane& lane, std::int64_t offset) 
 
 void BatchBuilder::announce(const Lane& lane) { slice_of(lane, lane.next_offset); }
 
-void BatchBuilder::add(const Lane& lane, const Message& message) {
-  while (!rows_of_.append(message, *lane.table, slice_of(lane, message.offset))) {
-    // The table has grown: the message goes into a slice of the new shape.
-  }
+const data::Rejection* BatchBuilder::add(const Lane& lane, const Message& message) {
+  std::optional<MessageRows::Outcome> outcome;
+  // When the table has grown, the message goes into a slice of the new shape.
+  while (!outcome) outcome = rows_of_.append(message, *lane.table, slice_of(lane, message.offset));
   ++messages_;
   bytes_ += kMessageOverhead + (message.key ? message.key->size() : 0) + (message.value ? message.value->size() : 0);
   newest_micros_ = std::max(newest_micros_, message.timestamp_ms * 1'000);
+  return *outcome == MessageRows::Outcome::kRejected ? &slices_[cached_slice_].rejections.back() : nullptr;
 }
 
 void BatchBuilder::drop(std::uint32_t lane) {

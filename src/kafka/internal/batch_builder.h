@@ -15,7 +15,8 @@ class BatchBuilder {
  public:
   BatchBuilder(PayloadSettings payload, std::uint16_t epoch) : rows_of_(std::move(payload), epoch) {}
 
-  void add(const Lane& lane, const Message& message);
+  // The rejection when the message cannot be a row, valid until the next call; null: it is one.
+  const data::Rejection* add(const Lane& lane, const Message& message);
   // Shows the lane's schema by a slice without rows.
   void announce(const Lane& lane);
   void add(flow::LaneEvent event) { events_.push_back(std::move(event)); }

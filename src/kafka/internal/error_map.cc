@@ -96,4 +96,9 @@ bool is_passing(rd_kafka_resp_err_t code) {
          translation.code == ErrorCode::kThrottled;
 }
 
+bool is_coordinator_away(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || code == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+         code == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS || code == RD_KAFKA_RESP_ERR__WAIT_COORD;
+}
+
 }  // namespace flytt::kafka

@@ -17,4 +17,8 @@ Error translate_error(rd_kafka_resp_err_t code, std::string_view doing, std::str
 // Whether the client gets over it by itself.
 bool is_passing(rd_kafka_resp_err_t code);
 
+// Whether a group has no coordinator now, because it moves or, on a new broker, because the first one who asks for it has it
+// made: to be asked again.
+bool is_coordinator_away(rd_kafka_resp_err_t code);
+
 }  // namespace flytt::kafka

@@ -10,6 +10,7 @@
 
 #include "kafka/client.h"
 #include "kafka/internal/batch_builder.h"
+#include "kafka/internal/dead_letters.h"
 #include "kafka/internal/group_member.h"
 #include "kafka/internal/lane_book.h"
 #include "kafka/topic_source.h"
@@ -72,6 +73,7 @@ class GroupSource final : public TopicSource {
   const base::Clock& clock_;
   std::unique_ptr<Client> client_;
   std::unique_ptr<GroupMember> member_;
+  std::unique_ptr<DeadLetters> dead_letters_;  // null: not asked for
   LaneBook book_;
   BatchBuilder builder_;
   std::map<std::string, std::shared_ptr<const data::SliceSchema>> known_;  // by the destination table's name

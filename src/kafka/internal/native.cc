@@ -118,20 +118,21 @@ Result<NativeConfig> make_config(const ConnectionSettings& settings, const Setti
   return config;
 }
 
-Result<std::unique_ptr<NativeClient>> NativeClient::open(NativeConfig config, std::string source) {
+Result<std::unique_ptr<NativeClient>> NativeClient::open(NativeConfig config, std::string source,
+                                                         rd_kafka_type_t type) {
   auto client = std::make_unique<NativeClient>();
   client->source_ = std::move(source);
   rd_kafka_conf_set_opaque(config.get(), client.get());
   rd_kafka_conf_set_log_cb(config.get(), on_log);
   rd_kafka_conf_set_error_cb(config.get(), on_error);
   char why[512] = {};
-  client->native_ = rd_kafka_new(RD_KAFKA_CONSUMER, config.get(), why, sizeof why);
+  client->native_ = rd_kafka_new(type, config.get(), why, sizeof why);
   if (!client->native_)
     return Error(ErrorCode::kConfig,
                  "the Kafka client cannot be made from the source's settings: check certificates, key and mechanism")
         .cause(why);
   static_cast<void>(config.release());  // it belongs to the client now
-  rd_kafka_poll_set_consumer(client->native_);
+  if (type == RD_KAFKA_CONSUMER) rd_kafka_poll_set_consumer(client->native_);
   return client;
 }
 

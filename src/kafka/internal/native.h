@@ -43,11 +43,12 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 // Everything of a connection, with the settings that avoid the faults of docs/decisions/0007. kConfig names the setting.
 Result<NativeConfig> make_config(const ConnectionSettings& settings, const Settings& more);
 
-// A consumer handle. Ends without leaving a group in order; GroupMember does that before.
+// A client, mostly a consumer. Ends without leaving a group in order; GroupMember does that before.
 class NativeClient {
  public:
   // `opaque` and callbacks are set in `config` already; the complaint's own are set here. `source`: for sentences.
-  static Result<std::unique_ptr<NativeClient>> open(NativeConfig config, std::string source);
+  static Result<std::unique_ptr<NativeClient>> open(NativeConfig config, std::string source,
+                                                    rd_kafka_type_t type = RD_KAFKA_CONSUMER);
   ~NativeClient();
 
   rd_kafka_t* get() const { return native_; }

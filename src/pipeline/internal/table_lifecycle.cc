@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "pipeline/internal/advice.h"
 #include "pipeline/internal/schema_diff.h"
 
 namespace flytt::pipeline::internal {
@@ -147,8 +148,8 @@ Result<TableLifecycle::Outcome> TableLifecycle::reconcile(const OriginTables& li
       if (!again) again = Error(error).within("while preparing the destination of " + name);
       continue;
     }
-    TRY_STATUS(detach(*book_.find(name), "its destination cannot be prepared: " + error.text() +
-                                             "; mend it, then run `flytt resync " + book_.stream() + "." + name + "`"));
+    TRY_STATUS(detach(*book_.find(name),
+                      "its destination cannot be prepared: " + error.text() + copy_again(book_.stream(), name)));
   }
   if (again) return std::move(*again);
   outcome.is_ready = true;

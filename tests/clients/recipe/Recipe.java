@@ -11,6 +11,9 @@ import com.google.cloud.bigquery.StandardSQLTypeName;
 import com.google.cloud.bigquery.StandardTableDefinition;
 import com.google.cloud.bigquery.TableId;
 import com.google.cloud.bigquery.TableInfo;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -56,12 +59,27 @@ public final class Recipe {
     if (answer.hasErrors()) throw new IllegalStateException("insert errors: " + answer.getInsertErrors());
   }
 
-  private static KafkaConsumer<byte[], byte[]> consumer() {
+  private static String pem(String variable) throws IOException {
+    return Files.readString(Path.of(System.getenv(variable)));
+  }
+
+  private static void secure(Map<String, Object> settings) throws IOException {
+    if (System.getenv("KAFKA_CA_PATH") == null) return;
+    settings.put("security.protocol", "SSL");
+    settings.put("ssl.truststore.type", "PEM");
+    settings.put("ssl.truststore.certificates", pem("KAFKA_CA_PATH"));
+    settings.put("ssl.keystore.type", "PEM");
+    settings.put("ssl.keystore.certificate.chain", pem("KAFKA_CERTIFICATE_PATH"));
+    settings.put("ssl.keystore.key", pem("KAFKA_PRIVATE_KEY_PATH"));
+  }
+
+  private static KafkaConsumer<byte[], byte[]> consumer() throws IOException {
     Map<String, Object> settings = new HashMap<>();
     settings.put("bootstrap.servers", System.getenv("KAFKA_BROKERS"));
     settings.put("group.id", System.getenv("KAFKA_GROUP"));
     settings.put("auto.offset.reset", "earliest");
     settings.put("enable.auto.commit", false); // what was not inserted is not committed
+    secure(settings);
     return new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
   }
 

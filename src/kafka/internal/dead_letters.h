@@ -1,0 +1,45 @@
+#pragma once
+// DeadLetters: messages that cannot become rows, as they were, in a topic of their own. Owned and called by one thread.
+//
+// A letter has the key, the value, the headers and the time of its message, and these headers more: flytt.topic,
+// flytt.partition, flytt.offset, flytt.column (when one is to blame) and flytt.reason, all text; of two headers of one name
+// the last is ours. It is written by an idempotent producer with acks=all. A message that is read again after a failure is
+// written again: of a message there is at least one letter, and by topic, partition and offset they can be told apart.
+
+#include <memory>
+#include <string>
+
+#include "data/table_slice.h"
+#include "kafka/internal/native.h"
+
+namespace flytt::kafka {
+
+class DeadLetters {
+ public:
+  // Asks nothing of the brokers: whether the topic takes letters is known when the first one is written.
+  static Result<std::unique_ptr<DeadLetters>> open(const ConnectionSettings& settings, std::string topic,
+                                                   const base::Clock& clock);
+
+  // Copies the message. Waits, at most kDeadLetterPatience, when kDeadLettersMax or kDeadLetterBytesMax are under way.
+  // Errors as of flush.
+  Status put(const rd_kafka_message_t& message, const data::Rejection& rejection);
+  // Until the topic has everything that was put. kTimeout or kUnavailable when it has not in time; kNotFound, kAuth or
+  // kConfig when it refuses letters until somebody mends it. After an error the object is of no further use, and what was put
+  // since the last flush may be in the topic or not.
+  Status flush(base::Deadline deadline);
+
+ private:
+  DeadLetters(std::string topic, std::string source, const base::Clock& clock)
+      : topic_(std::move(topic)), source_(std::move(source)), clock_(clock) {}
+  static void on_delivery(rd_kafka_t* native, const rd_kafka_message_t* letter, void* opaque);
+  Error error(rd_kafka_resp_err_t code);
+
+  const std::string topic_, source_;
+  const base::Clock& clock_;
+  std::unique_ptr<NativeClient> client_;
+  std::size_t under_way_ = 0;
+  rd_kafka_resp_err_t refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // why the first letter was that was not taken
+  std::string refused_place_;                                 // and where its message is: topic/partition/offset
+};
+
+}  // namespace flytt::kafka
