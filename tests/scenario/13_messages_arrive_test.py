@@ -102,6 +102,13 @@ class MessagesArrive(unittest.TestCase):
                 except OSError:
                     return False
             wait_until(equal, project.log_tail)
+            project.stop()
+            self.kafka.add_partitions("state", 3)  # keys move: their order is not known any more, and that is said
+            self.kafka.add_partitions("many", 3)
+            project.start()
+            project.wait_log("a topic of upserts has got another partition")
+            self.assertIn("state/2", project.log_text())
+            self.assertEqual(project.log_text().count("has got another partition"), 1)
 
     def test_tls_and_scram_with_the_newest_broker(self):
         self.prove_ourselves("4.3.0")

@@ -174,6 +174,13 @@ Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known,
                        ": choose earliest or latest as the place to start, or set the group's offset")
           .side(base::Side::kSource)
           .retry(base::Retry::kAfterOperator);
+    if (topic_is_known && options_.payload.is_upsert)
+      base::log_warning(
+          "a topic of upserts has got another partition: for a key whose messages come from another partition than "
+          "before, "
+          "the row with the greater offset stays, which may be the older one; to order them again, read the topic into "
+          "a new table after its old messages are gone",
+          {{"partition", partition_text(place.topic, place.partition)}, {"group", member_->name()}});
     place.offset = topic_is_known || options_.start == StartPlace::kEarliest ? ends.begin : ends.end;
     place.record.clear();
   } else if (remembered.is_of_old_topic) {
