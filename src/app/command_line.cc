@@ -135,11 +135,15 @@ void add_quarantine_verbs(CLI::App& app, Parsed& p) {
   CLI::App* show = verb(*quarantine, p, "show", "One entry with all that is known of it, the value included",
                         "flytt quarantine show team.hendelser-v1/3/42", part("show"));
   show->add_option("position", p.quarantine.what, "position, as list shows it")->required()->type_name("POSITION");
-  CLI::App* retry =
-      verb(*quarantine, p, "retry", "Read messages again, after a mended schema, and write those that are rows now",
-           "flytt quarantine retry hendelser", part("retry"));
-  retry->add_option("what", p.quarantine.what, "STREAM or STREAM.TOPIC")->required()->type_name("STREAM[.TOPIC]");
-  retry->add_option("--position", p.quarantine.position, "only this one")->type_name("POSITION");
+  CLI::App* retry = verb(
+      *quarantine, p, "retry",
+      "Read messages again, after a mended schema, and write those that are rows now; copy tables of a database again",
+      "flytt quarantine retry hendelser", part("retry"));
+  retry->add_option("what", p.quarantine.what, "STREAM, STREAM.TOPIC or STREAM.TABLE")
+      ->required()
+      ->type_name("STREAM[.TABLE]");
+  retry->add_option("--position", p.quarantine.position, "only this one; of a database its whole table")
+      ->type_name("POSITION");
   CLI::App* drop = verb(*quarantine, p, "drop", "Forget entries", "flytt quarantine drop hendelser", part("drop"));
   drop->add_option("what", p.quarantine.what, "STREAM or STREAM.TABLE")->required()->type_name("STREAM[.TABLE]");
   drop->add_option("--position", p.quarantine.position, "only this one")->type_name("POSITION");

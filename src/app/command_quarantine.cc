@@ -80,7 +80,13 @@ Result<int> drop(Session& session, const QuarantineOptions& options) {
 
 Result<int> retry(Session& session, const QuarantineOptions& options) {
   TRY(const RetryCounts counts, retry_quarantine(session, options));
-  print(human_count(counts.written) + " written, " + human_count(counts.remaining) + " cannot be rows yet\n");
+  for (const RetryCounts::Copied& one : counts.copied)
+    print(one.table +
+          (one.is_now ? " is copied again while its stream runs" : " will be copied again by the next `flytt run`") +
+          "; of " + human_count(one.entries) + (one.entries == 1 ? " entry" : " entries") +
+          " those come back that still cannot be written\n");
+  if (counts.copied.empty() || counts.written + counts.remaining != 0)
+    print(human_count(counts.written) + " written, " + human_count(counts.remaining) + " cannot be rows yet\n");
   if (counts.not_kept != 0)
     print(human_count(counts.not_kept) + " cannot be tried: the message itself was not kept whole, or is too old\n");
   return counts.remaining + counts.not_kept == 0 ? kExitDone : kExitFindings;

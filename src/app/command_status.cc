@@ -7,24 +7,16 @@
 
 #include "app/commands.h"
 #include "app/internal/admin.h"
+#include "app/internal/running_engine.h"
 #include "app/internal/session.h"
 #include "app/internal/signals.h"
 #include "app/output.h"
-#include "bigquery/http_transport.h"
 
 namespace flytt::app {
 
 namespace {
 
 using Json = nlohmann::json;
-
-Result<std::string> call_admin(const RunningProcess& running, const base::Clock& clock, const char* method,
-                               const std::string& target, int& status) {
-  TRY(const auto transport, bigquery::CurlTransport::make(running.admin, clock));
-  TRY(auto answer, transport->send({method, target, {}, {}}, clock.in(std::chrono::seconds(20))));
-  status = answer.status;
-  return std::move(answer.body);
-}
 
 // The status JSON of the running engine, or of what state remembers.
 Result<std::string> current_status(Session& session) {
@@ -114,42 +106,16 @@ Status resync(Session& session, const ResyncOptions& options) {
   const auto dot = options.table.find('.');
   const std::string stream = options.table.substr(0, dot);
   const std::string table = dot == std::string::npos ? std::string() : options.table.substr(dot + 1);
-  if (!session.config.has_stream(stream))
-    return Error(ErrorCode::kConfig,
-                 "unknown stream '" + stream + "'; use STREAM.TABLE, for example sak.public.person");
-  if (table.empty()) return Error(ErrorCode::kConfig, "name the table, too: flytt resync " + stream + ".public.person");
-  TRY(const auto running, find_running(session.config.lock_folder()));
-  if (running && !running->admin.empty()) {
-    int status = 0;
-    TRY(const std::string body,
-        call_admin(*running, session.clock, "POST",
-                   "/flytt/v1/resync?stream=" + percent_encode(stream) + "&table=" + percent_encode(table), status));
-    if (status == 202 && session.config.find_topic_stream(stream) != nullptr) {
-      std::printf("%s is tried again, from where it stopped; `flytt status` shows it\n", options.table.c_str());
-      return ok();
-    }
-    if (status == 202) {
-      std::printf("%s is copied again while its stream runs; `flytt status --watch` shows how far it is\n",
-                  options.table.c_str());
-      return ok();
-    }
-    const Json answer = Json::parse(body, nullptr, false);
-    return Error(ErrorCode::kNotFound, answer.is_object() && answer.contains("error") ? text_of(answer["error"])
-                                                                                      : "the running flytt refused");
-  }
-  if (!std::filesystem::exists(session.config.state_file))
-    return Error(ErrorCode::kNotFound, "nothing was ever copied; `flytt run` begins");
-  TRY(const auto store, state::Store::open(session.config.state_file));
-  TRY(const auto tables, store->tables(stream));
-  bool is_known = false;
-  for (const state::TableRecord& record : tables) is_known |= record.source_table == table;
-  if (!is_known)
-    return Error(ErrorCode::kNotFound,
-                 "stream '" + stream + "' has no table '" + table + "'; `flytt status` lists them");
-  TRY_STATUS(store->request_resync({stream, table, session.clock.wall_micros()}));
-  std::printf(session.config.find_topic_stream(stream) != nullptr ? "%s will be tried again by the next `flytt run`\n"
-                                                                  : "%s will be copied again by the next `flytt run`\n",
-              options.table.c_str());
+  TRY(const AskedWhom whom, ask_for_resync(session, stream, table));
+  const bool is_topic = session.config.find_topic_stream(stream) != nullptr;
+  const char* sentence = nullptr;
+  if (whom == AskedWhom::kRunning)
+    sentence = is_topic ? "%s is tried again, from where it stopped; `flytt status` shows it\n"
+                        : "%s is copied again while its stream runs; `flytt status --watch` shows how far it is\n";
+  else
+    sentence = is_topic ? "%s will be tried again by the next `flytt run`\n"
+                        : "%s will be copied again by the next `flytt run`\n";
+  std::printf(sentence, options.table.c_str());
   return ok();
 }
 

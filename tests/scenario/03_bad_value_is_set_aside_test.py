@@ -46,6 +46,13 @@ class BadValueIsSetAside(Scenario):
                 project.start()  # a replay adds no entry
                 project.wait_ready()
                 self.check_rows(project)
+                connection.execute("UPDATE verst SET numerisk = 1.25 WHERE id = 0")  # the row is mended at its source
+                tried = project.command("quarantine", "retry", "app")
+                self.assertIn("app.public.verst is copied again", tried.stdout)
+                self.assertIn("24 entries", tried.stdout)
+                mended = [["public.verst", "id=0", "numerisk"]]
+                wait_until(lambda: self.entries(project) == [entry for entry in self.expected() if entry not in mended], project.log_tail)
+                self.assertEqual(project.query("SELECT numerisk FROM landing.verst WHERE id = 0"), [["1.25"]])
                 self.assertEqual(project.stop(), 0)
                 for name, _, bad, _ in BAD:
                     self.assertNotIn(bad.strip("'"), project.all_logs(), name)
@@ -68,9 +75,15 @@ class BadValueIsSetAside(Scenario):
                         self.assertIn(cell, (None, []), name)
                     else:
                         self.assertNotIn(cell, (None, []), f"{name} of row {first + row}")
-        entries = project.query("SELECT `table`, key, `column` FROM landing._flytt_quarantine")
-        expected = sorted(["public.verst", f"id={first + i}", name] for first in (0, 1000) for i, name in enumerate(names))
-        self.assertEqual(sorted(entries), expected)
+        self.assertEqual(self.entries(project), self.expected())
+
+    @staticmethod
+    def entries(project):
+        return sorted(project.query("SELECT `table`, key, `column` FROM landing._flytt_quarantine"))
+
+    @staticmethod
+    def expected():
+        return sorted(["public.verst", f"id={first + i}", name] for first in (0, 1000) for i, (name, _, _, _) in enumerate(BAD))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "app/internal/quarantine_table.h"
+#include "app/internal/running_engine.h"
 #include "kafka/retry.h"
 #include "kafka/schema.h"
 
@@ -153,20 +154,36 @@ class TopicRetry {
   BigQueryDestination destination_;
 };
 
+// Values of a database stand in rows that go on changing: their tables are copied again, and what is still bad comes back.
+Status retry_tables(Session& session, OpenDestination& open, const QuarantinePlace& place, const std::string& table,
+                    const std::string& position, RetryCounts& counts) {
+  const std::string columns = "source, `table`, position, `column`, key, attempts";
+  TRY(const QuarantineRows chosen, read_quarantine(open, session.config, place, columns, table, position, ""));
+  std::set<std::string> names;
+  for (const bigquery::ResultRow& row : chosen.rows) names.insert(chosen.text(row, "table"));
+  for (const std::string& name : names) {
+    TRY(const QuarantineRows entries, read_quarantine(open, session.config, place, columns, name, "", ""));
+    TRY(const AskedWhom whom, ask_for_resync(session, place.stream, name));
+    TRY([[maybe_unused]] const auto refused, write_rows(session, open, {quarantine_deletes(place, entries)}));
+    counts.copied.push_back(
+        {place.stream + "." + name, static_cast<std::int64_t>(entries.rows.size()), whom == AskedWhom::kRunning});
+  }
+  return ok();
+}
+
 }  // namespace
 
 Result<RetryCounts> retry_quarantine(Session& session, const QuarantineOptions& options) {
   TRY(const QuarantineChoice choice, parse_quarantine_choice(session.config, options.what));
-  if (session.config.find_stream(choice.stream) != nullptr)
-    return Error(ErrorCode::kUnsupported,
-                 "entries of a database are mended by copying their table again: flytt resync " + choice.stream +
-                     (choice.table.empty() ? ".TABLE" : "." + choice.table));
   TRY(const auto open, open_destination_to_ask(session));
   TRY_STATUS(open_for_rows(session, *open));
   RetryCounts counts;
   for (const QuarantinePlace& place : quarantine_places(session.config, choice.stream)) {
     const TopicStreamConfig* stream = session.config.find_topic_stream(place.stream);
-    if (stream == nullptr) continue;
+    if (stream == nullptr) {
+      TRY_STATUS(retry_tables(session, *open, place, choice.table, options.position, counts));
+      continue;
+    }
     TopicRetry retry(session, *open, *stream, place);
     TRY_STATUS(retry.run(choice.table, options.position, counts));
   }

@@ -1,0 +1,52 @@
+#include "app/internal/running_engine.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "app/internal/admin.h"
+#include "bigquery/http_transport.h"
+
+namespace flytt::app {
+
+Result<std::string> call_admin(const RunningProcess& running, const base::Clock& clock, const char* method,
+                               const std::string& target, int& status) {
+  TRY(const auto transport, bigquery::CurlTransport::make(running.admin, clock));
+  TRY(auto answer, transport->send({method, target, {}, {}}, clock.in(std::chrono::seconds(20))));
+  status = answer.status;
+  return std::move(answer.body);
+}
+
+Result<AskedWhom> ask_for_resync(Session& session, const std::string& stream, const std::string& table) {
+  if (!session.config.has_stream(stream))
+    return Error(ErrorCode::kConfig,
+                 "unknown stream '" + stream + "'; use STREAM.TABLE, for example sak.public.person");
+  if (table.empty()) return Error(ErrorCode::kConfig, "name the table, too: flytt resync " + stream + ".public.person");
+  TRY(const auto running, find_running(session.config.lock_folder()));
+  if (running && !running->admin.empty()) {
+    int status = 0;
+    TRY(const std::string body,
+        call_admin(*running, session.clock, "POST",
+                   "/flytt/v1/resync?stream=" + percent_encode(stream) + "&table=" + percent_encode(table), status));
+    if (status == 202) return AskedWhom::kRunning;
+    const auto answer = nlohmann::json::parse(body, nullptr, false);
+    const bool has_reason = answer.is_object() && answer.contains("error") && answer["error"].is_string();
+    return Error(ErrorCode::kNotFound,
+                 has_reason ? answer["error"].get<std::string>() : "the running flytt refused");
+  }
+  if (!std::filesystem::exists(session.config.state_file))
+    return Error(ErrorCode::kNotFound, "nothing was ever copied; `flytt run` begins");
+  TRY(const auto store, state::Store::open(session.config.state_file));
+  TRY(const auto tables, store->tables(stream));
+  const bool is_known = std::any_of(tables.begin(), tables.end(), [&table](const state::TableRecord& record) {
+    return record.source_table == table;
+  });
+  if (!is_known)
+    return Error(ErrorCode::kNotFound,
+                 "stream '" + stream + "' has no table '" + table + "'; `flytt status` lists them");
+  TRY_STATUS(store->request_resync({stream, table, session.clock.wall_micros()}));
+  return AskedWhom::kNextRun;
+}
+
+}  // namespace flytt::app
