@@ -26,27 +26,88 @@ SCHEMA = """    schema:
       - {name: l, type: INT64, mode: REPEATED}
 """
 
-# What is wrong with a message of which everything else is right.
+OTHER, FORM = "the value has another JSON type than {} takes", "the text does not have the form of {}"
+RANGE, DECIMALS = "the value is outside the range of {}", "the value has more decimals than {} keeps"
+MISSING, NO_TEXT = "the field is required, but null or missing", "the bytes are not UTF-8"
+BROKEN = "the message is not JSON: it is cut off or breaks the grammar"
+NO_OBJECT = "the message is JSON, but not an object with fields"
+
+# What is wrong with a message of which everything else is right: field, value, the column to blame and the reason.
 BAD_FIELDS = [
-    ("s", 'null'), ("b", '"maybe"'), ("b", '3'), ("i", '1.5'), ("i", '9223372036854775808'), ("i", '-9223372036854775809'), ("i", '"12x"'),
-    ("i", 'true'), ("i", '{}'), ("i", '[1]'), ("f", '"abc"'), ("f", 'false'), ("n", '1e40'), ("n", '0.12345678901'), ("n", '"x"'),
-    ("t", '"yesterday"'), ("t", '"2024-13-01T00:00:00Z"'), ("t", '"2024-02-30T00:00:00Z"'), ("t", '17'), ("t", '"10000-01-01T00:00:00Z"'),
-    ("t", '{}'), ("d", '"2024-2-30"'), ("d", '"01.02.2024"'), ("d", '5'), ("y", '"not base64!"'), ("y", '7'), ("r", '5'), ("r", '[]'),
-    ("r", '{"a":"x"}'), ("r", '{"a":1.5}'), ("l", '5'), ("l", '[1,"x"]'), ("l", '[1,null]'), ("l", '[[1]]'), ("l", '{"a":1}'),
+    ("s", 'null', "s", MISSING),
+    ("b", '"maybe"', "b", OTHER.format("BOOL")),
+    ("b", '3', "b", OTHER.format("BOOL")),
+    ("i", '1.5', "i", DECIMALS.format("INT64")),
+    ("i", '9223372036854775808', "i", RANGE.format("INT64")),
+    ("i", '-9223372036854775809', "i", RANGE.format("INT64")),
+    ("i", '"12x"', "i", FORM.format("INT64")),
+    ("i", 'true', "i", OTHER.format("INT64")),
+    ("i", '{}', "i", OTHER.format("INT64")),
+    ("i", '[1]', "i", OTHER.format("INT64")),
+    ("f", '"abc"', "f", FORM.format("FLOAT64")),
+    ("f", 'false', "f", OTHER.format("FLOAT64")),
+    ("n", '1e40', "n", RANGE.format("NUMERIC")),
+    ("n", '0.12345678901', "n", DECIMALS.format("NUMERIC")),
+    ("n", '"x"', "n", FORM.format("NUMERIC")),
+    ("t", '"yesterday"', "t", FORM.format("TIMESTAMP")),
+    ("t", '"2024-13-01T00:00:00Z"', "t", FORM.format("TIMESTAMP")),
+    ("t", '"2024-02-30T00:00:00Z"', "t", FORM.format("TIMESTAMP")),
+    ("t", '17', "t", OTHER.format("TIMESTAMP")),
+    ("t", '"10000-01-01T00:00:00Z"', "t", FORM.format("TIMESTAMP")),
+    ("t", '{}', "t", OTHER.format("TIMESTAMP")),
+    ("d", '"2024-2-30"', "d", FORM.format("DATE")),
+    ("d", '"01.02.2024"', "d", FORM.format("DATE")),
+    ("d", '5', "d", OTHER.format("DATE")),
+    ("y", '"not base64!"', "y", FORM.format("BYTES")),
+    ("y", '7', "y", OTHER.format("BYTES")),
+    ("r", '5', "r", OTHER.format("STRUCT<a INT64>")),
+    ("r", '[]', "r", OTHER.format("STRUCT<a INT64>")),
+    ("r", '{"a":"x"}', "r.a", FORM.format("INT64")),
+    ("r", '{"a":1.5}', "r.a", DECIMALS.format("INT64")),
+    ("l", '5', "l", OTHER.format("ARRAY<INT64>")),
+    ("l", '[1,"x"]', "l", FORM.format("ARRAY<INT64>")),
+    ("l", '[1,null]', "l", "an element is null, which an ARRAY cannot hold"),
+    ("l", '[[1]]', "l", OTHER.format("ARRAY<INT64>")),
+    ("l", '{"a":1}', "l", OTHER.format("ARRAY<INT64>")),
 ]
 BAD_MESSAGES = [
-    b"", b" ", b"{", b"}", b"nonsense", b"[]", b"[{}]", b"5", b'"text"', b"true", b"null", b"{}", b'{"b":true}', b'{"s":}', b'{"s" "x"}',
-    b'{"s":"x",}', b"{'s':'x'}", b'{"s":"x"} tail', b'{"s":"x"}{"s":"y"}', b'{"s":"\xff\xfe"}', b'{"s":"\xc3"}', b'{"s":"x","i":01}',
-    b'{"s":"x","f":NaN}', b'{"s":"x","j":' + b"[" * 600 + b"]" * 600 + b"}", b'\x00\x00\x00\x00\x07{"s":"x"}',
-    b'{"s":"\\ud800"}', b'{"s":"a\nb"}',
+    (b'', "", "the message is empty"),
+    (b' ', "", BROKEN),
+    (b'{', "", BROKEN),
+    (b'}', "", BROKEN),
+    (b'nonsense', "", BROKEN),
+    (b'[]', "", NO_OBJECT),
+    (b'[{}]', "", NO_OBJECT),
+    (b'5', "", NO_OBJECT),
+    (b'"text"', "", NO_OBJECT),
+    (b'true', "", NO_OBJECT),
+    (b'null', "", NO_OBJECT),
+    (b'{}', "s", MISSING),
+    (b'{"b":true}', "s", MISSING),
+    (b'{"s":}', "", BROKEN),
+    (b'{"s" "x"}', "", BROKEN),
+    (b'{"s":"x",}', "", BROKEN),
+    (b"{'s':'x'}", "", BROKEN),
+    (b'{"s":"x"} tail', "", BROKEN),
+    (b'{"s":"x"}{"s":"y"}', "", BROKEN),
+    (b'{"s":"\xff\xfe"}', "", NO_TEXT),
+    (b'{"s":"\xc3"}', "", NO_TEXT),
+    (b'{"s":"x","i":01}', "", BROKEN),
+    (b'{"s":"x","f":NaN}', "", BROKEN),
+    (b'{"s":"x","j":' + b"[" * 600 + b"]" * 600 + b"}", "j", "the value is nested more than 500 levels deep"),
+    (b'\x00\x00\x00\x00\x07{"s":"x"}', "", "the message is framed for a schema registry (schema id 7), and only plain "
+     "JSON, text and bytes are understood: let its producer write plain JSON, or read the topic in format bytes"),
+    (b'{"s":"\\ud800"}', "", BROKEN),
+    (b'{"s":"a\nb"}', "", BROKEN),
 ]
 
 
 def poison():
-    for column, value in BAD_FIELDS:
+    """Message, column to blame, reason."""
+    for field, value, column, reason in BAD_FIELDS:
         fields = {"s": '"x"'}
-        fields[column] = value
-        yield ("{" + ",".join(f'"{k}":{v}' for k, v in fields.items()) + "}").encode()
+        fields[field] = value
+        yield ("{" + ",".join(f'"{k}":{v}' for k, v in fields.items()) + "}").encode(), column, reason
     yield from BAD_MESSAGES
 
 
@@ -60,14 +121,16 @@ class PoisonStopsNobody(unittest.TestCase):
         bad = list(poison())
         with Kafka() as kafka:
             kafka.create_topic("blandet", 2)
-            messages, expected, offsets = [], set(), [0, 0]
+            messages, expected, offsets = [], {}, [0, 0]
             for number in range(4 * len(bad)):
                 is_bad = number % 2 == 1
                 partition = (number // 2) % 2
+                value = good(number)
                 if is_bad:
-                    expected.add(f"blandet/{partition}/{offsets[partition]}")
+                    value, *why = bad[(number // 2) % len(bad)]
+                    expected[f"blandet/{partition}/{offsets[partition]}"] = tuple(why)
                 offsets[partition] += 1
-                messages.append({"value": bad[(number // 2) % len(bad)] if is_bad else good(number), "partition": partition,
+                messages.append({"value": value, "partition": partition,
                                  "headers": [("kilde", b"\x00pr\xc3\xb8ve")]})
             kafka.produce("blandet", messages)
             body = (f'sources:\n  events: {{kafka: {{brokers: "{kafka.brokers}"}}}}\nstreams:\n  blandet:\n    from: events\n'
@@ -88,7 +151,8 @@ class PoisonStopsNobody(unittest.TestCase):
                          if (place in expected) != (place in found) or (place in expected) == (place in rows)}
                 self.assertEqual(wrong, {}, "good messages that are missing or set aside, and bad ones that are rows or nowhere")
                 self.assertEqual(len(listed), len(expected))
-                self.assertTrue(all(entry["reason"] and entry["table"] == "blandet" for entry in listed))
+                self.assertEqual({entry["position"]: (entry["column"], entry["reason"]) for entry in listed}, expected)
+                self.assertEqual({entry["table"] for entry in listed}, {"blandet"})
                 shown = project.command("quarantine", "show", next(iter(expected))).stdout
                 self.assertIn('"raw":', shown)
                 self.retry_after_a_mended_schema(project, messages, len(rows))

@@ -32,8 +32,7 @@ Result<AskedWhom> ask_for_resync(Session& session, const std::string& stream, co
     if (status == 202) return AskedWhom::kRunning;
     const auto answer = nlohmann::json::parse(body, nullptr, false);
     const bool has_reason = answer.is_object() && answer.contains("error") && answer["error"].is_string();
-    return Error(ErrorCode::kNotFound,
-                 has_reason ? answer["error"].get<std::string>() : "the running flytt refused");
+    return Error(ErrorCode::kNotFound, has_reason ? answer["error"].get<std::string>() : "the running flytt refused");
   }
   if (!std::filesystem::exists(session.config.state_file))
     return Error(ErrorCode::kNotFound, "nothing was ever copied; `flytt run` begins");
