@@ -1,8 +1,10 @@
 // Lanes against the embedded warehouse itself: our client, our gateway and our tables must mean the same by "exactly once".
 
 #include <gtest/gtest.h>
+
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -127,6 +129,33 @@ TEST_F(LaneDestinationTest, AFinalStreamTakesNothingFromItsOldOwner) {
   write(**new_owner, 0, slice(1, 0, 10, 20));
   EXPECT_EQ(held(0, 0), "0-19 ");
   EXPECT_TRUE((*new_owner)->take_lost().empty());
+}
+
+TEST_F(LaneDestinationTest, NamesOfStreamsAreKeptByLane) {
+  const auto noted = [&](const data::TablePath& table, const std::string& topic, std::int32_t partition) {
+    auto names = destination_->noted_write_streams({table, topic, partition});
+    EXPECT_TRUE(names) << names.error().text();
+    std::sort(names->begin(), names->end());
+    return *names;
+  };
+  using Names = std::vector<std::string>;
+  data::TablePath other = kPath;
+  other.table = "other";
+  EXPECT_EQ(noted(kPath, "team.hendelser-v1", 0), Names{}) << "before anything was noted";
+  ASSERT_TRUE(destination_->note_write_stream({kPath, "team.hendelser-v1", 0}, "a"));
+  ASSERT_TRUE(destination_->note_write_stream({kPath, "team.hendelser-v1", 0}, "b'\\"));
+  ASSERT_TRUE(destination_->note_write_stream({kPath, "team.hendelser-v1", 0}, "a"));
+  ASSERT_TRUE(destination_->note_write_stream({kPath, "team.hendelser-v1", 1}, "c"));
+  EXPECT_EQ(noted(kPath, "team.hendelser-v1", 0), (Names{"a", "b'\\"}));
+  EXPECT_EQ(noted(kPath, "team.hendelser-v1", 1), Names{"c"});
+  EXPECT_EQ(noted(kPath, "team.hendelser-v2", 1), Names{});
+  EXPECT_EQ(noted(other, "team.hendelser-v1", 0), Names{});
+  const data::TablePath lanes{kPath.project, kPath.dataset, std::string(pipeline::kLanesTable)};
+  ASSERT_TRUE(access_.client->delete_table(lanes));
+  const Status away = destination_->note_write_stream({kPath, "team.hendelser-v1", 0}, "d");
+  ASSERT_FALSE(away);
+  EXPECT_EQ(away.error().retry(), base::Retry::kAfterBackoff);
+  ASSERT_TRUE(destination_->note_write_stream({kPath, "team.hendelser-v1", 0}, "d")) << "it is made again";
 }
 
 TEST_F(LaneDestinationTest, AStreamThatIsNotThereIsEndedAndTakesNothing) {

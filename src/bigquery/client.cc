@@ -132,6 +132,15 @@ Status Client::delete_table(const data::TablePath& path) {
   return ok();
 }
 
+Status Client::insert_row(const data::TablePath& path, const std::string& row) {
+  const std::string object = "table " + path.text();
+  TRY(const HttpResponse response,
+      exchange({"POST", table_target(path) + "/insertAll", object, "{\"rows\":[{\"json\":" + row + "}]}"}));
+  const json answer = json::parse(response.body, nullptr, false);
+  if (answer.is_object() && !answer.contains("insertErrors")) return ok();
+  return Error(ErrorCode::kBadData, object + " does not take the row").side(base::Side::kSink);
+}
+
 Status Client::fill_result(QueryResult& result, const std::string& body, bool& is_complete) {
   const json answer = json::parse(body, nullptr, false);
   if (!answer.is_object())

@@ -112,6 +112,8 @@ class Client {
   Result<TableInfo> patch_table(const TableInfo& table);
   // Absent already is ok.
   Status delete_table(const data::TablePath& path);
+  // tabledata.insertAll of one row, a JSON object; kBadData when the table does not take it. May leave the row twice.
+  Status insert_row(const data::TablePath& path, const std::string& row);
 
   // Runs a statement and waits for its end. kCancelled after cancel(); a mistake in the SQL is kConfig with BigQuery's own
   // sentence. The same statement is never run twice by a retry.

@@ -51,9 +51,10 @@ struct LaneEvent {
   // Of kOpened.
   std::string topic;
   std::int32_t partition = 0;
-  std::string topic_id;          // another id under the same name is another topic; empty when it is not known
-  std::int64_t next_offset = 0;  // the first that will be read
-  std::string record;            // the newest that is known for this place; empty: none
+  std::string topic_id;           // another id under the same name is another topic; empty when it is not known
+  std::int64_t next_offset = 0;   // the first that will be read
+  std::string record;             // the newest that is known for this place; empty: none
+  bool is_record_shared = false;  // the outside system has a record; else others may have had a newer one than this
   // Of kClosing.
   base::Deadline deadline;
 };

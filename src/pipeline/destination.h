@@ -69,6 +69,15 @@ class TableSink : public flow::Sink {
   virtual std::vector<LostLane> take_lost() = 0;
 };
 
+inline constexpr std::string_view kLanesTable = "_flytt_lanes";
+
+// A lane as the rows of a table name it.
+struct LaneKey {
+  data::TablePath table;
+  std::string topic;
+  std::int32_t partition = 0;
+};
+
 class Destination {
  public:
   virtual ~Destination() = default;
@@ -93,6 +102,11 @@ class Destination {
   // Which messages of a partition the table holds, from offset `from` on, in ascending order.
   virtual Result<std::vector<OffsetRange>> held_offsets(const data::TablePath& path, const std::string& topic,
                                                         std::int32_t partition, std::int64_t from) = 0;
+  // The names of a lane's write streams are kept beside its table, in kLanesTable, for whoever opens the lane when the
+  // source has forgotten them. Threads: any.
+  virtual Status note_write_stream(const LaneKey& lane, const std::string& name) = 0;
+  // All of the last month.
+  virtual Result<std::vector<std::string>> noted_write_streams(const LaneKey& lane) = 0;
 };
 
 }  // namespace flytt::pipeline

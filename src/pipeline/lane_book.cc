@@ -75,6 +75,7 @@ Status LaneBook::open(const flow::LaneEvent& event) {
   lane.partition = event.partition;
   lane.topic_id = event.topic_id;
   lane.next_offset = event.next_offset;
+  lane.may_have_others = !event.is_record_shared;
   std::vector<LaneRecord> records;
   if (!event.record.empty()) {
     TRY(LaneRecord record, decode_lane_record(event.record));
@@ -239,8 +240,8 @@ Status LaneBook::look(TableSink& sink) {
     if (lane.state != State::kOpened || lane.table.table.empty()) continue;
     if (!writes(lane)) continue;
     lane.state = State::kTakingOver;
-    parts_.desk.put(
-        {number, lane.table, lane.topic, lane.partition, lane.next_offset, lane.old_streams, lane.is_new_topic});
+    parts_.desk.put({number, lane.table, lane.topic, lane.partition, lane.next_offset, lane.old_streams,
+                     lane.may_have_others, lane.is_new_topic});
   }
   return ok();
 }

@@ -78,6 +78,7 @@ class LaneBook final : public Ledger, public LaneGate {
     std::string write_stream;
     std::vector<OffsetRange> held;             // at the destination already
     bool is_held_back = false;                 // its table is detached
+    bool may_have_others = false;              // the source does not know who had it last
     bool is_new_topic = false;                 // made anew under the name of one that was read before
     std::optional<base::Deadline> given_away;  // by the source, at the latest then
     std::optional<base::SteadyTime> lost_at;   // when its stream was found ended, until the source says so, too

@@ -65,7 +65,13 @@ Progress LaneKeeper::step(base::Duration wait) {
 Result<LaneOutcome> LaneKeeper::take_over(const LaneTask& task) {
   LaneOutcome outcome;
   outcome.lane = task.lane;
-  for (const std::string& stream : task.old_streams) TRY_STATUS(destination_.finalize_write_stream(stream));
+  const LaneKey key{task.table, task.topic, task.partition};
+  std::vector<std::string> olds = task.old_streams;
+  if (task.may_have_others) {
+    TRY(const std::vector<std::string> noted, destination_.noted_write_streams(key));
+    olds.insert(olds.end(), noted.begin(), noted.end());
+  }
+  for (const std::string& stream : olds) TRY_STATUS(destination_.finalize_write_stream(stream));
   FAILPOINT_ERROR("pipeline.lane.fenced");
   // Only now: what is there can not grow any more.
   TRY(outcome.held, destination_.held_offsets(task.table, task.topic, task.partition, task.from));
@@ -78,6 +84,8 @@ Result<LaneOutcome> LaneKeeper::take_over(const LaneTask& task) {
         .retry(base::Retry::kAfterOperator);
   TRY(outcome.write_stream, destination_.create_write_stream(task.table));
   FAILPOINT_ERROR("pipeline.lane.made");
+  // Before any row: the record that the source keeps for the lane may get lost.
+  TRY_STATUS(destination_.note_write_stream(key, outcome.write_stream));
   return outcome;
 }
 

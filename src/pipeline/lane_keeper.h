@@ -24,6 +24,7 @@ struct LaneTask {
   std::int32_t partition = 0;
   std::int64_t from = 0;                 // the committed place
   std::vector<std::string> old_streams;  // that somebody may still append to
+  bool may_have_others = false;          // the source has forgotten who had the lane: the destination is asked, too
   bool is_new_topic = false;             // another one had its name: the table must hold nothing of that
 };
 

@@ -164,7 +164,11 @@ class EachMessageOnce(unittest.TestCase):
     def forget_group(self, _):
         for member in self.members:
             member.kill()
+        self.delete_the_group()
+        for member in self.members:
+            member.start()
 
+    def delete_the_group(self):
         def forgotten():
             try:
                 self.kafka.forget_group("flytt_events")
@@ -172,8 +176,6 @@ class EachMessageOnce(unittest.TestCase):
             except confluent_kafka.KafkaException as refusal:  # until the dead members' sessions have ended
                 return refusal.args[0].code() == confluent_kafka.KafkaError.GROUP_ID_NOT_FOUND
         wait_until(forgotten, "an empty group", 90, step=1)
-        for member in self.members:
-            member.start()
 
     # -- looks
 
@@ -241,6 +243,12 @@ class EachMessageOnce(unittest.TestCase):
             self.assertEqual(member.stop(), 0)
 
     def test_a_batch_that_waited_for_room_is_not_written_when_its_partitions_are_gone(self):
+        self.wake_up_with_a_full_window(lambda: None)
+
+    def test_a_process_that_the_group_has_forgotten_writes_nothing_twice(self):
+        self.wake_up_with_a_full_window(self.delete_the_group)
+
+    def wake_up_with_a_full_window(self, meanwhile):
         """Frozen while nothing it sends arrives and its window is full; when it wakes up another has done all of it."""
         first = self.start_member()
         self.producer.allow(CHUNK)
@@ -255,6 +263,7 @@ class EachMessageOnce(unittest.TestCase):
         wait_until(is_full, first.log_tail, step=0.02)
         first.process.send_signal(signal.SIGSTOP)
         try:
+            meanwhile()
             second = self.start_member()
             wait_until(lambda: self.rows() == self.producer.sent == self.producer.allowed, second.log_tail, 120, step=0.5)
         finally:

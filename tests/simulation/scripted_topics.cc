@@ -190,6 +190,7 @@ class ScriptedTopicSource final : public flow::Source {
     const std::uint32_t number = next_lane_++;
     add_event(batch, flow::LaneEvent::Kind::kOpened, number, lane);
     batch.lane_events.back().record = record;
+    batch.lane_events.back().is_record_shared = !record.empty();
     batch.tables.emplace_back(topic_schema(dataset_, place.first));
     batch.tables.back().lane = number;
     lanes_[number] = lane;

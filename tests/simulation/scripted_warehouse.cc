@@ -26,6 +26,10 @@ std::string key_text(const data::TableSlice& slice, std::size_t row) {
   return text;
 }
 
+std::string name_of(const pipeline::LaneKey& lane) {
+  return lane.table.text() + "/" + lane.topic + "/" + std::to_string(lane.partition);
+}
+
 }  // namespace
 
 std::map<data::TablePath, WarehouseTable> ScriptedWarehouse::tables() const {
@@ -433,6 +437,19 @@ Result<std::vector<pipeline::OffsetRange>> ScriptedDestination::held_offsets(con
     ranges.back().last = *offset;
   }
   return ranges;
+}
+
+Status ScriptedDestination::note_write_stream(const pipeline::LaneKey& lane, const std::string& name) {
+  std::lock_guard lock(warehouse_.mutex_);
+  TRY_STATUS(answer());
+  warehouse_.noted_streams_[name_of(lane)].push_back(name);
+  return answer();
+}
+
+Result<std::vector<std::string>> ScriptedDestination::noted_write_streams(const pipeline::LaneKey& lane) {
+  std::lock_guard lock(warehouse_.mutex_);
+  TRY_STATUS(answer());
+  return warehouse_.noted_streams_[name_of(lane)];
 }
 
 }  // namespace flytt::simulation

@@ -89,6 +89,7 @@ class ScriptedWarehouse {
   bool is_away_ = false;
   std::int64_t created_ = 1'000;
   std::map<std::string, WriteStream> streams_;
+  std::map<std::string, std::vector<std::string>> noted_streams_;  // by table/topic/partition
   std::deque<Flying> stray_;
   std::uint64_t slices_landed_ = 0;
   std::vector<std::string> complaints_;
@@ -108,6 +109,8 @@ class ScriptedDestination final : public pipeline::Destination {
   Status finalize_write_stream(const std::string& name) override;
   Result<std::vector<pipeline::OffsetRange>> held_offsets(const data::TablePath& path, const std::string& topic,
                                                           std::int32_t partition, std::int64_t from) override;
+  Status note_write_stream(const pipeline::LaneKey& lane, const std::string& name) override;
+  Result<std::vector<std::string>> noted_write_streams(const pipeline::LaneKey& lane) override;
 
  private:
   Status answer();

@@ -118,9 +118,23 @@ TEST_F(TopicSimulationTest, WithCommitsAndStateLostTheTableItselfIsAsked) {
   simulation->topics.expire_silent();
   simulation->topics.forget_commits();
   simulation->forget_state(0);
-  simulation->warehouse.land_everything();
   simulation->produce_some();
   simulation->start(0);
+  ASSERT_TRUE(settle(*simulation)) << simulation->verdict();
+  EXPECT_EQ(simulation->verdict(), "");
+}
+
+TEST_F(TopicSimulationTest, AMemberThatTheGroupHasForgottenWritesNothingTwice) {
+  auto simulation = begin(14, 2);
+  for (int i = 0; i < 60; ++i) {
+    simulation->step(60);
+    simulation->produce_some();
+    simulation->freeze(i % 2, true);  // with rows on their way
+    simulation->topics.expire(simulation->member(i % 2));
+    simulation->topics.forget_commits();
+    simulation->step(120);
+    simulation->freeze(i % 2, false);
+  }
   ASSERT_TRUE(settle(*simulation)) << simulation->verdict();
   EXPECT_EQ(simulation->verdict(), "");
 }

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "base/log.h"
 #include "data/civil.h"
 
 namespace flytt::app {
@@ -56,6 +57,12 @@ std::string sql_text(const std::string& value) {
     out += c;
   }
   return out + "'";
+}
+
+constexpr std::int64_t kLaneNotesSeconds = 31LL * 24 * 3600;
+
+data::TablePath lanes_table_of(const pipeline::LaneKey& lane) {
+  return {lane.table.project, lane.table.dataset, std::string(pipeline::kLanesTable)};
 }
 
 std::string staleness_text(std::int64_t millis) {
@@ -162,6 +169,59 @@ Result<std::vector<pipeline::OffsetRange>> BigQueryDestination::held_offsets(con
       ranges.push_back(
           {std::strtoll(row[0].text.c_str(), nullptr, 10), std::strtoll(row[1].text.c_str(), nullptr, 10)});
     }
+  }
+}
+
+// Held locked while the table is made, so that a hundred lanes ask once.
+Status BigQueryDestination::make_lanes_table(const data::TablePath& path) {
+  std::lock_guard lock(mutex_);
+  if (lanes_tables_.contains(path)) return ok();
+  using data::TypeKind;
+  bigquery::TableInfo wanted;
+  wanted.path = path;
+  wanted.schema.fields = {{"table", TypeKind::kString, true, "table that the lane's rows are in"},
+                          {"topic", TypeKind::kString, true, "topic of the lane"},
+                          {"partition", TypeKind::kInt64, true, "its partition"},
+                          {"write_stream", TypeKind::kString, true, "write stream that a process made for it"},
+                          {"time", TypeKind::kTimestamp, true, "when"}};
+  const auto made = client().insert_table(wanted);
+  if (!made && made.error().code() != ErrorCode::kConflict) return made.error();
+  lanes_tables_.insert(path);
+  return ok();
+}
+
+Status BigQueryDestination::note_write_stream(const pipeline::LaneKey& lane, const std::string& name) {
+  const data::TablePath path = lanes_table_of(lane);
+  TRY_STATUS(make_lanes_table(path));
+  const auto now = parts_.clock.wall_micros();
+  const std::string row =
+      "{\"table\":" + base::json_quote(lane.table.table) + ",\"topic\":" + base::json_quote(lane.topic) +
+      ",\"partition\":" + std::to_string(lane.partition) + ",\"write_stream\":" + base::json_quote(name) +
+      ",\"time\":" + std::to_string(now / 1'000'000) + "}";
+  const Status noted = client().insert_row(path, row);
+  if (noted || noted.error().code() != ErrorCode::kNotFound) return noted;
+  // A table that was just made is not known everywhere at once; one that was dropped is made again.
+  std::lock_guard lock(mutex_);
+  lanes_tables_.erase(path);
+  return Error(ErrorCode::kUnavailable, "table " + path.text() + " is not there yet").side(base::Side::kSink);
+}
+
+Result<std::vector<std::string>> BigQueryDestination::noted_write_streams(const pipeline::LaneKey& lane) {
+  bigquery::QueryRequest request;
+  request.project = lane.table.project;
+  request.location = parts_.location;
+  request.sql = "SELECT DISTINCT write_stream FROM `" + lanes_table_of(lane).text() +
+                "` WHERE `table` = " + sql_text(lane.table.table) + " AND topic = " + sql_text(lane.topic) +
+                " AND `partition` = " + std::to_string(lane.partition) + " AND UNIX_SECONDS(time) > " +
+                std::to_string(parts_.clock.wall_micros() / 1'000'000 - kLaneNotesSeconds);
+  std::vector<std::string> names;
+  auto result = client().query(request);
+  if (!result && result.error().code() == ErrorCode::kNotFound) return names;
+  if (!result) return std::move(result).error();
+  for (;;) {
+    TRY(const auto rows, result->next_page());
+    if (rows.empty()) return names;
+    for (const bigquery::ResultRow& row : rows) names.push_back(row.front().text);
   }
 }
 

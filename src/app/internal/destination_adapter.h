@@ -2,7 +2,10 @@
 // BigQuery as the pipeline's Destination: one REST client and one Storage Write channel, shared by all streams.
 
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/metrics.h"
 #include "base/random.h"
@@ -47,11 +50,16 @@ class BigQueryDestination final : public pipeline::Destination {
   Status finalize_write_stream(const std::string& name) override;
   Result<std::vector<pipeline::OffsetRange>> held_offsets(const data::TablePath& path, const std::string& topic,
                                                           std::int32_t partition, std::int64_t from) override;
+  Status note_write_stream(const pipeline::LaneKey& lane, const std::string& name) override;
+  Result<std::vector<std::string>> noted_write_streams(const pipeline::LaneKey& lane) override;
 
  private:
   bigquery::Client& client() { return *parts_.access.client; }
+  Status make_lanes_table(const data::TablePath& path);
   const Parts parts_;
   bigquery::WriteStreams streams_;
+  std::mutex mutex_;
+  std::set<data::TablePath> lanes_tables_;  // that exist
 };
 
 // A GoogleSQL string literal of text without line breaks.

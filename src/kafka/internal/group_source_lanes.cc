@@ -99,6 +99,7 @@ Status GroupSource::answer_assign() {
     event.topic_id = lane->topic_id;
     event.next_offset = lane->next_offset;
     event.record = lane->record;
+    event.is_record_shared = !lane->committed_record.empty();
     builder_.add(std::move(event));
     builder_.announce(*lane);
   }
