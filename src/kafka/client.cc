@@ -84,8 +84,6 @@ Result<NativeEvent> NativeQuestions::ask(
   if (asked == Asked::kRightsToo)
     if (const NativeError refused(rd_kafka_AdminOptions_set_include_authorized_operations(options.get(), 1)); refused)
       return client_->error(rd_kafka_error_code(refused.get()), doing);
-  if (const NativeError refused(rd_kafka_AdminOptions_set_include_authorized_operations(options.get(), 1)); refused)
-    return client_->error(rd_kafka_error_code(refused.get()), doing);
   send(options.get(), queue.get());
   NativeEvent answer(rd_kafka_queue_poll(queue.get(), patience + kAnswerGraceMs));
   if (!answer) return client_->error(RD_KAFKA_RESP_ERR__TIMED_OUT, doing);

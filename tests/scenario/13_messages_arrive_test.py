@@ -51,7 +51,7 @@ class MessagesArrive(unittest.TestCase):
             self.assertEqual([c["name"] for c in planned["columns"]][:4], ["stringValue", "booleanValue", "numericValue", "timestampValue"])
             self.assertEqual(project.command("check").returncode, 0)
             project.start()
-            wait_until(lambda: project.is_ready(), project.log_tail)
+            project.wait_ready()
             wait_until(lambda: self.rows(project) == 1000, lambda: f"1000 rows\n{project.log_tail()}")
             self.kafka.produce("team.hendelser-v1", [message(n) for n in range(1000, 1500)])
             wait_until(lambda: self.rows(project) == 1500, lambda: f"1500 rows\n{project.log_tail()}")
@@ -93,7 +93,7 @@ class MessagesArrive(unittest.TestCase):
                    "  state: {from: events, topics: [state], to: landing, delivery: upsert}\n")
         with Project(body=body(self.kafka, streams)) as project:
             project.start()
-            wait_until(lambda: project.is_ready(), project.log_tail)
+            project.wait_ready()
 
             def equal():
                 try:

@@ -137,7 +137,7 @@ class PoisonStopsNobody(unittest.TestCase):
                     f"    topics: [blandet]\n    to: landing\n    metadata: [topic, partition, offset, timestamp, headers]\n{SCHEMA}")
             with Project(body=body) as project:
                 project.start()
-                wait_until(lambda: project.is_ready(), project.log_tail)
+                project.wait_ready()
 
                 def settled():
                     return sum(kafka.committed("flytt_blandet").values()) == len(messages)
