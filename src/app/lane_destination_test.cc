@@ -10,6 +10,7 @@
 
 #include "app/internal/local_service.h"
 #include "flow/lanes.h"
+#include "pipeline/quarantine.h"
 
 namespace flytt::app {
 namespace {
@@ -156,6 +157,28 @@ TEST_F(LaneDestinationTest, NamesOfStreamsAreKeptByLane) {
   ASSERT_FALSE(away);
   EXPECT_EQ(away.error().retry(), base::Retry::kAfterBackoff);
   ASSERT_TRUE(destination_->note_write_stream({kPath, "team.hendelser-v1", 0}, "d")) << "it is made again";
+}
+
+TEST_F(LaneDestinationTest, AnOlderQuarantineGetsTheColumnsOfNow) {
+  data::TableSchema older = pipeline::Quarantine::table_schema();
+  older.fields.resize(*older.find("message_time"));
+  const data::TablePath path{"team", "landing", std::string(pipeline::kQuarantineTable)};
+  ASSERT_TRUE(destination_->create_table({path.table, data::SchemaVersion(1), older, path}));
+  ASSERT_TRUE(access_.client->insert_row(
+      path, R"({"source":"s","table":"t","position":"t/0/1","column":"","key":"","attempts":3})"));
+  pipeline::Quarantine quarantine("s", *destination_, clock_);
+  const auto made = quarantine.beside(kPath);
+  ASSERT_TRUE(made) << made.error().text();
+  bigquery::QueryRequest request;
+  request.project = "team";
+  request.sql = "SELECT attempts, message_time IS NULL, ARRAY_LENGTH(message_headers) FROM landing._flytt_quarantine";
+  auto result = access_.client->query(request);
+  ASSERT_TRUE(result) << result.error().text();
+  const auto rows = result->next_page();
+  ASSERT_TRUE(rows && rows->size() == 1);
+  EXPECT_EQ(rows->front()[0].text, "3");
+  EXPECT_EQ(rows->front()[1].text, "true");
+  EXPECT_EQ(rows->front()[2].text, "0");
 }
 
 TEST_F(LaneDestinationTest, AStreamThatIsNotThereIsEndedAndTakesNothing) {

@@ -148,6 +148,31 @@ TEST_F(Concurrency, ColumnsAreAddedWhileRowsArrive) {
   EXPECT_EQ(rows("SELECT COUNT(*), COUNT(extra7) FROM d.l"), all + ",0;");
 }
 
+TEST_F(Concurrency, AnAddedArrayIsEmptyInRowsThatKnowNothingOfIt) {
+  make_mirror("t");
+  make_plain("l");
+  auto changes = open("t");
+  auto plain = open("l", false);
+  ASSERT_TRUE(upsert(*changes, {{1, "base", 1}}));
+  ASSERT_TRUE(warehouse().apply_all());
+  ASSERT_TRUE(upsert(*changes, {{2, "log", 2}}));
+  ASSERT_TRUE(insert(*plain, {{1, "before", 0}}));
+  for (const char* name : {"t", "l"}) {
+    TableChange change;
+    change.schema = warehouse().table(path(name))->schema;
+    change.schema->fields.push_back(
+        {"pairs", data::Type::array(data::Type::structure({{"k", data::TypeKind::kString}})), false, ""});
+    const auto changed = warehouse().update_table(path(name), change);
+    ASSERT_TRUE(changed) << changed.error().text();
+  }
+  ASSERT_TRUE(upsert(*changes, {{3, "older session", 3}}));
+  ASSERT_TRUE(insert(*plain, {{2, "older session", 0}}));
+  EXPECT_EQ(rows("SELECT COUNT(*), SUM(ARRAY_LENGTH(pairs)) FROM d.t WHERE ARRAY_LENGTH(pairs) = 0"), "3,0;");
+  ASSERT_TRUE(warehouse().apply_all());
+  EXPECT_EQ(rows("SELECT COUNT(*), SUM(ARRAY_LENGTH(pairs)) FROM d.t WHERE ARRAY_LENGTH(pairs) = 0"), "3,0;");
+  EXPECT_EQ(rows("SELECT COUNT(*), SUM(ARRAY_LENGTH(pairs)) FROM d.l WHERE ARRAY_LENGTH(pairs) = 0"), "2,0;");
+}
+
 TEST_F(Concurrency, AppendsOfManyTablesShareCommits) {
   constexpr int kTables = 12, kAppends = 40;
   std::vector<std::unique_ptr<AppendSession>> sessions;

@@ -37,6 +37,8 @@ Status remove_dataset(Connection& connection, const DatasetPath& path);
 Status insert_table(Connection& connection, const TableVersion& version);   // description and DuckDB tables
 Status replace_table(Connection& connection, const TableVersion& version);  // description only
 Status remove_table(Connection& connection, const TableVersion& version);
+// Name and type of a column as DuckDB's DDL has them. A row that knows nothing of an ARRAY has an empty one: it is never NULL.
+std::string stored_column(const TableVersion& version, std::size_t i);
 Status add_columns(Connection& connection, const TableVersion& now, std::size_t first_new);
 // The same rows in a table without dead ones.
 Status renew_base(Connection& connection, const TableVersion& version);

@@ -1,12 +1,10 @@
 #include "warehouse/internal/stream_store.h"
 
-#include "googlesql/physical_type.h"
+#include "warehouse/internal/metadata.h"
 
 namespace flytt::warehouse::internal {
 
 namespace {
-
-using googlesql::physical_type;
 
 std::string where(const StreamState& stream) { return " WHERE number = " + std::to_string(stream.number); }
 
@@ -63,8 +61,7 @@ Status insert_stream(Connection& connection, const StreamState& stream) {
   if (!stream.is_staged()) return ok();
   const auto version = stream.table->version();
   std::string columns = "_offset BIGINT";
-  for (std::size_t i = 0; i < version->physical.size(); ++i)
-    columns += ", " + version->physical[i] + " " + physical_type(version->info.schema.fields[i].type);
+  for (std::size_t i = 0; i < version->physical.size(); ++i) columns += ", " + stored_column(*version, i);
   return connection.run("CREATE TABLE " + stream.staging() + "(" + columns + ")");
 }
 
@@ -92,8 +89,7 @@ Status add_staged_columns(Connection& connection, const StreamState& stream, con
                           std::size_t first_new) {
   if (!stream.is_staged() || stream.facts().committed_micros != 0) return ok();
   for (std::size_t i = first_new; i < now.physical.size(); ++i)
-    TRY_STATUS(connection.run("ALTER TABLE " + stream.staging() + " ADD COLUMN " + now.physical[i] + " " +
-                              physical_type(now.info.schema.fields[i].type)));
+    TRY_STATUS(connection.run("ALTER TABLE " + stream.staging() + " ADD COLUMN " + stored_column(now, i)));
   return ok();
 }
 
