@@ -93,7 +93,10 @@ void check_topics(Session& session, const TopicStreamConfig& stream, std::vector
   const auto grant = [&](const char* right, const std::string& resource) {
     return granting(options->connection, right, resource);
   };
-  const auto is_refused = [](const Error& error) { return error.code() == ErrorCode::kAuth; };
+  // An error of the network says itself what to look at.
+  const auto advice = [](const Error& error, const std::string& refused, const std::string& absent) {
+    return error.code() == ErrorCode::kAuth ? refused : error.code() == ErrorCode::kNotFound ? absent : std::string();
+  };
   std::map<std::string, kafka::TopicPartitions> topics;
   bool is_any_missing = false;
   for (const std::string& name : options->topics.include) {  // one by one, so that each that is missing is named
@@ -101,7 +104,7 @@ void check_topics(Session& session, const TopicStreamConfig& stream, std::vector
     is_any_missing |= !some;
     if (!some)
       fail("topics", name, some.error(),
-           is_refused(some.error()) ? grant("Read", "--topic " + name) : "mend " + key + ".topics', or make the topic");
+           advice(some.error(), grant("Read", "--topic " + name), "mend " + key + ".topics', or make the topic"));
     for (const kafka::TopicPartitions& topic : some ? *some : std::vector<kafka::TopicPartitions>())
       topics.emplace(topic.topic, topic);
   }
@@ -109,15 +112,16 @@ void check_topics(Session& session, const TopicStreamConfig& stream, std::vector
     fail("topics", stream.name, Error(ErrorCode::kNotFound, "no topic matches " + key + ".topics'"), "");
   for (const auto& [name, topic] : topics)
     if (const auto sample = (*client)->sample(topic, 1, soon()); !sample)
-      fail("read", name, sample.error(), grant("Read", "--topic " + name));
+      fail("read", name, sample.error(), advice(sample.error(), grant("Read", "--topic " + name), ""));
   if (const std::string& letters = options->dead_letters; !letters.empty())
     if (const Status writes = (*client)->may_write(letters, soon()); !writes)
       fail("dead_letters", letters, writes.error(),
-           (is_refused(writes.error()) ? grant("Write", "--topic " + letters) : "make the topic") + ", or take " + key +
-               ".dead_letters' away");
+           advice(writes.error(), grant("Write", "--topic " + letters) + ", or take " + key + ".dead_letters' away",
+                  "make the topic, or take " + key + ".dead_letters' away"));
   if (const Status joins = (*client)->may_join(options->group.id, soon()); !joins)
     fail("group", options->group.id, joins.error(),
-         grant("Read", "--group " + options->group.id) + ", or name another as " + key + ".group'");
+         advice(joins.error(),
+                grant("Read", "--group " + options->group.id) + ", or name another as " + key + ".group'", ""));
 }
 
 // A local warehouse that is not there yet is made by run; one that is there, and any other destination, must answer.
