@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <mutex>
+#include <thread>
+
 #include "warehouse/internal/test_support.h"
 
 namespace flytt::warehouse {
@@ -106,6 +110,42 @@ TEST_F(LargeRows, ThatAreWrittenAgainAndAgainLeaveNothingBehind) {
   session.reset();
   reopen();
   EXPECT_EQ(rows("SELECT COUNT(*), MIN(SUBSTR(name, 1, 4)) FROM d.t"), "40,v75-;");
+}
+
+TEST_F(LargeRows, AreReadWhileALongLogOfThemIsApplied) {
+  constexpr std::int64_t kRounds = 50, kHotKeys = 40, kReaders = 2;
+  constexpr std::size_t kHotBytes = 100'000;
+  memory_bytes_max_ = 320ll << 20;
+  reopen();
+  make_mirror("t");
+  auto session = open("t");
+  for (std::int64_t round = 1; round <= kRounds; ++round) {
+    std::vector<Row> rows;
+    for (std::int64_t id = 0; id < kHotKeys; ++id)
+      rows.push_back({id, value(round, id, kHotBytes), static_cast<std::uint64_t>(round)});
+    const Status kept = upsert(*session, rows);
+    ASSERT_TRUE(kept) << kept.error().text();
+  }
+  session.reset();
+  reopen(true);
+  std::atomic<std::int64_t> answers{0};
+  std::mutex mutex;
+  std::string wrong;
+  std::vector<std::jthread> readers;
+  for (std::int64_t reader = 0; reader < kReaders; ++reader)
+    readers.emplace_back([&] {
+      for (bool is_last = false; !is_last;) {
+        is_last = warehouse().usage(path("t"))->waiting_changes == 0;
+        const std::string answer = this->rows("SELECT id, LENGTH(name), SUBSTR(name, 1, 4), name FROM d.t ORDER BY id");
+        ++answers;
+        if (answer.size() > kHotKeys * kHotBytes && answer.starts_with("0,100000,v50-,")) continue;
+        std::lock_guard lock(mutex);
+        wrong = answer.substr(0, 200);
+      }
+    });
+  readers.clear();
+  EXPECT_EQ(wrong, "");
+  EXPECT_GE(answers, kReaders);
 }
 
 }  // namespace
