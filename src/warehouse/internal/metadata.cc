@@ -236,7 +236,7 @@ Status add_columns(Connection& connection, const TableVersion& now, std::size_t 
   for (std::size_t i = first_new; i < now.physical.size(); ++i) {
     TRY_STATUS(connection.run("ALTER TABLE " + now.base() + " ADD COLUMN " + base_column(now, i)));
     if (now.is_mirror())
-      TRY_STATUS(connection.run("ALTER TABLE " + now.changes() + " ADD COLUMN " + stored_column(now, i)));
+      TRY_STATUS(connection.run("ALTER TABLE " + now.changes() + " ADD COLUMN " + log_column(now, i)));
   }
   return replace_table(connection, now);
 }
