@@ -41,6 +41,7 @@ def make_orders(server, database, rows):
 def bench_copy(server, database, table, rows, rounds):
     results = []
     for _ in range(rounds):
+        os.sync()  # or the disk still writes what was made before while flytt waits for its own rows
         limit = copy_to_nowhere(server, database, table)
         with Project({"app": (server.url(database), "landing", f'tables: {{include: ["public.{table}"]}}')}) as project:
             project.command("setup", "postgres", "app")
