@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "app/internal/local_service.h"
 #include "flow/lanes.h"
@@ -189,6 +190,25 @@ TEST_F(LaneDestinationTest, AStreamThatIsNotThereIsEndedAndTakesNothing) {
   write(**sink, 0, slice(1, 0, 0, 3));
   EXPECT_EQ((*sink)->take_lost().size(), 1U);
   EXPECT_EQ(held(0, 0), "");
+}
+
+TEST_F(LaneDestinationTest, columns_that_are_added_by_several_at_once_are_all_there) {
+  std::vector<Status> outcomes(8);
+  {
+    std::vector<std::jthread> writers;
+    for (std::size_t i = 0; i < outcomes.size(); ++i)
+      writers.emplace_back([this, i, &outcomes] {
+        for (int round = 0; round < 5 && outcomes[i]; ++round)
+          outcomes[i] = destination_->add_columns(
+              kPath, {{"shared" + std::to_string(round), data::Type(data::TypeKind::kInt64), false, ""},
+                      {"own" + std::to_string(i) + "_" + std::to_string(round), data::Type(data::TypeKind::kString),
+                       false, ""}});
+      });
+  }
+  for (const Status& outcome : outcomes) EXPECT_TRUE(outcome) << outcome.error().text();
+  const auto table = destination_->table(kPath);
+  ASSERT_TRUE(table && *table);
+  EXPECT_EQ((*table)->schema.fields.size(), schema_->table.fields.size() + 5 + 8 * 5);
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ std::string sql_text(const std::string& value) {
   return out + "'";
 }
 
+constexpr int kAlterAttemptsMax = 50;  // of a table that others alter, too
 constexpr std::int64_t kLaneNotesSeconds = 31LL * 24 * 3600;
 
 data::TablePath lanes_table_of(const pipeline::LaneKey& lane) {
@@ -104,23 +105,29 @@ Result<pipeline::TableFacts> BigQueryDestination::replace_table(const data::Slic
 }
 
 Status BigQueryDestination::add_columns(const data::TablePath& path, const std::vector<data::Field>& fields) {
-  TRY(bigquery::TableInfo table, client().get_table(path));
-  bool changed = false;
-  for (const data::Field& field : fields) {
-    const auto index = table.schema.find(field.name);
-    if (!index) {
-      table.schema.fields.push_back(field);
-      changed = true;
-    } else if (!(table.schema.fields[*index].type == field.type)) {
-      return Error(ErrorCode::kSchema, "column '" + field.name + "' of " + path.text() + " is " +
-                                           table.schema.fields[*index].type.sql_name() +
-                                           " at the destination and would have to be " + field.type.sql_name())
-          .side(base::Side::kSink);
+  // Several processes may add columns to one table at the same moment: of those who looked at it together one is let
+  // through each time, and the others look again.
+  for (int attempt = 1;; ++attempt) {
+    TRY(bigquery::TableInfo table, client().get_table(path));
+    bool changed = false;
+    for (const data::Field& field : fields) {
+      const auto index = table.schema.find(field.name);
+      if (!index) {
+        table.schema.fields.push_back(field);
+        changed = true;
+      } else if (!(table.schema.fields[*index].type == field.type)) {
+        return Error(ErrorCode::kSchema, "column '" + field.name + "' of " + path.text() + " is " +
+                                             table.schema.fields[*index].type.sql_name() +
+                                             " at the destination and would have to be " + field.type.sql_name())
+            .side(base::Side::kSink);
+      }
     }
+    if (!changed) return ok();
+    auto patched = client().patch_table(table);
+    if (patched) return ok();
+    if (patched.error().code() != ErrorCode::kConflict) return std::move(patched).error();
+    if (attempt == kAlterAttemptsMax) return std::move(patched).error().retry(base::Retry::kAfterBackoff);
   }
-  if (!changed) return ok();
-  TRY([[maybe_unused]] const auto patched, client().patch_table(table));
-  return ok();
 }
 
 Result<std::unique_ptr<pipeline::TableSink>> BigQueryDestination::open_sink() {
