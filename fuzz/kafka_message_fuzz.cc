@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   message.value = payload;
   auto shape = TableShape::make(settings, "topic", {"p", "d", "t"}, nullptr, {});
   CHECK(shape.has_value());
-  MessageRows rows(settings, 1);
+  MessageRows rows(settings);
   data::TableSlice slice = rows.make_slice(*shape, 0, 0);
   // Twice, so that a table that has grown meets the message again.
   for (std::size_t n = 1; n <= 2; ++n) {

@@ -68,8 +68,7 @@ Result<int> drop(Session& session, const QuarantineOptions& options) {
   std::int64_t dropped = 0;
   for (const QuarantinePlace& place : quarantine_places(session.config, choice.stream)) {
     TRY(const QuarantineRows entries,
-        read_quarantine(*open, session.config, place, "source, `table`, position, `column`, key, attempts",
-                        choice.table, options.position, ""));
+        read_quarantine(*open, session.config, place, kEntryPlace, choice.table, options.position, ""));
     if (entries.rows.empty()) continue;
     TRY([[maybe_unused]] const auto refused, write_rows(session, *open, {quarantine_deletes(place, entries)}));
     dropped += static_cast<std::int64_t>(entries.rows.size());

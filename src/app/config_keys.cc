@@ -110,8 +110,8 @@ constexpr ConfigKey kTopicKeys[] = {
      "Where a partition begins that was never read: earliest, latest or error."},
     {"streams.*.lost", KeyKind::kString, true, "error",
      "Where it goes on when the remembered place is gone (retention, or a topic made anew): error, earliest or latest. "
-     "A topic that was made anew needs, with exactly_once, a table without rows of the old one; with upsert it is "
-     "always an error."},
+     "A topic that was made anew needs, with exactly_once, a table without rows of the old one; an upsert goes on with "
+     "it in any case, from its first message unless this says latest."},
     {"streams.*.times", KeyKind::kMap, true, "", "How texts and numbers become times."},
     {"streams.*.times.detect", KeyKind::kBool, true, "true",
      "Inferred columns: texts that are all RFC 3339 become TIMESTAMP, DATETIME or DATE."},

@@ -162,7 +162,7 @@ TEST_F(LaneDestinationTest, NamesOfStreamsAreKeptByLane) {
 
 TEST_F(LaneDestinationTest, AnOlderQuarantineGetsTheColumnsOfNow) {
   data::TableSchema older = pipeline::Quarantine::table_schema();
-  older.fields.resize(*older.find("message_time"));
+  older.fields.resize(*older.find("sequence"));
   const data::TablePath path{"team", "landing", std::string(pipeline::kQuarantineTable)};
   ASSERT_TRUE(destination_->create_table({path.table, data::SchemaVersion(1), older, path}));
   ASSERT_TRUE(access_.client->insert_row(

@@ -7,7 +7,7 @@ namespace flytt::flow {
 
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kVersion = 2;
 
 template <typename Number>
 void put(std::string& out, Number value) {
@@ -31,6 +31,7 @@ std::string encode_points(const std::vector<LanePoint>& points) {
   for (const LanePoint& point : points) {
     put(out, point.lane);
     put(out, point.next_offset);
+    put(out, point.epoch);
     put(out, static_cast<std::uint32_t>(point.record.size()));
     out += point.record;
   }
@@ -45,7 +46,8 @@ Result<std::vector<LanePoint>> decode_points(std::string_view bytes) {
   while (!bytes.empty()) {
     LanePoint point;
     std::uint32_t size = 0;
-    if (!take(bytes, point.lane) || !take(bytes, point.next_offset) || !take(bytes, size) || bytes.size() < size)
+    if (!take(bytes, point.lane) || !take(bytes, point.next_offset) || !take(bytes, point.epoch) ||
+        !take(bytes, size) || bytes.size() < size)
       return corrupt;
     point.record = bytes.substr(0, size);
     bytes.remove_prefix(size);

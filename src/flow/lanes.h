@@ -29,10 +29,12 @@ struct LanePoint {
   std::uint32_t lane = 0;
   std::int64_t next_offset = 0;
   std::string record;  // opaque bytes of the pipeline; empty in Batch::end
+  std::int64_t epoch =
+      0;  // of upserts: goes before the offset in the order of messages, and never falls; stored with the offset
   friend bool operator==(const LanePoint&, const LanePoint&) = default;
 };
 
-// Bytes of a Position: a version byte, then for each point lane, offset and record, in the order of the lanes.
+// Bytes of a Position: a version byte, then for each point lane, offset, epoch and record, in the order of the lanes.
 std::string encode_points(const std::vector<LanePoint>& points);
 // kCorrupt when the bytes are not such a list.
 Result<std::vector<LanePoint>> decode_points(std::string_view bytes);
@@ -54,6 +56,7 @@ struct LaneEvent {
   std::string topic_id;           // another id under the same name is another topic; empty when it is not known
   std::int64_t next_offset = 0;   // the first that will be read
   std::string record;             // the newest that is known for this place; empty: none
+  std::int64_t epoch = 0;         // as LanePoint has it, at next_offset
   bool is_record_shared = false;  // the outside system has a record; else others may have had a newer one than this
   // Of kClosing.
   base::Deadline deadline;

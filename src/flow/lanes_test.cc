@@ -6,7 +6,8 @@ namespace flytt::flow {
 namespace {
 
 TEST(LanePoints, GoRound) {
-  const std::vector<LanePoint> points{{0, 0, ""}, {7, 1ll << 40, std::string("a\0b", 3)}, {0xFFFFFFFF, 5, "x"}};
+  const std::vector<LanePoint> points{
+      {0, 0, ""}, {7, 1ll << 40, std::string("a\0b", 3)}, {0xFFFFFFFF, 5, "x", 1'700'000'000'000}};
   const auto back = decode_points(encode_points(points));
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, points);
@@ -14,14 +15,14 @@ TEST(LanePoints, GoRound) {
 }
 
 TEST(LanePoints, EveryCutIsCorrupt) {
-  const std::string bytes = encode_points({{1, 2, "record"}});
+  const std::string bytes = encode_points({{1, 2, "record", 3}});
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     if (size == 1) continue;  // an empty list
     const auto cut = decode_points(std::string_view(bytes).substr(0, size));
     ASSERT_FALSE(cut) << size;
     EXPECT_EQ(cut.error().code(), ErrorCode::kCorrupt);
   }
-  EXPECT_FALSE(decode_points("\x02"));
+  EXPECT_FALSE(decode_points("\x01"));
 }
 
 }  // namespace

@@ -44,6 +44,8 @@ inline constexpr std::size_t kDeadLetterBytesMax = 104u << 20;
 inline constexpr std::size_t kDeadLettersMax = 10'000;  // under way together
 
 // -- Messages and schemas
+// A time that is further ahead of our clock is not believed; what brokers from 4.0 on take by default.
+inline constexpr std::int64_t kClockDifferenceMaxMs = 3'600'000;
 inline constexpr std::size_t kRejectedRawMax = 8u << 20;
 inline constexpr std::size_t kRejectedKeyMax = 4u << 10;
 inline constexpr std::size_t kStructDepthMax = 15;   // BigQuery: nested RECORD columns

@@ -22,10 +22,10 @@ class KeptHeaders final : public HeaderReader {
 }  // namespace
 
 Result<std::vector<data::TableSlice>> read_again(const PayloadSettings& settings, const std::string& topic,
-                                                 const data::SliceSchema& known, std::uint16_t epoch,
+                                                 const data::SliceSchema& known,
                                                  const std::vector<SetAsideMessage>& messages) {
   TRY(TableShape shape, TableShape::make(settings, topic, known.destination, &known, {}));
-  MessageRows rows(settings, epoch);
+  MessageRows rows(settings);
   std::vector<data::TableSlice> slices;
   for (const SetAsideMessage& set_aside : messages) {
     if (slices.empty()) slices.push_back(rows.make_slice(shape, 0, set_aside.offset));
@@ -38,6 +38,7 @@ Result<std::vector<data::TableSlice>> read_again(const PayloadSettings& settings
     message.value = set_aside.value;
     const KeptHeaders headers(set_aside);
     message.headers = &headers;
+    message.sequence = set_aside.sequence;
     while (!rows.append(message, shape, slices.back()))  // the table has grown by a column
       slices.push_back(rows.make_slice(shape, 0, set_aside.offset));
   }

@@ -20,12 +20,13 @@ struct SetAsideMessage {
   std::optional<std::string> key;
   std::string value;
   std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+  data::Sequence sequence = {};  // that it had
 };
 
 // Slices of rows, and of rejections for what cannot be a row yet either. `known`: the table as the destination has it; a
 // later slice may have more columns.
 Result<std::vector<data::TableSlice>> read_again(const PayloadSettings& settings, const std::string& topic,
-                                                 const data::SliceSchema& known, std::uint16_t epoch,
+                                                 const data::SliceSchema& known,
                                                  const std::vector<SetAsideMessage>& messages);
 
 }  // namespace flytt::kafka

@@ -7,8 +7,8 @@
 //   * A lane begins at the further of the place in `saved` and the one that the group has committed, with the group's
 //     record, or ours if the group has none. A place that the partition does not have any more is an error with the choices, unless `lost` chooses.
 //   * A topic that was deleted and made anew has another id. Its remembered places belong to messages that are gone: an
-//     error with the choices, unless `lost` chooses; then kOpened has the new place and no record. An upsert has no such
-//     choice, because the rows of the old topic would win. Ids are compared when a partition comes, every kTopicRefresh,
+//     error with the choices, unless `lost` chooses; then kOpened has the new place and no record. An upsert goes on with
+//     the new topic in any case, because its messages win over those of the old one. Ids are compared when a partition comes, every kTopicRefresh,
 //     and when a broker complains; a place that was saved without an id is taken as it is.
 //   * confirm() commits the offsets that have moved, each with its lane's newest record in the commit's metadata
 //     (base64 behind "flytt1:"), only for lanes that are ours at that moment, without waiting; a lane's first record and
@@ -20,7 +20,7 @@
 // rows of the lane will have (sampled from the topic when it is neither declared nor in `known`). When a message brings
 // a new field, later slices of that table have a SliceSchema of a higher version with more columns, at the end. Rows of a
 // lane are in the order of their offsets; kinds are empty and sequences one value unless it is an upsert, where
-// sequences are of(epoch, offset, 0). A message that cannot become a row is in `rejections` instead, with position
+// sequences are as message_order.h says. A message that cannot become a row is in `rejections` instead, with position
 // "topic/partition/offset", the column to blame or an empty one, and the message itself as `raw`; no row of it comes.
 // A lane that has nothing but control records or aborted transactions moves the position, by batches without rows.
 //
@@ -52,6 +52,13 @@ struct SavedPoint {
   std::string topic_id;  // as kOpened had it
   std::int64_t next_offset = 0;
   std::string record;
+  std::int64_t epoch = 0;  // as flow::LanePoint has it
+};
+
+// What a source has to know of a record in the group.
+struct RecordFacts {
+  std::string topic_id;  // that kOpened had, or ""
+  std::int64_t epoch = 0;
 };
 
 struct TopicSourceOptions {
@@ -66,10 +73,9 @@ struct TopicSourceOptions {
   // A topic that messages which cannot be rows are written to, beside their rejection (kafka/internal/dead_letters.h says
   // how), before the batch that holds the rejection is handed on. Empty: none.
   std::string dead_letters;
-  std::uint16_t epoch = 1;  // of upsert sequences
   bool waits_for_record = false;
-  // Of which topic a record in the group is: the id that kOpened had, or "". Not set: nothing is known of the group's places.
-  std::function<std::string(std::string_view record)> topic_id_of;
+  // Not set: nothing is known of the group's places.
+  std::function<RecordFacts(std::string_view record)> read_record;
 
   base::Duration batch_age = kBatchAgeDefault;
   std::size_t batch_rows_max = kBatchRowsMax;

@@ -13,6 +13,8 @@ namespace {
 
 using flow::LaneEvent;
 
+constexpr std::int64_t kTimeMs = 1'700'000'000'000;
+
 std::string json(int n) { return "{\"n\":" + std::to_string(n) + "}"; }
 
 // One member of a group, and what it has seen.
@@ -46,6 +48,7 @@ struct Reader {
       const auto offset = slice.schema->table.find("_kafka_offset");
       for (std::size_t row = 0; row < slice.row_count(); ++row)
         rows.push_back(names[slice.lane] + "/" + std::to_string(slice.columns[*offset].int64(row)));
+      for (std::size_t row = 0; row < slice.row_count(); ++row) sequences.push_back(slice.sequence(row));
       for (const data::Rejection& rejection : slice.rejections) rejected.push_back(rejection.position);
     }
   }
@@ -79,6 +82,7 @@ struct Reader {
   std::vector<LaneEvent> events;
   std::map<std::uint32_t, std::string> names;
   std::vector<std::string> rows, rejected;
+  std::vector<data::Sequence> sequences;
   std::set<std::uint32_t> schemas;
   std::optional<Error> error;
 };
@@ -99,9 +103,17 @@ class Topics : public ::testing::Test {
     out.batch_age = std::chrono::milliseconds(20);
     return out;
   }
+  // Records in the group are the epoch.
+  TopicSourceOptions upsert_options() const {
+    TopicSourceOptions out = options();
+    out.payload.is_upsert = true;
+    out.payload.key_column = PayloadSettings::KeyColumn::kString;
+    out.read_record = [](std::string_view record) { return RecordFacts{"", std::stoll(std::string(record))}; };
+    return out;
+  }
   void produce(int from, int to, std::int32_t partition = 0) {
     std::vector<Produced> messages;
-    for (int n = from; n < to; ++n) messages.push_back({json(n), "k" + std::to_string(n), partition});
+    for (int n = from; n < to; ++n) messages.push_back({json(n), "k" + std::to_string(n), partition, 0});
     broker.produce(topic, messages);
   }
   std::vector<std::string> expected(std::int64_t from, std::int64_t to, std::int32_t partition = 0) const {
@@ -367,7 +379,7 @@ TEST_F(Topics, that_were_made_anew_are_another_topic) {
   broker.create_topic(topic, 1);
   produce(0, 10);
   TopicSourceOptions given = options();
-  given.topic_id_of = [](std::string_view record) { return std::string(record); };
+  given.read_record = [](std::string_view record) { return RecordFacts{std::string(record), 0}; };
   std::string old_id;
   {
     Reader reader(given);
@@ -398,10 +410,6 @@ TEST_F(Topics, that_were_made_anew_are_another_topic) {
   EXPECT_NE(fails(given, ours).find("made anew"), std::string::npos) << "by our own";
   TopicSourceOptions chosen = given;
   chosen.lost = LostPlace::kEarliest;
-  chosen.payload.is_upsert = true;
-  chosen.payload.key_column = PayloadSettings::KeyColumn::kString;
-  EXPECT_EQ(fails(chosen, ours).find("latest"), std::string::npos) << "no choice: the old rows would win";
-  chosen.payload.is_upsert = false;
   Reader reader(chosen, ours);
   ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 20; }));
   EXPECT_EQ(reader.rows, expected(0, 20));
@@ -420,14 +428,83 @@ TEST_F(Topics, that_are_made_anew_while_they_are_read_are_noticed) {
   broker.create_topic(topic, 1);
   produce(0, 10);
   Reader reader(options());
+  TopicSourceOptions second = upsert_options();
+  second.group.id += "-upsert";
+  Reader upsert(second);
   ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 10; }));
+  ASSERT_TRUE(upsert.until([&] { return upsert.rows.size() == 10; }));
   broker.delete_topic(topic);
   broker.create_topic(topic, 1);
   produce(0, 20);
-  for (const base::Deadline limit = patience(); !reader.error && !test_clock().is_past(limit);) reader.step();
-  ASSERT_TRUE(reader.error.has_value());
-  EXPECT_EQ(reader.error->code(), ErrorCode::kConflict) << reader.error->text();
-  EXPECT_NE(reader.error->text().find("made anew"), std::string::npos);
+  for (const base::Deadline limit = patience(); !(reader.error && upsert.error) && !test_clock().is_past(limit);)
+    for (Reader* one : {&reader, &upsert})
+      if (!one->error) one->step();
+  for (const Reader* one : {&reader, &upsert}) {
+    ASSERT_TRUE(one->error.has_value());
+    EXPECT_EQ(one->error->code(), ErrorCode::kConflict) << one->error->text();
+    EXPECT_NE(one->error->text().find("made anew"), std::string::npos);
+  }
+  EXPECT_EQ(reader.error->retry(), base::Retry::kAfterOperator);
+  EXPECT_EQ(upsert.error->retry(), base::Retry::kAfterBackoff) << "it goes on with the new topic by itself";
+}
+
+TEST_F(Topics, of_upserts_that_were_made_anew_are_read_from_their_first_message_and_win) {
+  broker.create_topic(topic, 1);
+  broker.produce(topic, {{json(0), "k", 0, kTimeMs}});
+  const auto ids = Client::open(options().connection, test_clock()).value()->topic_ids({topic}, patience());
+  const std::string old_id = ids.value().at(topic);
+  broker.delete_topic(topic);
+  broker.create_topic(topic, 1);
+  broker.produce(topic, {{json(1), "k", 0, kTimeMs - 50}, {json(2), "k", 0, kTimeMs + 50}});
+  Reader reader(upsert_options(), {{topic, 0, old_id, 1, "", kTimeMs}});
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 2; }));
+  EXPECT_EQ(reader.rows, expected(0, 2));
+  EXPECT_EQ(reader.events[0].record, "");
+  const data::Sequence last_of_old = data::Sequence::of(2, kTimeMs, 0);
+  EXPECT_TRUE(last_of_old < reader.sequences[0]) << "also where its time is older";
+  EXPECT_EQ(reader.sequences[1], data::Sequence::of(2, kTimeMs + 50, 1));
+}
+
+TEST_F(Topics, of_upserts_go_on_with_the_epoch_that_was_stored) {
+  broker.create_topic(topic, 2);
+  broker.produce(topic, {{json(0), "a", 0, kTimeMs}, {json(1), "b", 0, kTimeMs - 100}, {json(2), "c", 1, kTimeMs - 7}});
+  const TopicSourceOptions upsert = upsert_options();
+  const auto sequence = [](std::int64_t epoch, std::uint64_t offset) {
+    return data::Sequence::of(2, static_cast<std::uint64_t>(epoch), offset);
+  };
+  const auto newest_of = [](const Reader& reader, const std::string& row) {
+    const auto found = std::find(reader.rows.begin(), reader.rows.end(), row) - reader.rows.begin();
+    return reader.sequences[static_cast<std::size_t>(found)];
+  };
+  {
+    Reader reader(upsert);
+    ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 3; }));
+    EXPECT_EQ(newest_of(reader, topic + "/0/0"), sequence(kTimeMs, 0));
+    EXPECT_EQ(newest_of(reader, topic + "/0/1"), sequence(kTimeMs, 1)) << "the order of the offsets";
+    EXPECT_EQ(newest_of(reader, topic + "/1/0"), sequence(kTimeMs - 7, 0)) << "each partition has its own";
+    std::vector<std::int64_t> epochs;
+    for (const flow::LanePoint& point : flow::decode_points(reader.end.bytes).value()) epochs.push_back(point.epoch);
+    std::sort(epochs.begin(), epochs.end());
+    EXPECT_EQ(epochs, (std::vector<std::int64_t>{kTimeMs - 7, kTimeMs}));
+  }
+  broker.set_offset(upsert.group.id, topic, 0, 2, std::to_string(kTimeMs));
+  broker.produce(topic, {{json(3), "a", 0, kTimeMs - 50}});
+  {
+    Reader reader(upsert);
+    ASSERT_TRUE(reader.until([&] { return !reader.rows.empty(); }));
+    EXPECT_EQ(newest_of(reader, topic + "/0/2"), sequence(kTimeMs, 2)) << "by the group's record";
+  }
+  broker.set_offset(upsert.group.id, topic, 0, 2);
+  Reader reader(upsert, {{topic, 0, "", 2, "", kTimeMs + 9}});
+  ASSERT_TRUE(reader.until([&] { return !reader.rows.empty(); }));
+  EXPECT_EQ(newest_of(reader, topic + "/0/2"), sequence(kTimeMs + 9, 2)) << "by what we have saved";
+  reader.source.reset();
+  TopicSourceOptions append = upsert;
+  append.payload.is_upsert = false;
+  broker.set_offset(upsert.group.id, topic, 0, 2, std::to_string(kTimeMs));
+  Reader other(append, {{topic, 0, "", 2, "", kTimeMs + 9}});
+  ASSERT_TRUE(other.until([&] { return !other.rows.empty(); }));
+  EXPECT_EQ(other.events[0].epoch + other.events[1].epoch, 0) << "rows without a key have no order";
 }
 
 TEST_F(Topics, without_a_remembered_place_follow_the_policy) {

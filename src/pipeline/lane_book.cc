@@ -1,6 +1,7 @@
 #include "pipeline/lane_book.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/log.h"
 #include "pipeline/internal/advice.h"
@@ -19,24 +20,41 @@ std::string name_of(const std::string& topic, std::int32_t partition) {
   return topic + "/" + std::to_string(partition);
 }
 
+bool parse_epoch(std::string_view text, std::int64_t& epoch) {
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), epoch);
+  return failure == std::errc() && end == text.data() + text.size() && epoch >= 0;
+}
+
 }  // namespace
 
+// Lines: version, topic id, write stream; of version 2 the epoch, too. Lanes without epochs keep version 1, which older
+// programs read as well.
 std::string encode_lane_record(const LaneRecord& record) {
-  return "1\n" + record.topic_id + "\n" + record.write_stream;
+  const std::string lines = "\n" + record.topic_id + "\n" + record.write_stream;
+  return record.epoch == 0 ? "1" + lines : "2" + lines + "\n" + std::to_string(record.epoch);
 }
 
 Result<LaneRecord> decode_lane_record(std::string_view bytes) {
-  if (bytes.substr(0, 2) != "1\n")
+  const bool has_epoch = bytes.substr(0, 2) == "2\n";
+  if (!has_epoch && bytes.substr(0, 2) != "1\n")
     return Error(ErrorCode::kUnsupported,
                  "the consumer group's commit was written by a newer flytt; use that one for this group")
         .side(base::Side::kSource)
         .retry(base::Retry::kAfterOperator);
   bytes.remove_prefix(2);
+  const Error corrupt = Error(ErrorCode::kCorrupt, "the consumer group's commit holds a record that is cut off")
+                            .side(base::Side::kSource);
   const auto end = bytes.find('\n');
-  if (end == bytes.npos)
-    return Error(ErrorCode::kCorrupt, "the consumer group's commit holds a record that is cut off")
-        .side(base::Side::kSource);
-  return LaneRecord{std::string(bytes.substr(0, end)), std::string(bytes.substr(end + 1))};
+  if (end == bytes.npos) return corrupt;
+  LaneRecord record{std::string(bytes.substr(0, end)), "", 0};
+  bytes.remove_prefix(end + 1);
+  if (has_epoch) {
+    const auto last = bytes.find('\n');
+    if (last == bytes.npos || !parse_epoch(bytes.substr(last + 1), record.epoch)) return corrupt;
+    bytes = bytes.substr(0, last);
+  }
+  record.write_stream = bytes;
+  return record;
 }
 
 LaneBook::LaneBook(Parts parts, const std::vector<SavedLane>& saved) : parts_(std::move(parts)) {
@@ -75,6 +93,7 @@ Status LaneBook::open(const flow::LaneEvent& event) {
   lane.partition = event.partition;
   lane.topic_id = event.topic_id;
   lane.next_offset = event.next_offset;
+  lane.epoch = event.epoch;
   lane.may_have_others = !event.is_record_shared;
   std::vector<LaneRecord> records;
   if (!event.record.empty()) {
@@ -87,7 +106,7 @@ Status LaneBook::open(const flow::LaneEvent& event) {
     // The source has seen that the topic was made anew, and begins where it was told to.
     const std::string& old_id = saved->second.topic_id;
     lane.is_new_topic = event.record.empty() && !old_id.empty() && !event.topic_id.empty() && old_id != event.topic_id;
-    records.push_back({event.topic_id, saved->second.is_settled ? "" : saved->second.write_stream});
+    records.push_back({event.topic_id, saved->second.is_settled ? "" : saved->second.write_stream, 0});
   }
   for (const LaneRecord& record : records) {
     if (!record.topic_id.empty() && !event.topic_id.empty() && record.topic_id != event.topic_id)
@@ -276,7 +295,7 @@ state::SavedLane LaneBook::to_save(const Lane& lane) const {
   saved.topic_id = lane.topic_id;
   saved.next_offset = lane.next_offset;
   saved.write_stream = lane.write_stream;
-  saved.epoch = parts_.epoch;
+  saved.epoch = lane.epoch;
   return saved;
 }
 
@@ -288,16 +307,17 @@ Result<std::optional<flow::Position>> LaneBook::save(const std::optional<flow::P
       const auto found = lanes_.find(point.lane);
       if (found == lanes_.end() || found->second.state != State::kOpen || found->second.is_held_back) continue;
       found->second.next_offset = std::max(found->second.next_offset, point.next_offset);
+      found->second.epoch = std::max(found->second.epoch, point.epoch);
     }
   }
   std::vector<SavedLane> changed;
   std::vector<flow::LanePoint> told;
   for (auto& [number, lane] : lanes_) {
     if (lane.state != State::kOpen) continue;
-    const std::string record = parts_.waits_for_record || !lane.topic_id.empty()
-                                   ? encode_lane_record({lane.topic_id, lane.write_stream})
+    const std::string record = parts_.waits_for_record || !lane.topic_id.empty() || lane.epoch != 0
+                                   ? encode_lane_record({lane.topic_id, lane.write_stream, lane.epoch})
                                    : std::string();
-    told.push_back({number, lane.next_offset, record});
+    told.push_back({number, lane.next_offset, record, lane.epoch});
     SavedLane now = to_save(lane);
     now.saved_micros = lane.saved ? lane.saved->saved_micros : 0;
     if (lane.saved == now) continue;

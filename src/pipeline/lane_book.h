@@ -31,9 +31,10 @@ namespace flytt::pipeline {
 struct LaneRecord {
   std::string topic_id;
   std::string write_stream;  // empty: none that anybody could append to
+  std::int64_t epoch = 0;    // as flow::LanePoint has it
 };
 std::string encode_lane_record(const LaneRecord& record);
-// kUnsupported when a newer flytt has written it.
+// kUnsupported when a newer flytt has written it, kCorrupt when it is none.
 Result<LaneRecord> decode_lane_record(std::string_view bytes);
 
 class LaneBook final : public Ledger, public LaneGate {
@@ -46,7 +47,6 @@ class LaneBook final : public Ledger, public LaneGate {
     const base::Clock& clock;
     LaneDesk& desk;
     bool waits_for_record = false;
-    std::uint16_t epoch = 1;
   };
   LaneBook(Parts parts, const std::vector<state::SavedLane>& saved);
 
@@ -72,6 +72,7 @@ class LaneBook final : public Ledger, public LaneGate {
     std::string topic, topic_id;
     std::int32_t partition = 0;
     std::int64_t next_offset = 0;  // everything before it is settled
+    std::int64_t epoch = 0;        // there
     data::TablePath table;         // once a slice has shown it, as the next
     std::string source_table;
     std::vector<std::string> old_streams;

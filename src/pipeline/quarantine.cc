@@ -22,6 +22,7 @@ enum QuarantineColumn : std::size_t {
   kRawSize,
   kRawSha256,
   kAttempts,
+  kSequence,
   kMessageTime,
   kMessageHeaders
 };
@@ -89,7 +90,10 @@ data::TableSchema Quarantine::table_schema() {
       field("raw_sha256", TypeKind::kString, false,
             "of the whole text form, when raw is only its head or not its bytes"),
       field("attempts", TypeKind::kInt64, false, "how often it was retried"),
+      field("sequence", TypeKind::kString, false,
+            "of a message: its place in the order of the rows of its key, hexadecimal sections"),
       field("message_time", TypeKind::kTimestamp, false, "when the message was made"),
+      // Last: the embedded warehouse adds no column behind an ARRAY that it adds at the same time.
       {"message_headers",
        data::Type::array(data::Type::structure({{"key", TypeKind::kString}, {"value", TypeKind::kBytes}})), false,
        "headers of the message"},
@@ -151,6 +155,10 @@ data::TableSlice Quarantine::slice(std::shared_ptr<const data::SliceSchema> sche
       slice.columns[kRawSha256].append_bytes(internal::sha256_hex(rejection.raw));
     slice.columns[kAttempts].append_int64(0);
     append_message(rejection, slice);
+    if (rejection.position.empty())
+      slice.columns[kSequence].append_null();
+    else
+      slice.columns[kSequence].append_bytes(rejection.sequence.sections());
     slice.sequences.push_back(rejection.sequence);
   }
   return slice;

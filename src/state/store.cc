@@ -274,7 +274,7 @@ Result<std::vector<SavedLane>> Store::lanes(std::string_view stream) {
     lane.next_offset = statement.number_at(4);
     lane.write_stream = statement.text_at(5);
     lane.is_settled = statement.number_at(6) != 0;
-    lane.epoch = static_cast<std::uint16_t>(statement.number_at(7));
+    lane.epoch = statement.number_at(7);
     lane.saved_micros = statement.number_at(8);
     found.push_back(std::move(lane));
   }

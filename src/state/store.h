@@ -81,9 +81,9 @@ struct SavedLane {
   std::int32_t partition = 0;
   std::string topic_id;  // another one under the same name is another topic; empty when it is not known
   std::int64_t next_offset = 0;
-  std::string write_stream;  // of the destination, into which its rows went last; empty: none
-  bool is_settled = false;   // that one is final: nothing can be appended to it any more
-  std::uint16_t epoch = 1;
+  std::string write_stream;       // of the destination, into which its rows went last; empty: none
+  bool is_settled = false;        // that one is final: nothing can be appended to it any more
+  std::int64_t epoch = 0;         // of upserts, at next_offset: as flow::LanePoint has it
   std::int64_t saved_micros = 0;  // wall time, µs since 1970
   friend bool operator==(const SavedLane&, const SavedLane&) = default;
 };

@@ -201,7 +201,15 @@ TEST_F(StoreTest, FactsAreReadByAnotherReader) {
 }
 
 SavedLane lane(const std::string& topic, std::int32_t partition, std::int64_t next_offset) {
-  return {"sak", topic, partition, "id-1", next_offset, "projects/p/streams/s", true, 7, 1'700'000'000'000'000};
+  return {"sak",
+          topic,
+          partition,
+          "id-1",
+          next_offset,
+          "projects/p/streams/s",
+          true,
+          1'699'999'999'999,
+          1'700'000'000'000'000};
 }
 
 TEST_F(StoreTest, LanesAreSavedTogetherAndReadBackWhole) {

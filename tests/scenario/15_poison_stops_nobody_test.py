@@ -180,6 +180,37 @@ class PoisonStopsNobody(unittest.TestCase):
         self.assertEqual(project.query("SELECT DISTINCT TO_HEX(h.value) FROM landing.blandet, UNNEST(_kafka_headers) AS h"), [["007072c3b87665"]])
         self.assertEqual(project.count("(SELECT DISTINCT _kafka_partition, _kafka_offset FROM landing.blandet)"), rows + len(tried))
 
+    def test_what_is_retried_keeps_its_place_among_the_values_of_its_key(self):
+        bad = '"b":"maybe"'
+        messages = [("k1", '{"s":"old"}'), ("k1", f'{{"s":"mended",{bad}}}'), ("k2", f'{{"s":"too old",{bad}}}'), ("k2", '{"s":"newer"}'),
+                    ("k3", f'{{"s":"only",{bad}}}')]
+        with Kafka() as kafka:
+            kafka.create_topic("rettet", 1)
+            kafka.produce("rettet", [{"key": key, "value": value.encode()} for key, value in messages])
+            body = (f'sources:\n  events: {{kafka: {{brokers: "{kafka.brokers}"}}}}\nstreams:\n  rettet:\n    from: events\n'
+                    f"    topics: [rettet]\n    to: landing\n    delivery: upsert\n{SCHEMA}")
+            with Project(body=body) as project:
+                project.start()
+                project.wait_ready()
+                wait_until(lambda: sum(kafka.committed("flytt_rettet").values()) == len(messages), project.log_tail)
+                self.assertEqual(project.query("SELECT _kafka_key, s FROM landing.rettet ORDER BY 1"), [["k1", "old"], ["k2", "newer"]])
+                text = (project.folder / "flytt.yaml").read_text().replace("{name: b, type: BOOL}", "{name: b2, type: STRING, from: b}")
+                (project.folder / "mended.yaml").write_text(text)
+                project.command("quarantine", "retry", "rettet", "--config", "mended.yaml")
+                self.assertEqual(project.query("SELECT _kafka_key, s FROM landing.rettet ORDER BY 1"),
+                                 [["k1", "mended"], ["k2", "newer"], ["k3", "only"]])
+                self.assertEqual(self.listed(project), [])
+                kafka.produce("rettet", [{"key": "k4", "value": b"nonsense"}])
+                wait_until(lambda: len(self.listed(project)) == 1, project.log_tail)
+                self.assertEqual(project.command("quarantine", "retry", "rettet", check=False).returncode, 3)
+                self.assertEqual([entry["attempts"] for entry in self.listed(project)], [1])
+                project.command("quarantine", "drop", "rettet")
+                self.assertEqual(self.listed(project), [])
+
+    @staticmethod
+    def listed(project):
+        return json.loads(project.command("quarantine", "list", "rettet", "--json").stdout)["entries"]
+
     @staticmethod
     def is_text(value):
         try:

@@ -4,6 +4,7 @@ are gone before they were read, and topics that were made anew, are named with t
 import json
 import pathlib
 import sys
+import time
 import unittest
 
 import confluent_kafka
@@ -208,6 +209,22 @@ class GapsAreNotLosses(unittest.TestCase):
         file.write_text(file.read_text().replace("again: {", "second: {").replace("to: landing", "to: landing.second", 1))
         self.assert_runs_once(project)
         self.assertEqual(self.rows(project, "second"), self.there("again"))
+
+    def test_an_upsert_goes_on_with_a_topic_made_anew(self):
+        """Its messages win over those of the old one, at lower offsets and although they say that they are older."""
+        self.kafka.create_topic("renewed", 2)
+        project = self.project("renewed", ", delivery: upsert")
+        now = int(time.time() * 1000)
+
+        def write(numbers, timestamp):
+            self.kafka.produce("renewed", [{**m, "key": f"key {n % 10}", "timestamp": timestamp} for n, m in zip(numbers, messages(numbers))])
+        write(range(100), now)
+        self.assert_runs_once(project)
+        self.kafka.delete_topic("renewed")
+        self.kafka.create_topic("renewed", 2)
+        write(range(1000, 1008), now - 3_600_000)
+        self.assert_runs_once(project)
+        self.assertEqual(sorted(n for _, _, n in self.rows(project, "renewed")), [98, 99, *range(1000, 1008)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 #include "tests/simulation/scripted_topics.h"
 
+#include <algorithm>
+
 #include "flow/lanes.h"
+#include "kafka/message_order.h"
+#include "pipeline/lane_book.h"
 #include "tests/simulation/scripted_database.h"
 
 namespace flytt::simulation {
@@ -13,7 +17,8 @@ std::string name_of(const Place& place) { return place.first + "/" + std::to_str
 
 }  // namespace
 
-std::shared_ptr<const data::SliceSchema> topic_schema(const std::string& dataset, const std::string& topic) {
+std::shared_ptr<const data::SliceSchema> topic_schema(const std::string& dataset, const std::string& topic,
+                                                      bool is_upsert) {
   auto schema = std::make_shared<data::SliceSchema>();
   schema->source_table = topic;
   schema->version = data::SchemaVersion(1);
@@ -22,6 +27,11 @@ std::shared_ptr<const data::SliceSchema> topic_schema(const std::string& dataset
                           {"_kafka_topic", data::Type(data::TypeKind::kString), true, ""},
                           {"_kafka_partition", data::Type(data::TypeKind::kInt64), true, ""},
                           {"_kafka_offset", data::Type(data::TypeKind::kInt64), true, ""}};
+  if (is_upsert) {
+    schema->table.fields[0].name = "number";
+    schema->table.fields.push_back({"id", data::Type(data::TypeKind::kInt64), true, ""});
+    schema->table.key = {4};
+  }
   return schema;
 }
 
@@ -30,6 +40,21 @@ std::shared_ptr<const data::SliceSchema> topic_schema(const std::string& dataset
 void ScriptedTopics::add_topic(const std::string& topic, std::int32_t partitions) {
   ids_[topic] = 1;
   for (std::int32_t i = 0; i < partitions; ++i) logs_[{topic, i}];
+}
+
+void ScriptedTopics::add_partitions(const std::string& topic, std::int32_t count) {
+  for (std::int32_t i = 0; i < count; ++i) logs_[{topic, i}];
+  assign();
+}
+
+std::int32_t ScriptedTopics::partition_count(const std::string& topic) const {
+  return static_cast<std::int32_t>(
+      std::count_if(logs_.begin(), logs_.end(), [&](const auto& one) { return one.first.first == topic; }));
+}
+
+void ScriptedTopics::produce(const Place& place, const KeyedMessage& message) {
+  produce(place, static_cast<std::int64_t>(keyed_.size()));
+  keyed_.push_back(message);
 }
 
 void ScriptedTopics::produce(const Place& place, std::int64_t value) { logs_.at(place).push_back(value); }
@@ -99,8 +124,8 @@ class ScriptedTopicSource final : public flow::Source {
  public:
   ScriptedTopicSource(ScriptedTopics& topics, ScriptedTopicOrigin& origin, std::string dataset,
                       const std::vector<state::SavedLane>& saved)
-      : topics_(topics), origin_(origin), dataset_(std::move(dataset)) {
-    for (const state::SavedLane& lane : saved) saved_[{lane.topic, lane.partition}] = lane.next_offset;
+      : topics_(topics), origin_(origin), dataset_(std::move(dataset)), order_(*topics.clock) {
+    for (const state::SavedLane& lane : saved) saved_[{lane.topic, lane.partition}] = lane;
     join();
   }
   ~ScriptedTopicSource() override {
@@ -119,7 +144,7 @@ class ScriptedTopicSource final : public flow::Source {
     if (batch.tables.empty() && batch.lane_events.empty() && topics_.random_.below(4) != 0)
       return std::optional<flow::Batch>();
     std::vector<flow::LanePoint> points;
-    for (const auto& [number, lane] : lanes_) points.push_back({number, lane.read, ""});
+    for (const auto& [number, lane] : lanes_) points.push_back({number, lane.read, "", lane.epoch});
     batch.end = {flow::encode_points(points)};
     return std::optional(std::move(batch));
   }
@@ -140,7 +165,7 @@ class ScriptedTopicSource final : public flow::Source {
  private:
   struct Lane {
     Place place;
-    std::int64_t read = 0, confirmed = 0;
+    std::int64_t read = 0, confirmed = 0, epoch = 0;
     bool is_ready = false;    // rows may come
     bool is_closing = false;  // kClosing was said
     base::Deadline closing_limit;
@@ -183,15 +208,19 @@ class ScriptedTopicSource final : public flow::Source {
     if (const auto found = topics_.committed_.find(place); found != topics_.committed_.end()) {
       lane.read = found->second.offset;
       record = found->second.record;
+      if (!record.empty()) lane.epoch = pipeline::decode_lane_record(record).value().epoch;
     }
-    if (const auto found = saved_.find(place); found != saved_.end()) lane.read = std::max(lane.read, found->second);
+    if (const auto found = saved_.find(place); found != saved_.end()) {
+      lane.read = std::max(lane.read, found->second.next_offset);
+      lane.epoch = std::max(lane.epoch, found->second.epoch);
+    }
     lane.confirmed = lane.read;
     lane.is_ready = !topics_.waits_for_record;
     const std::uint32_t number = next_lane_++;
     add_event(batch, flow::LaneEvent::Kind::kOpened, number, lane);
     batch.lane_events.back().record = record;
     batch.lane_events.back().is_record_shared = !record.empty();
-    batch.tables.emplace_back(topic_schema(dataset_, place.first));
+    batch.tables.emplace_back(topic_schema(dataset_, place.first, topics_.is_upsert));
     batch.tables.back().lane = number;
     lanes_[number] = lane;
   }
@@ -214,19 +243,20 @@ class ScriptedTopicSource final : public flow::Source {
     event.partition = lane.place.second;
     event.topic_id = std::to_string(topics_.ids_.at(lane.place.first));
     event.next_offset = lane.read;
+    event.epoch = lane.epoch;
     batch.lane_events.push_back(std::move(event));
   }
 
   void read(std::uint32_t number, Lane& lane, flow::Batch& batch) {
     const auto& log = topics_.logs_.at(lane.place);
     const std::size_t rows = topics_.random_.below(topics_.rows_max + 1);
-    data::TableSlice slice(topic_schema(dataset_, lane.place.first));
+    data::TableSlice slice(topic_schema(dataset_, lane.place.first, topics_.is_upsert));
     slice.lane = number;
-    slice.sequences = {data::Sequence{}};
+    if (!topics_.is_upsert) slice.sequences = {data::Sequence{}};
     for (std::size_t i = 0; i < rows && lane.read < static_cast<std::int64_t>(log.size()); ++i, ++lane.read) {
       const auto& value = log[static_cast<std::size_t>(lane.read)];
       if (!value) continue;
-      if (is_unrepresentable(*value)) {
+      if (!topics_.is_upsert && is_unrepresentable(*value)) {
         data::Rejection rejection{"", "", "it is no number", std::to_string(*value), {}};
         rejection.position = name_of(lane.place) + "/" + std::to_string(lane.read);
         slice.rejections.push_back(std::move(rejection));
@@ -236,8 +266,16 @@ class ScriptedTopicSource final : public flow::Source {
       slice.columns[1].append_bytes(lane.place.first);
       slice.columns[2].append_int64(lane.place.second);
       slice.columns[3].append_int64(lane.read);
+      if (topics_.is_upsert) append_key(lane, static_cast<std::size_t>(*value), slice);
     }
     if (slice.row_count() != 0 || !slice.rejections.empty()) batch.tables.push_back(std::move(slice));
+  }
+
+  void append_key(Lane& lane, std::size_t number, data::TableSlice& slice) {
+    const KeyedMessage& message = topics_.keyed_[number];
+    slice.columns[4].append_int64(message.key);
+    slice.kinds.push_back(message.is_delete ? data::ChangeKind::kDelete : data::ChangeKind::kUpsert);
+    slice.sequences.push_back(order_.next(lane.epoch, message.time_ms, lane.read));
   }
 
   void commit(Lane& lane, const flow::LanePoint& point) {
@@ -259,7 +297,8 @@ class ScriptedTopicSource final : public flow::Source {
   ScriptedTopics& topics_;
   ScriptedTopicOrigin& origin_;
   const std::string dataset_;
-  std::map<Place, std::int64_t> saved_;
+  kafka::MessageOrder order_;
+  std::map<Place, state::SavedLane> saved_;
   std::map<std::uint32_t, Lane> lanes_;
   std::uint32_t next_lane_ = 0;
   int member_ = 0;

@@ -27,6 +27,13 @@ struct Committed {
   std::string record;
 };
 
+// Of an upsert; the log holds its index.
+struct KeyedMessage {
+  std::int64_t key = 0;
+  std::int64_t time_ms = 0;
+  bool is_delete = false;
+};
+
 // Chances of trouble, in 1/1000 per call.
 struct TopicTrouble {
   unsigned read_fails = 0, open_fails = 0, commit_fails = 0, gives_up_early = 0;
@@ -38,7 +45,11 @@ class ScriptedTopics {
 
   // -- for the test
   void add_topic(const std::string& topic, std::int32_t partitions);
+  void add_partitions(const std::string& topic, std::int32_t count);  // until it has so many
+  std::int32_t partition_count(const std::string& topic) const;
   void produce(const Place& place, std::int64_t value);
+  void produce(const Place& place, const KeyedMessage& message);
+  const std::vector<KeyedMessage>& keyed() const { return keyed_; }
   void leave_gap(const Place& place);  // an offset without a message: compaction, an aborted transaction
   void rebalance();                    // partitions find other members, with notice
   void expire_silent();                // members that did not poll since the last call are taken for dead
@@ -55,6 +66,7 @@ class ScriptedTopics {
   const base::Clock* clock = nullptr;
   base::Duration closing_time = std::chrono::seconds(5);  // until a partition is taken away
   bool waits_for_record = true;
+  bool is_upsert = false;
   // Called at each commit; returns a complaint or nothing.
   std::function<std::string(const Place& place, std::int64_t from, std::int64_t to)> on_commit;
 
@@ -70,6 +82,7 @@ class ScriptedTopics {
 
   base::SeededRandom random_;
   std::map<Place, std::vector<std::optional<std::int64_t>>> logs_;
+  std::vector<KeyedMessage> keyed_;
   std::map<std::string, int> ids_;
   std::map<int, bool> members_;  // has polled since the last look
   std::map<Place, int> wanted_, owner_;
@@ -96,6 +109,8 @@ class ScriptedTopicOrigin final : public pipeline::TopicOrigin {
   const std::string dataset_;
 };
 
-std::shared_ptr<const data::SliceSchema> topic_schema(const std::string& dataset, const std::string& topic);
+// An upsert's table has a key, and its numbers are those of messages.
+std::shared_ptr<const data::SliceSchema> topic_schema(const std::string& dataset, const std::string& topic,
+                                                      bool is_upsert = false);
 
 }  // namespace flytt::simulation

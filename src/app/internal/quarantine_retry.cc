@@ -53,6 +53,7 @@ class TopicRetry {
     const bool is_whole = entries.text(row, "raw_sha256").empty() && !entry.message.value.empty();
     if (const std::string key = entries.text(row, "key"); !key.empty()) entry.message.key = key;
     entry.message.headers = message_headers(entries, row);
+    entry.message.sequence = message_sequence(entries, row, entry.message.offset);
     if (const std::string made = entries.text(row, "message_micros"); !made.empty())
       entry.message.timestamp_ms = std::strtoll(made.c_str(), nullptr, 10) / 1'000;
     const std::int64_t micros = std::strtoll(row[*entries.schema.find("micros")].text.c_str(), nullptr, 10);
@@ -75,7 +76,7 @@ class TopicRetry {
     std::vector<kafka::SetAsideMessage> messages;
     for (const Entry& entry : entries)
       if (!held.contains(entry.position)) messages.push_back(entry.message);
-    TRY(std::vector<data::TableSlice> slices, kafka::read_again(stream_.payload, topic, known, 1, messages));
+    TRY(std::vector<data::TableSlice> slices, kafka::read_again(stream_.payload, topic, known, messages));
     std::map<std::string, data::Rejection> failed;
     for (data::TableSlice& slice : slices) {
       for (const data::Rejection& rejection : slice.rejections) failed.emplace(rejection.position, rejection);
@@ -157,12 +158,11 @@ class TopicRetry {
 // Values of a database stand in rows that go on changing: their tables are copied again, and what is still bad comes back.
 Status retry_tables(Session& session, OpenDestination& open, const QuarantinePlace& place, const std::string& table,
                     const std::string& position, RetryCounts& counts) {
-  const std::string columns = "source, `table`, position, `column`, key, attempts";
-  TRY(const QuarantineRows chosen, read_quarantine(open, session.config, place, columns, table, position, ""));
+  TRY(const QuarantineRows chosen, read_quarantine(open, session.config, place, kEntryPlace, table, position, ""));
   std::set<std::string> names;
   for (const bigquery::ResultRow& row : chosen.rows) names.insert(chosen.text(row, "table"));
   for (const std::string& name : names) {
-    TRY(const QuarantineRows entries, read_quarantine(open, session.config, place, columns, name, "", ""));
+    TRY(const QuarantineRows entries, read_quarantine(open, session.config, place, kEntryPlace, name, "", ""));
     TRY(const AskedWhom whom, ask_for_resync(session, place.stream, name));
     TRY([[maybe_unused]] const auto refused, write_rows(session, open, {quarantine_deletes(place, entries)}));
     counts.copied.push_back(

@@ -46,8 +46,8 @@ std::shared_ptr<const data::SliceSchema> schema_of(const QuarantinePlace& place)
                                                                      pipeline::Quarantine::table_schema(), place.path});
 }
 
-// After the entry and all that became of it. A database's entry has its own sequence; one of a message begins at ordinal 0 of
-// its offset, and each try is one more.
+// After the entry and all that became of it. A database's entry has its own sequence; one of a message begins at that of
+// its row, and each try is one more.
 data::Sequence next_sequence(const QuarantineRows& entries, const bigquery::ResultRow& row) {
   const std::string position = entries.text(row, "position");
   if (const auto sequence = data::Sequence::parse_sections(position)) return *sequence;
@@ -56,7 +56,8 @@ data::Sequence next_sequence(const QuarantineRows& entries, const bigquery::Resu
   std::int64_t offset = 0;
   if (!parse_message_position(position, topic, partition, offset)) return data::Sequence{};
   const std::int64_t tries = number_or_zero(entries.text(row, "attempts"));
-  return data::Sequence::of(1, static_cast<std::uint64_t>(offset), static_cast<std::uint32_t>(tries) + 1);
+  const data::Sequence made = message_sequence(entries, row, offset);
+  return data::Sequence::of(made.epoch(), made.position(), made.ordinal() + static_cast<std::uint32_t>(tries) + 1);
 }
 
 void append_delete(const QuarantineRows& entries, const bigquery::ResultRow& row, data::TableSlice& slice) {
@@ -159,7 +160,9 @@ Result<QuarantineRows> read_quarantine(OpenDestination& open, const Config& conf
   bigquery::QueryRequest request;
   request.project = config.project;
   request.location = config.destination.kind == DestinationConfig::Kind::kGoogle ? config.location : "";
-  request.sql = "SELECT " + columns + " FROM `" + place.path.text() + "` WHERE source = " + sql_text(place.source);
+  const bool has_sequence = there->schema.find("sequence").has_value();
+  request.sql = "SELECT " + columns + (columns == kEntryPlace && has_sequence ? ", sequence" : "") + " FROM `" +
+                place.path.text() + "` WHERE source = " + sql_text(place.source);
   if (!table.empty()) request.sql += " AND `table` = " + sql_text(table);
   if (!position.empty()) request.sql += " AND position = " + sql_text(position);
   request.sql += " " + tail;
@@ -211,6 +214,11 @@ data::TableSlice quarantine_again(const QuarantinePlace& place, const Quarantine
     append_again(entries, row, found->second, slice);
   }
   return slice;
+}
+
+data::Sequence message_sequence(const QuarantineRows& entries, const bigquery::ResultRow& row, std::int64_t offset) {
+  const auto kept = data::Sequence::parse_sections(entries.text(row, "sequence"));
+  return kept.value_or(data::Sequence::of(1, static_cast<std::uint64_t>(offset), 0));
 }
 
 std::vector<std::pair<std::string, std::optional<std::string>>> message_headers(const QuarantineRows& entries,

@@ -45,7 +45,9 @@ Status open_for_rows(Session& session, OpenDestination& open);
 bool parse_message_position(const std::string& position, std::string& topic, std::int32_t& partition,
                             std::int64_t& offset);
 
-// A slice that takes the entries away: DELETEs that come after them in their order. Needs the columns of the key and `attempts`.
+// The columns that quarantine_deletes() needs, for read_quarantine(); `sequence`, too, where the table has it.
+inline constexpr const char* kEntryPlace = "source, `table`, position, `column`, key, attempts";
+// A slice that takes the entries away: DELETEs that come after them in their order.
 data::TableSlice quarantine_deletes(const QuarantinePlace& place, const QuarantineRows& entries);
 
 // The columns that quarantine_again() needs, for read_quarantine().
@@ -54,6 +56,9 @@ inline constexpr const char* kWholeEntry =
 // A slice with the entries that were tried again and failed: one attempt more, and the column and reason of now, by position.
 data::TableSlice quarantine_again(const QuarantinePlace& place, const QuarantineRows& entries,
                                   const std::map<std::string, data::Rejection>& failed);
+
+// Of the row that a message becomes: as the entry has it, or by its offset where an older version made the entry.
+data::Sequence message_sequence(const QuarantineRows& entries, const bigquery::ResultRow& row, std::int64_t offset);
 
 // The headers of a message as an entry has them.
 std::vector<std::pair<std::string, std::optional<std::string>>> message_headers(const QuarantineRows& entries,

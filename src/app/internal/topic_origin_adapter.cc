@@ -74,9 +74,9 @@ Result<std::unique_ptr<flow::Source>> KafkaOrigin::open(
     const std::vector<state::SavedLane>& saved, const std::vector<std::shared_ptr<const data::SliceSchema>>& known) {
   std::vector<kafka::SavedPoint> points;
   for (const state::SavedLane& lane : saved) {
-    kafka::SavedPoint point{lane.topic, lane.partition, lane.topic_id, lane.next_offset, ""};
+    kafka::SavedPoint point{lane.topic, lane.partition, lane.topic_id, lane.next_offset, "", lane.epoch};
     if (waits_for_record())
-      point.record = pipeline::encode_lane_record({lane.topic_id, lane.is_settled ? "" : lane.write_stream});
+      point.record = pipeline::encode_lane_record({lane.topic_id, lane.is_settled ? "" : lane.write_stream, 0});
     points.push_back(std::move(point));
   }
   TRY(auto source,
@@ -119,9 +119,10 @@ Result<kafka::TopicSourceOptions> topic_options(const Config& config, const Topi
   options.dead_letters = stream.dead_letters;
   options.destination = {config.project, stream.dataset, stream.table};
   options.waits_for_record = stream.delivery == TopicDelivery::kExactlyOnce;
-  options.topic_id_of = [](std::string_view record) {
+  options.read_record = [](std::string_view record) {
     const auto known = pipeline::decode_lane_record(record);
-    return known ? known->topic_id : std::string();  // a record of a newer version is an error where it is opened
+    if (!known) return kafka::RecordFacts{};  // of a newer version, or damaged: an error where the lane is opened
+    return kafka::RecordFacts{known->topic_id, known->epoch};
   };
   options.batch_age = std::chrono::milliseconds(stream.freshness_ms);
   return options;

@@ -13,7 +13,7 @@ namespace flytt::kafka {
 
 class BatchBuilder {
  public:
-  BatchBuilder(PayloadSettings payload, std::uint16_t epoch) : rows_of_(std::move(payload), epoch) {}
+  explicit BatchBuilder(PayloadSettings payload) : rows_of_(std::move(payload)) {}
 
   // The rejection when the message cannot be a row, valid until the next call; null: it is one.
   const data::Rejection* add(const Lane& lane, const Message& message);

@@ -50,7 +50,8 @@ GroupSource::GroupSource(TopicSourceOptions options, std::vector<SavedPoint> sav
       clock_(clock),
       client_(std::move(client)),
       book_(std::move(saved)),
-      builder_(options_.payload, options_.epoch),
+      builder_(options_.payload),
+      order_(clock),
       last_poll_(clock.steady()) {
   for (auto& schema : known) {
     const std::string name = schema->destination.table;
@@ -101,9 +102,12 @@ Status GroupSource::take(const rd_kafka_message_t& message) {
                   -1,
                   view(message.key, message.key_len),
                   view(message.payload, message.len),
-                  &headers};
+                  &headers,
+                  {}};
   rd_kafka_timestamp_type_t kind;
   view_of.timestamp_ms = rd_kafka_message_timestamp(&message, &kind);
+  view_of.sequence = options_.payload.is_upsert ? order_.next(lane->epoch, view_of.timestamp_ms, message.offset)
+                                                : data::Sequence::of(1, static_cast<std::uint64_t>(message.offset), 0);
   if (builder_.messages() == 0) age_limit_ = clock_.in(options_.batch_age);
   const data::Rejection* rejected = builder_.add(*lane, view_of);
   if (rejected && dead_letters_) TRY_STATUS(dead_letters_->put(message, *rejected));
@@ -237,6 +241,7 @@ Status GroupSource::apply(const flow::Position& durable) {
       return Error(ErrorCode::kBug, "a lane's record has " + std::to_string(point.record.size()) +
                                         " bytes, and the group keeps " + std::to_string(kRecordBytesMax));
     lane->durable = std::max(lane->durable, std::min(point.next_offset, lane->next_offset));
+    lane->durable_epoch = std::max(lane->durable_epoch, std::min(point.epoch, lane->epoch));
     if (point.record.empty()) continue;
     lane->record = point.record;
     lane->has_own_record = true;

@@ -13,6 +13,7 @@
 #include "kafka/internal/dead_letters.h"
 #include "kafka/internal/group_member.h"
 #include "kafka/internal/lane_book.h"
+#include "kafka/message_order.h"
 #include "kafka/topic_source.h"
 
 namespace flytt::kafka {
@@ -38,8 +39,10 @@ class GroupSource final : public TopicSource {
   struct Remembered {
     Place place;                   // offset -1: none
     bool is_of_old_topic = false;  // that had the same name
+    std::int64_t epoch = 0;        // from which an upsert goes on
   };
   Remembered remembered_place(const Place& committed, const std::string& topic_id) const;
+  bool may_leave_old_topic() const { return options_.lost != LostPlace::kError || options_.payload.is_upsert; }
   Error old_topic_error(const Place& place) const;
   Place other_place(Place place, GroupMember::Ends ends) const;
   Status look_at_topics();
@@ -76,6 +79,7 @@ class GroupSource final : public TopicSource {
   std::unique_ptr<DeadLetters> dead_letters_;  // null: not asked for
   LaneBook book_;
   BatchBuilder builder_;
+  MessageOrder order_;
   std::map<std::string, std::shared_ptr<const data::SliceSchema>> known_;  // by the destination table's name
   std::map<std::string, std::shared_ptr<TableShape>> tables_;
   std::optional<Rebalance> revoke_;  // being answered: its lanes are closing

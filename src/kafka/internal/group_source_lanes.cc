@@ -99,6 +99,7 @@ Status GroupSource::answer_assign() {
     event.topic_id = lane->topic_id;
     event.next_offset = lane->next_offset;
     event.record = lane->record;
+    event.epoch = lane->epoch;
     event.is_record_shared = !lane->committed_record.empty();
     builder_.add(std::move(event));
     builder_.announce(*lane);
@@ -113,11 +114,15 @@ Status GroupSource::answer_assign() {
 // than ours, if it has one: whoever had the partition after us has stored its own before its first row.
 GroupSource::Remembered GroupSource::remembered_place(const Place& committed, const std::string& topic_id) const {
   const auto is_another = [&](const std::string& id) { return !id.empty() && !topic_id.empty() && id != topic_id; };
-  const std::string groups_id =
-      options_.topic_id_of && !committed.record.empty() ? options_.topic_id_of(committed.record) : std::string();
+  const RecordFacts group =
+      options_.read_record && !committed.record.empty() ? options_.read_record(committed.record) : RecordFacts{};
+  const std::string& groups_id = group.topic_id;
   const SavedPoint* saved = book_.saved(committed.topic, committed.partition);
   const bool is_groups_old = is_another(groups_id), is_saved_old = saved && is_another(saved->topic_id);
-  Remembered out{committed, false};
+  Remembered out{committed, false, 0};
+  // Of the same topic the one that is further on is never the smaller.
+  out.epoch = is_groups_old ? MessageOrder::after(group.epoch) : group.epoch;
+  if (saved) out.epoch = std::max(out.epoch, is_saved_old ? MessageOrder::after(saved->epoch) : saved->epoch);
   // One of both may have been told of the new topic already.
   if (is_saved_old && (is_groups_old || groups_id != topic_id)) out.is_of_old_topic = true;
   if (is_groups_old && !(saved && saved->topic_id == topic_id)) out.is_of_old_topic = true;
@@ -130,15 +135,13 @@ GroupSource::Remembered GroupSource::remembered_place(const Place& committed, co
 }
 
 Error GroupSource::old_topic_error(const Place& place) const {
-  std::string sentence = "topic " + place.topic + " was deleted and made anew since partition " +
-                         partition_text(place.topic, place.partition) +
-                         " was read last (its id is another one): the remembered place belongs to messages that are "
-                         "gone. Give the stream another name and another table";
-  if (!options_.payload.is_upsert)
-    sentence +=
-        ", or choose, in the stream's setting for lost places (`lost`), to go on with the earliest message of the new "
-        "topic or with its latest" +
-        std::string(options_.waits_for_record ? ", and a table without rows of the old one" : "");
+  std::string sentence =
+      "topic " + place.topic + " was deleted and made anew since partition " +
+      partition_text(place.topic, place.partition) +
+      " was read last (its id is another one): the remembered place belongs to messages that are "
+      "gone. Give the stream another name and another table, or choose, in the stream's setting for "
+      "lost places (`lost`), to go on with the earliest message of the new topic or with its latest" +
+      std::string(options_.waits_for_record ? ", and a table without rows of the old one" : "");
   return Error(ErrorCode::kConflict, std::move(sentence)).side(base::Side::kSource).retry(base::Retry::kAfterOperator);
 }
 
@@ -154,7 +157,7 @@ Status GroupSource::look_at_topics() {
     const auto now = ids->find(lane->topic);
     if (now == ids->end() || now->second.empty() || lane->topic_id.empty() || now->second == lane->topic_id) continue;
     Error error = old_topic_error({lane->topic, lane->partition, lane->next_offset, {}});
-    if (options_.lost == LostPlace::kError || options_.payload.is_upsert) return error;
+    if (!may_leave_old_topic()) return error;
     return std::move(error).retry(base::Retry::kAfterBackoff);
   }
   return ok();
@@ -164,8 +167,7 @@ Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known,
                                     base::Deadline deadline) {
   const Remembered remembered = remembered_place(committed, topic_id);
   Place place = remembered.place;
-  if (remembered.is_of_old_topic && (options_.lost == LostPlace::kError || options_.payload.is_upsert))
-    return old_topic_error(place);
+  if (remembered.is_of_old_topic && !may_leave_old_topic()) return old_topic_error(place);
   TRY(const GroupMember::Ends ends, member_->ends(place.topic, place.partition, deadline));
   if (place.offset < 0) {
     if (!topic_is_known && options_.start == StartPlace::kError)
@@ -176,11 +178,9 @@ Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known,
           .side(base::Side::kSource)
           .retry(base::Retry::kAfterOperator);
     if (topic_is_known && options_.payload.is_upsert)
-      base::log_warning(
-          "a topic of upserts has got another partition: for a key whose messages come from another partition than "
-          "before, "
-          "the row with the greater offset stays, which may be the older one; to order them again, read the topic into "
-          "a new table after its old messages are gone",
+      base::log_info(
+          "a topic of upserts has got another partition: messages of a key that come from another one than before are "
+          "ordered by their times",
           {{"partition", partition_text(place.topic, place.partition)}, {"group", member_->name()}});
     place.offset = topic_is_known || options_.start == StartPlace::kEarliest ? ends.begin : ends.end;
     place.record.clear();
@@ -200,6 +200,7 @@ Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known,
   lane.committed = place.offset < committed.offset ? -1 : committed.offset;  // a smaller one is news for the group
   lane.committed_record = committed.record;
   lane.record = place.record;
+  if (options_.payload.is_upsert) lane.epoch = lane.durable_epoch = remembered.epoch;
   TRY(lane.table, table_of(place.topic, deadline));
   return lane;
 }
@@ -221,8 +222,8 @@ Result<std::optional<Place>> GroupSource::check_place(const Place& place, GroupM
 Place GroupSource::other_place(Place place, GroupMember::Ends ends) const {
   Place other = std::move(place);  // with its record: whoever wrote there has to be fenced off all the same
   const std::int64_t remembered = other.offset;
-  other.offset = options_.lost == LostPlace::kEarliest ? ends.begin : ends.end;
-  base::log_warning("a remembered place is gone, and the settings choose another",
+  other.offset = options_.lost == LostPlace::kLatest ? ends.end : ends.begin;
+  base::log_warning("a remembered place is gone, and reading goes on from another",
                     {{"partition", partition_text(other.topic, other.partition)},
                      {"remembered", remembered},
                      {"chosen", other.offset}});

@@ -36,8 +36,8 @@ void LaneBook::close(std::uint32_t id) {
   const SavedPoint* known = saved(lane.topic, lane.partition);
   if (!known || known->topic_id != lane.topic_id || lane.durable > known->next_offset ||
       (lane.durable == known->next_offset && !lane.record.empty()))
-    saved_.insert_or_assign({lane.topic, lane.partition},
-                            SavedPoint{lane.topic, lane.partition, lane.topic_id, lane.durable, lane.record});
+    saved_.insert_or_assign({lane.topic, lane.partition}, SavedPoint{lane.topic, lane.partition, lane.topic_id,
+                                                                     lane.durable, lane.record, lane.durable_epoch});
   newest_found_ = nullptr;
   by_partition_.erase({lane.topic, lane.partition});
   lanes_.erase(found);
@@ -59,7 +59,7 @@ Lane* LaneBook::find(std::string_view topic, std::int32_t partition) {
 flow::Position LaneBook::position() const {
   std::vector<flow::LanePoint> points;
   points.reserve(lanes_.size());
-  for (const auto& lane : lanes_) points.push_back({lane->id, lane->next_offset, {}});
+  for (const auto& lane : lanes_) points.push_back({lane->id, lane->next_offset, {}, lane->epoch});
   return {flow::encode_points(points)};
 }
 

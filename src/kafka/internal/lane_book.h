@@ -22,10 +22,11 @@ struct Lane {
   std::string topic, topic_id;
   std::int32_t partition = 0;
   State state = State::kOpen;
-  std::int64_t next_offset = 0;  // the first that is not in a batch that was returned or is being built
-  std::int64_t durable = 0;      // everything before it was confirmed to us
-  std::int64_t committed = -1;   // what the group has
-  std::int64_t committing = -1;  // what it has been asked to keep
+  std::int64_t next_offset = 0;               // the first that is not in a batch that was returned or is being built
+  std::int64_t durable = 0;                   // everything before it was confirmed to us
+  std::int64_t epoch = 0, durable_epoch = 0;  // at these two (message_order.h); 0 but of upserts
+  std::int64_t committed = -1;                // what the group has
+  std::int64_t committing = -1;               // what it has been asked to keep
   std::string record, committed_record, committing_record;
   bool has_own_record = false;  // one was confirmed to us, of this life of the lane
   std::shared_ptr<TableShape> table;

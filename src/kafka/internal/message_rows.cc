@@ -68,14 +68,13 @@ std::optional<std::uint32_t> registry_schema_id(std::string_view payload) {
   return id;
 }
 
-MessageRows::MessageRows(PayloadSettings settings, std::uint16_t epoch)
-    : settings_(std::move(settings)), rules_(settings_), epoch_(epoch) {}
+MessageRows::MessageRows(PayloadSettings settings) : settings_(std::move(settings)), rules_(settings_) {}
 
 data::TableSlice MessageRows::make_slice(const TableShape& shape, std::uint32_t lane, std::int64_t first_offset) const {
   data::TableSlice slice(shape.schema());
   slice.lane = lane;
   if (!settings_.is_upsert)
-    slice.sequences.push_back(data::Sequence::of(epoch_, static_cast<std::uint64_t>(first_offset), 0));
+    slice.sequences.push_back(data::Sequence::of(1, static_cast<std::uint64_t>(first_offset), 0));
   return slice;
 }
 
@@ -93,7 +92,7 @@ std::optional<MessageRows::Outcome> MessageRows::append(const Message& message, 
   }
   if (settings_.is_upsert) {
     slice.kinds.push_back(message.value ? data::ChangeKind::kUpsert : data::ChangeKind::kDelete);
-    slice.sequences.push_back(data::Sequence::of(epoch_, static_cast<std::uint64_t>(message.offset), 0));
+    slice.sequences.push_back(message.sequence);
   }
   return Outcome::kRow;
 }
@@ -216,7 +215,7 @@ void MessageRows::reject(const Message& message, Refusal refusal, data::TableSli
   rejection.reason = std::move(refusal.reason);
   rejection.position =
       std::string(message.topic) + "/" + std::to_string(message.partition) + "/" + std::to_string(message.offset);
-  rejection.sequence = data::Sequence::of(epoch_, static_cast<std::uint64_t>(message.offset), 0);
+  rejection.sequence = message.sequence;
   if (settings_.keeps_raw) {
     if (message.key && message.key->size() <= kRejectedKeyMax && data::is_valid_utf8(*message.key))
       rejection.key = *message.key;

@@ -31,6 +31,7 @@ struct Message {
   std::int64_t timestamp_ms = -1;  // -1: none
   std::optional<std::string_view> key, value;
   const HeaderReader* headers = nullptr;  // read only when they are wanted; null: none
+  data::Sequence sequence = {};           // of its row, among those of its key
 };
 
 // Whether a message begins with a schema registry's framing (a zero byte and an id, big-endian), and which id.
@@ -38,7 +39,7 @@ std::optional<std::uint32_t> registry_schema_id(std::string_view payload);
 
 class MessageRows {
  public:
-  explicit MessageRows(PayloadSettings settings, std::uint16_t epoch);
+  explicit MessageRows(PayloadSettings settings);
 
   enum class Outcome { kRow, kRejected };
   // Adds the message to the slice, which is of shape.schema(). The shape may grow first: then `slice` is untouched, and
@@ -57,7 +58,6 @@ class MessageRows {
 
   PayloadSettings settings_;
   ValueRules rules_;
-  std::uint16_t epoch_;
   // Key columns as members of the message's key; made for one schema at a time.
   std::shared_ptr<const data::SliceSchema> key_schema_;
   std::unique_ptr<JsonRows> key_rows_;

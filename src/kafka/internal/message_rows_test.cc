@@ -261,8 +261,9 @@ TEST(MessageRows, upserts_by_the_message_key) {
   const data::TableSlice& slice = whole.slices.back();
   EXPECT_EQ(slice.kinds, (std::vector<data::ChangeKind>{data::ChangeKind::kUpsert, data::ChangeKind::kDelete}));
   ASSERT_EQ(slice.sequences.size(), 2u);
-  EXPECT_EQ(slice.sequences[1].position(), 1u);
-  EXPECT_EQ(slice.sequences[1].epoch(), 1);
+  EXPECT_EQ(slice.sequences[1], data::Sequence::of(2, 77, 1));
+  ASSERT_EQ(slice.rejections.size(), 1u);
+  EXPECT_EQ(slice.rejections[0].sequence, data::Sequence::of(2, 77, 2));
 
   settings.key_fields = {"id"};
   Table fields(settings);

@@ -49,7 +49,7 @@ struct Table {
   explicit Table(PayloadSettings given, const data::SliceSchema* known = nullptr,
                  const std::vector<SampledMessage>& samples = {})
       : settings(std::move(given)),
-        rows(settings, 1),
+        rows(settings),
         shape(TableShape::make(settings, "topic", {"p", "d", "t"}, known, samples).value()) {
     slices.push_back(rows.make_slice(shape, 0, 0));
   }
@@ -57,7 +57,8 @@ struct Table {
   // The cells of the new row, payload columns only, or "!column: reason".
   std::string add(std::optional<std::string_view> value, std::optional<std::string_view> key = std::nullopt,
                   const HeaderReader* headers = nullptr) {
-    Message message{"topic", 3, next_offset++, 1'700'000'000'123, key, value, headers};
+    Message message{"topic", 3, next_offset++, 1'700'000'000'123, key, value, headers, {}};
+    message.sequence = data::Sequence::of(2, 77, static_cast<std::uint64_t>(message.offset));
     std::optional<MessageRows::Outcome> outcome;
     while (!(outcome = rows.append(message, shape, slices.back())))
       slices.push_back(rows.make_slice(shape, 0, message.offset));

@@ -18,6 +18,7 @@ namespace flytt::kafka {
 struct Produced {
   std::optional<std::string> value, key;
   std::int32_t partition = 0;
+  std::int64_t timestamp_ms = 0;  // 0: now
 };
 
 class ScratchBroker {

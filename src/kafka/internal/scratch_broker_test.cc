@@ -87,9 +87,10 @@ void send(rd_kafka_t* producer, const std::string& topic, const std::vector<Prod
     const char* key = m.key ? m.key->data() : nullptr;
     const std::size_t value_size = m.value ? m.value->size() : 0, key_size = m.key ? m.key->size() : 0;
     for (;;) {
-      const auto code = rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(m.partition),
-                                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value, value_size),
-                                          RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_END);
+      const auto code =
+          rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(m.partition),
+                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_VALUE(value, value_size),
+                            RD_KAFKA_V_KEY(key, key_size), RD_KAFKA_V_TIMESTAMP(m.timestamp_ms), RD_KAFKA_V_END);
       if (code == RD_KAFKA_RESP_ERR_NO_ERROR) break;
       CHECK(code == RD_KAFKA_RESP_ERR__QUEUE_FULL);
       rd_kafka_poll(producer, 100);
