@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "kafka/internal/native.h"
 #include "kafka/limits.h"
@@ -28,6 +29,8 @@ class NativeQuestions final : public Client {
                                              base::Deadline deadline) override;
   Status may_write(const std::string& topic, base::Deadline deadline) override;
   Status may_join(const std::string& group, base::Deadline deadline) override;
+  Result<GroupCover> cover(const std::string& group, const std::vector<TopicPartitions>& topics,
+                           base::Deadline deadline) override;
   Result<std::vector<PartitionLag>> lag(const std::string& group, const std::vector<TopicPartitions>& topics,
                                         base::Deadline deadline) override;
 
@@ -36,6 +39,7 @@ class NativeQuestions final : public Client {
   enum class Asked { kFacts, kRightsToo };
   Result<NativeEvent> describe(const std::vector<std::string>& topics, Asked asked, const std::string& doing,
                                base::Deadline deadline);
+  Result<NativeEvent> describe_group(const std::string& group, Asked asked, base::Deadline deadline);
   Result<NativeEvent> ask(rd_kafka_admin_op_t what, Asked asked, const std::string& doing, base::Deadline deadline,
                           const std::function<void(const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& send);
   Status read_shares(NativeClient& reader, const std::vector<PartitionRange>& shares, const std::string& topic,
@@ -159,19 +163,56 @@ Status NativeQuestions::may_write(const std::string& topic, base::Deadline deadl
   return missing("Write", "topic " + topic);
 }
 
-Status NativeQuestions::may_join(const std::string& group, base::Deadline deadline) {
+// The description of one group, whatever error is in it.
+const rd_kafka_ConsumerGroupDescription_t* only_group(const NativeEvent& answer) {
+  std::size_t count = 0;
+  const auto* found =
+      rd_kafka_DescribeConsumerGroups_result_groups(rd_kafka_event_DescribeConsumerGroups_result(answer.get()), &count);
+  return count == 1 ? found[0] : nullptr;
+}
+
+Result<NativeEvent> NativeQuestions::describe_group(const std::string& group, Asked asked, base::Deadline deadline) {
   const std::string doing = "describe consumer group " + group;
   const char* names[] = {group.c_str()};
+  TRY(NativeEvent answer, ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, asked, doing, deadline,
+                              [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+                                rd_kafka_DescribeConsumerGroups(client_->get(), names, 1, options, queue);
+                              }));
+  if (!only_group(answer)) return Error(ErrorCode::kBug, "could not " + doing + ": the answer is empty");
+  return answer;
+}
+
+Result<GroupCover> NativeQuestions::cover(const std::string& group, const std::vector<TopicPartitions>& topics,
+                                          base::Deadline deadline) {
+  TRY(const NativeEvent answer, describe_group(group, Asked::kFacts, deadline));
+  const rd_kafka_ConsumerGroupDescription_t* found = only_group(answer);
+  const auto code = rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(found));
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, "describe consumer group " + group);
+  GroupCover cover;
+  cover.is_settled = rd_kafka_ConsumerGroupDescription_state(found) == RD_KAFKA_CONSUMER_GROUP_STATE_STABLE;
+  if (!cover.is_settled) return cover;
+  cover.members = rd_kafka_ConsumerGroupDescription_member_count(found);
+  std::set<std::string> read;
+  for (std::size_t i = 0; i < cover.members; ++i) {
+    const auto* member = rd_kafka_ConsumerGroupDescription_member(found, i);
+    const auto* list = rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(member));
+    for (int n = 0; list && n < list->cnt; ++n)
+      read.insert(partition_text(list->elems[n].topic, list->elems[n].partition));
+  }
+  for (const TopicPartitions& topic : topics)
+    for (std::int32_t partition = 0; partition < topic.partition_count; ++partition)
+      if (std::string name = partition_text(topic.topic, partition); !read.contains(name))
+        cover.unread.push_back(std::move(name));
+  std::sort(cover.unread.begin(), cover.unread.end());
+  return cover;
+}
+
+Status NativeQuestions::may_join(const std::string& group, base::Deadline deadline) {
+  const std::string doing = "describe consumer group " + group;
   for (;;) {
-    TRY(const NativeEvent answer, ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, Asked::kRightsToo, doing, deadline,
-                                      [&](const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
-                                        rd_kafka_DescribeConsumerGroups(client_->get(), names, 1, options, queue);
-                                      }));
-    std::size_t count = 0;
-    const auto* found = rd_kafka_DescribeConsumerGroups_result_groups(
-        rd_kafka_event_DescribeConsumerGroups_result(answer.get()), &count);
-    if (count != 1) return Error(ErrorCode::kBug, "could not " + doing + ": the answer is empty");
-    const auto code = rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(found[0]));
+    TRY(const NativeEvent answer, describe_group(group, Asked::kRightsToo, deadline));
+    const rd_kafka_ConsumerGroupDescription_t* found = only_group(answer);
+    const auto code = rd_kafka_error_code(rd_kafka_ConsumerGroupDescription_error(found));
     if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return ok();  // of a group that is not there nobody says it
     if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) return missing("Read", "consumer group " + group);
     if (is_coordinator_away(code) && !clock_.is_past(deadline)) {
@@ -179,7 +220,8 @@ Status NativeQuestions::may_join(const std::string& group, base::Deadline deadli
       continue;
     }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, doing);
-    const rd_kafka_AclOperation_t* rights = rd_kafka_ConsumerGroupDescription_authorized_operations(found[0], &count);
+    std::size_t count = 0;
+    const rd_kafka_AclOperation_t* rights = rd_kafka_ConsumerGroupDescription_authorized_operations(found, &count);
     if (has_right(rights, count, RD_KAFKA_ACL_OPERATION_READ)) return ok();
     return missing("Read", "consumer group " + group);
   }

@@ -37,6 +37,13 @@ struct PartitionLag {
   std::int64_t lag() const { return range.end - (committed < range.begin ? range.begin : committed); }
 };
 
+// What a group's members read of topics.
+struct GroupCover {
+  bool is_settled = false;  // else a rebalance is under way, and nothing else is known
+  std::size_t members = 0;
+  std::vector<std::string> unread;  // partitions that no member has, sorted
+};
+
 // Whether the topic is one of the selection's; "" never is.
 bool is_chosen(const TopicSelection& selection, std::string_view topic);
 
@@ -65,6 +72,8 @@ class Client {
   // Whether this user may join the group. The broker is asked for the user's rights, because joining would disturb the
   // group's members. kAuth: may not.
   virtual Status may_join(const std::string& group, base::Deadline deadline) = 0;
+  virtual Result<GroupCover> cover(const std::string& group, const std::vector<TopicPartitions>& topics,
+                                   base::Deadline deadline) = 0;
   // Where the group stands. kAuth when it may not be described.
   virtual Result<std::vector<PartitionLag>> lag(const std::string& group, const std::vector<TopicPartitions>& topics,
                                                 base::Deadline deadline) = 0;

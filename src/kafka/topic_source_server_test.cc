@@ -507,6 +507,29 @@ TEST_F(Topics, of_upserts_go_on_with_the_epoch_that_was_stored) {
   EXPECT_EQ(other.events[0].epoch + other.events[1].epoch, 0) << "rows without a key have no order";
 }
 
+TEST_F(Topics, that_grew_while_a_static_member_was_away_are_read_whole) {
+  broker.create_topic(topic, 1);
+  produce(0, 3);
+  TopicSourceOptions fixed = options();
+  fixed.group.instance_id = "member-" + topic;  // and it does not leave at its end, as one that is killed
+  {
+    Reader reader(fixed);
+    ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 3; }));
+  }
+  broker.add_partitions(topic, 2);
+  produce(0, 4, 1);
+  {
+    Reader reader(fixed);
+    for (const base::Deadline limit = patience(); !reader.error && !test_clock().is_past(limit);) reader.step();
+    ASSERT_TRUE(reader.error.has_value()) << "the group gives it what it had, and nobody looks for more";
+    EXPECT_NE(reader.error->text().find("reads partition " + topic + "/1"), std::string::npos) << reader.error->text();
+    EXPECT_EQ(reader.error->retry(), base::Retry::kAfterBackoff);
+  }
+  Reader reader(fixed);
+  ASSERT_TRUE(reader.until([&] { return reader.rows.size() == 4; }));
+  EXPECT_EQ(reader.rows, expected(0, 4, 1));
+}
+
 TEST_F(Topics, without_a_remembered_place_follow_the_policy) {
   broker.create_topic(topic, 1);
   produce(0, 10);

@@ -5,6 +5,7 @@ import pathlib
 import re
 import sys
 import unittest
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -103,12 +104,73 @@ class MessagesArrive(unittest.TestCase):
                     return False
             wait_until(equal, project.log_tail)
             project.stop()
-            self.kafka.add_partitions("state", 3)  # keys move: their order is not known any more, and that is said
+            self.kafka.add_partitions("state", 3)
             self.kafka.add_partitions("many", 3)
             project.start()
             project.wait_log("a topic of upserts has got another partition")
             self.assertIn("state/2", project.log_text())
             self.assertEqual(project.log_text().count("has got another partition"), 1)
+
+    def test_each_key_of_an_upsert_has_its_newest_value_while_its_topic_grows(self):
+        """Keys move into partitions with lower offsets, old ones as well as new ones, while flytt is killed again and again."""
+        keys, newest, partitions = [f"key {n}" for n in range(80)], {}, 2
+        self.kafka.create_topic("grows", partitions)
+
+        def produce(rounds, deleted=()):
+            messages = []
+            for _ in range(rounds):
+                for key in keys:
+                    produce.number += 1
+                    newest[key] = None if key in deleted else produce.number
+                    messages.append({"key": key, "value": message(produce.number) if key not in deleted else None,
+                                     "partition": zlib.crc32(key.encode()) % partitions})
+            self.kafka.produce("grows", messages)
+        produce.number = 0
+
+        def rows(project):
+            return {key: int(number) for key, number in project.query("SELECT _kafka_key, numericValue FROM landing.grows")}
+
+        def grow(to):
+            nonlocal partitions
+            self.kafka.add_partitions("grows", to)
+            partitions = to
+
+        def shows_the_newest(project):
+            expected = {key: number for key, number in newest.items() if number is not None}
+            read = lambda: self.kafka.committed("flytt_grows")  # noqa: E731
+            wait_until(lambda: sum(read().values()) == self.length("grows"), lambda: f"{read()}\n{project.log_tail()}", 120)
+            self.assertEqual(rows(project), expected)
+
+        with Project(body=body(self.kafka, "  grows: {from: events, topics: [grows], to: landing, delivery: upsert}\n")) as project:
+            produce(30)
+            project.start()
+            project.wait_ready()
+            shows_the_newest(project)
+            produce(5)
+            project.kill()  # what it has read is read again, in part
+            grow(5)
+            produce(1, deleted=keys[::7])
+            produce(1, deleted=keys[::7])
+            project.start()
+            project.wait_ready()
+            shows_the_newest(project)
+            self.assertIn("a topic of upserts has got another partition", project.log_text())
+            produce(20, deleted=keys[::5])
+            project.kill()
+            grow(6)
+            produce(1)
+            grow(9)  # twice while nobody looks
+            produce(1, deleted=keys[::3])
+            project.start()
+            project.wait_ready()
+            project.kill()  # in the midst of it
+            project.start()
+            project.wait_ready()
+            shows_the_newest(project)
+            self.assertEqual(project.stop(), 0)
+
+    def length(self, topic):
+        return sum(len(self.kafka.read(topic, p)) for p in self.kafka.partitions(topic))
 
     def test_tls_and_scram_with_the_newest_broker(self):
         self.prove_ourselves("4.3.0")

@@ -66,6 +66,7 @@ Result<std::unique_ptr<GroupMember>> GroupMember::join(const MemberSettings& set
   std::unique_ptr<GroupMember> member(new GroupMember(settings.group.id, clock));
   TRY(member->client_, NativeClient::open(std::move(config), settings.connection.source));
   member->client_->owner = member.get();
+  member->has_instance_id_ = !settings.group.instance_id.empty();
   member->leaves_first_ = !settings.group.instance_id.empty() && settings.group.leaves_at_end;
   member->commits_ = NativeQueue(rd_kafka_queue_new(member->client_->get()));
   NativeList topics(rd_kafka_topic_partition_list_new(static_cast<int>(settings.topics.include.size())));

@@ -38,6 +38,8 @@ class GroupMember {
   static Result<std::unique_ptr<GroupMember>> join(const MemberSettings& settings, const base::Clock& clock);
   // Leaves the group, answering the last rebalance itself; waits for that until the deadline at most.
   void leave(base::Deadline deadline);
+  // Also a static member will leave, whatever its settings say: the group has to find out anew who reads what.
+  void be_no_longer_static() { leaves_first_ = has_instance_id_; }
   ~GroupMember();
 
   // The next message or event; empty when there is none in time, or when a rebalance has been noted.
@@ -84,6 +86,7 @@ class GroupMember {
   std::unique_ptr<NativeClient> client_;
   NativeQueue commits_;
   std::optional<Rebalance> rebalance_;
+  bool has_instance_id_ = false;
   bool leaves_first_ = false;  // a static member has to, or the group keeps its partitions for it
   bool committing_ = false, leaving_ = false, left_ = false;
 };

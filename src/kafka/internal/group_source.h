@@ -46,6 +46,7 @@ class GroupSource final : public TopicSource {
   Error old_topic_error(const Place& place) const;
   Place other_place(Place place, GroupMember::Ends ends) const;
   Status look_at_topics();
+  Status look_for_unread();
   Result<std::optional<Place>> check_place(const Place& place, GroupMember::Ends ends) const;
   Result<std::shared_ptr<TableShape>> table_of(const std::string& topic, base::Deadline deadline);
   Status begin_closing();
@@ -88,6 +89,8 @@ class GroupSource final : public TopicSource {
   base::Deadline age_limit_ = base::Deadline::never();
   base::Deadline idle_limit_ = base::Deadline::passed();
   base::Deadline topics_limit_ = base::Deadline::never();  // until ids are compared again
+  bool are_all_read_ = false;                              // by some member, when we had joined
+  std::vector<std::string> unread_;                        // at the last look
   bool is_paused_ = false;                                 // by stay_alive
   bool position_moved_ = false;                            // since the last batch
   bool has_trouble_ = false;

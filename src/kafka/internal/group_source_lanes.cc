@@ -104,7 +104,7 @@ Status GroupSource::answer_assign() {
     builder_.add(std::move(event));
     builder_.announce(*lane);
   }
-  topics_limit_ = clock_.in(kTopicRefresh);
+  topics_limit_ = are_all_read_ ? clock_.in(kTopicRefresh) : base::Deadline::passed();
   if (!opened.empty())
     base::log_info("partitions taken", {{"group", member_->name()}, {"count", std::uint64_t{opened.size()}}});
   return ok();
@@ -160,7 +160,29 @@ Status GroupSource::look_at_topics() {
     if (!may_leave_old_topic()) return error;
     return std::move(error).retry(base::Retry::kAfterBackoff);
   }
-  return ok();
+  return are_all_read_ ? ok() : look_for_unread();
+}
+
+// A static member that was killed gets back what it had, without a look at the topics. Was it the group's leader, and they
+// grew meanwhile, then nobody has seen that, and nobody ever reads the new partitions, until members leave and join.
+Status GroupSource::look_for_unread() {
+  const base::Deadline deadline = clock_.in(kTopicPatience);
+  const auto topics = client_->topics(options_.topics, deadline);
+  if (!topics) return ok();
+  const auto cover = client_->cover(member_->name(), *topics, deadline);
+  if (!cover || !cover->is_settled) return ok();
+  are_all_read_ = cover->unread.empty();
+  if (are_all_read_) return ok();
+  // Between the two steps of a rebalance partitions have nobody, either, unless the group is one member.
+  const bool may_be_passing = cover->members > 1 && cover->unread != unread_;
+  unread_ = cover->unread;
+  if (may_be_passing) return ok();
+  member_->be_no_longer_static();
+  return Error(ErrorCode::kUnavailable, "nobody in group " + member_->name() + " reads partition " + unread_.front() +
+                                            (unread_.size() > 1 ? " and others" : "") +
+                                            ", which was new while a member was away: the group is joined anew")
+      .side(base::Side::kSource)
+      .retry(base::Retry::kAfterBackoff);
 }
 
 Result<Lane> GroupSource::make_lane(const Place& committed, bool topic_is_known, const std::string& topic_id,

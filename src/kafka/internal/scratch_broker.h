@@ -35,6 +35,7 @@ class ScratchBroker {
   // These stop the test program when they fail.
   void create_topic(const std::string& name, int partitions,
                     const std::vector<std::pair<std::string, std::string>>& config = {});
+  void add_partitions(const std::string& name, int total);
   void delete_topic(const std::string& name);
   void delete_messages(const std::string& topic, std::int32_t partition, std::int64_t before);
   void produce(const std::string& topic, const std::vector<Produced>& messages);

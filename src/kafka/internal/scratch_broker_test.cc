@@ -217,6 +217,18 @@ void ScratchBroker::create_topic(const std::string& name, int partitions,
     CHECK(!test_clock().is_past(limit));
 }
 
+void ScratchBroker::add_partitions(const std::string& name, int total) {
+  administer(*this, [&](rd_kafka_t* admin, rd_kafka_queue_t* queue) {
+    char why[512];
+    base::Handle<rd_kafka_NewPartitions_t, rd_kafka_NewPartitions_destroy> wanted(
+        rd_kafka_NewPartitions_new(name.c_str(), static_cast<std::size_t>(total), why, sizeof why));
+    rd_kafka_NewPartitions_t* all[] = {wanted.get()};
+    rd_kafka_CreatePartitions(admin, all, 1, nullptr, queue);
+  });
+  for (const base::Deadline limit = patience(); count_partitions(name) != static_cast<std::size_t>(total);)
+    CHECK(!test_clock().is_past(limit));
+}
+
 void ScratchBroker::delete_topic(const std::string& name) {
   administer(*this, [&](rd_kafka_t* admin, rd_kafka_queue_t* queue) {
     base::Handle<rd_kafka_DeleteTopic_t, rd_kafka_DeleteTopic_destroy> topic(rd_kafka_DeleteTopic_new(name.c_str()));
