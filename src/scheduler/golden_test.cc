@@ -51,7 +51,8 @@ TEST(Golden, CronAsRobfigHasIt) {
       continue;
     }
     ASSERT_TRUE(schedule) << row[0] << ": " << schedule.error().text();
-    EXPECT_EQ(slots_like(*schedule, instant(row[2]), row[3]), row[3]) << row[0] << " in " << row[1] << " after " << row[2];
+    EXPECT_EQ(slots_like(*schedule, instant(row[2]), row[3]), row[3])
+        << row[0] << " in " << row[1] << " after " << row[2];
   }
 }
 

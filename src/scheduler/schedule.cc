@@ -51,8 +51,8 @@ Result<Schedule> Schedule::parse(const ScheduleText& text) {
                                          : "the schedule has both cron and every; keep one of them");
   Schedule made;
   if (!text.timezone.empty()) {
- TRY(made.zone_, data::TimeZone::find(text.timezone));
-}
+    TRY(made.zone_, data::TimeZone::find(text.timezone));
+  }
   TRY_STATUS(made.read_bounds(text));
   TRY_STATUS(text.cron.empty() ? made.read_every(text) : made.read_cron(text));
   if (made.end_ && !made.next_after(made.start_ ? *made.start_ - 1 : data::kTimestampMin))
@@ -68,11 +68,11 @@ Result<Schedule> Schedule::parse(const ScheduleText& text) {
 
 Status Schedule::read_bounds(const ScheduleText& text) {
   if (!text.start.empty()) {
- TRY(start_, parse_bound("start", text.start, zone_));
-}
+    TRY(start_, parse_bound("start", text.start, zone_));
+  }
   if (!text.end.empty()) {
- TRY(end_, parse_bound("end", text.end, zone_));
-}
+    TRY(end_, parse_bound("end", text.end, zone_));
+  }
   if (start_ && end_ && *start_ >= *end_) return Error(ErrorCode::kConfig, "the schedule's end is not after its start");
   return ok();
 }
@@ -131,7 +131,8 @@ std::optional<std::int64_t> Schedule::next_of(const internal::Pattern& pattern, 
       from_local = std::max(from_local, period.begin_micros + before.offset_micros);
     }
     const bool is_last = period.end_micros >= data::kTimestampMax;
-    const std::int64_t local_end = is_last ? data::kTimestampMax + kMicrosPerDay : period.end_micros + period.offset_micros;
+    const std::int64_t local_end =
+        is_last ? data::kTimestampMax + kMicrosPerDay : period.end_micros + period.offset_micros;
     if (const auto found = pattern.first_minute(from_local, local_end)) return *found - period.offset_micros;
     if (is_last) return std::nullopt;
     const std::int64_t jump = period.end_micros;

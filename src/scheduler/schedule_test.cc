@@ -50,7 +50,8 @@ TEST(Schedule, EveryHourFollowsRealTime) {
 TEST(Schedule, IntervalsCountFromTheEpochOrTheStart) {
   EXPECT_EQ(next(parse({.every = "10m"}), "2026-01-15T09:07:31Z", 2), "2026-01-15 09:10:00, 2026-01-15 09:20:00");
   EXPECT_EQ(next(parse({.every = "24 hours"}), "2026-01-15T09:07:31Z", 2), "2026-01-16 00:00:00, 2026-01-17 00:00:00");
-  EXPECT_EQ(next(parse({.cron = "@every 1h30m"}), "2026-01-15T00:00:00Z", 2), "2026-01-15 01:30:00, 2026-01-15 03:00:00");
+  EXPECT_EQ(next(parse({.cron = "@every 1h30m"}), "2026-01-15T00:00:00Z", 2),
+            "2026-01-15 01:30:00, 2026-01-15 03:00:00");
   EXPECT_EQ(next(parse({.every = "1d", .start = "2026-01-15T09:07:31Z"}), "2020-01-01", 2),
             "2026-01-15 09:07:31, 2026-01-16 09:07:31");
   // In BigQuery's language in whole minutes, so that the first run comes after the start.
@@ -62,8 +63,8 @@ TEST(Schedule, IntervalsCountFromTheEpochOrTheStart) {
 }
 
 TEST(Schedule, StartIsIncludedAndEndIsNot) {
-  const Schedule schedule =
-      parse({.cron = "0 9 * * *", .timezone = "Europe/Oslo", .start = "2026-01-15 09:00", .end = "2026-01-17T08:00:00Z"});
+  const Schedule schedule = parse(
+      {.cron = "0 9 * * *", .timezone = "Europe/Oslo", .start = "2026-01-15 09:00", .end = "2026-01-17T08:00:00Z"});
   EXPECT_EQ(next(schedule, "2020-01-01"), "2026-01-15 08:00:00, 2026-01-16 08:00:00");
   EXPECT_EQ(schedule.definition(),
             "cron 0 9 * * * in Europe/Oslo from 2026-01-15T08:00:00Z until 2026-01-17T08:00:00Z");
@@ -120,7 +121,9 @@ TEST(Schedule, CronErrorsNameFieldReasonAndColumn) {
   EXPECT_NE(cron_error("@reboot").find("use @hourly"), std::string::npos);
   EXPECT_EQ(cron_error("@every 5"), "cron: @every '5': no duration; write one like 10m, 1h30m, 90s or 1d");
   EXPECT_EQ(cron_error("+5 * * * *").find("cron: minute '+5' at column 1"), 0U);
-  EXPECT_EQ(cron_error("\xC3\xA5 * * * *"), "cron: minute '?" "?' at column 1: no number; use 0 to 59");
+  EXPECT_EQ(cron_error("\xC3\xA5 * * * *"),
+            "cron: minute '?"
+            "?' at column 1: no number; use 0 to 59");
 }
 
 TEST(Schedule, ErrorsOfBigQuerysLanguageNameWordAndColumn) {
@@ -129,7 +132,8 @@ TEST(Schedule, ErrorsOfBigQuerysLanguageNameWordAndColumn) {
   EXPECT_EQ(every_error("every 7 hours synchronized"),
             "every: 'synchronized' at column 15: a synchronized interval must divide 24 hours evenly");
   EXPECT_EQ(every_error("every 2 hours from 8 to 20"), "every: '8' at column 20: write a time like 08:00");
-  EXPECT_EQ(every_error("every 2 hours from 08:00"), "every: the text ends at column 25: write to and a time like 20:00");
+  EXPECT_EQ(every_error("every 2 hours from 08:00"),
+            "every: the text ends at column 25: write to and a time like 20:00");
   EXPECT_EQ(every_error("1,32 of month 09:00"), "every: '32' at column 3: write days from 1 to 31");
   EXPECT_EQ(every_error("4th month of quarter 09:00"), "every: 'month' at column 5: write mon to sun, or day");
   EXPECT_EQ(every_error("1 of 4th month of quarter 09:00"), "every: '4th' at column 6: a quarter has three months");

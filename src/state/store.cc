@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "state/internal/database.h"
 #include "state/internal/sqlite.h"
 #include "state/limits.h"
 
@@ -54,8 +55,21 @@ CREATE TABLE lane(
   saved_micros INTEGER NOT NULL, PRIMARY KEY(stream, topic, partition)) WITHOUT ROWID;
 )";
 
+constexpr const char* kSchedules = R"(
+CREATE TABLE schedule(
+  name TEXT PRIMARY KEY, definition TEXT NOT NULL, first_seen_micros INTEGER NOT NULL, decided_micros INTEGER NOT NULL,
+  forgotten_micros INTEGER NOT NULL, newest_success_micros INTEGER NOT NULL, is_paused INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE schedule_slot(
+  schedule TEXT NOT NULL, slot_micros INTEGER NOT NULL, is_manual INTEGER NOT NULL, state TEXT NOT NULL,
+  trigger_kind TEXT NOT NULL, attempt INTEGER NOT NULL, is_resumed INTEGER NOT NULL, interruptions INTEGER NOT NULL,
+  entered_micros INTEGER NOT NULL, next_attempt_micros INTEGER NOT NULL, started_micros INTEGER NOT NULL,
+  finished_micros INTEGER NOT NULL, message TEXT NOT NULL, owner TEXT NOT NULL,
+  PRIMARY KEY(schedule, slot_micros, is_manual)) WITHOUT ROWID;
+CREATE INDEX schedule_slot_active ON schedule_slot(schedule, slot_micros) WHERE state IN ('due','running');
+)";
+
 // What brings a file from each version to the next; a new one is of version 0.
-constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes};
+constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes, kSchedules};
 
 constexpr const char* kTableColumns =
     "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, "
@@ -182,13 +196,6 @@ std::string_view to_string(TablePhase phase) {
     if (known.phase == phase) return known.name;
   return "unknown";
 }
-
-class Store::Database {
- public:
-  Database(Connection c, std::int64_t version) : connection(std::move(c)), has_lanes(version >= 2) {}
-  Connection connection;
-  const bool has_lanes;  // an old file that is only read has none
-};
 
 Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 Store::~Store() = default;

@@ -169,6 +169,7 @@ class Store {
   Status forget_stream(std::string_view stream);
 
  private:
+  friend class ScheduleLedger;  // state/schedule_ledger.h: its tables are in the same file
   class Database;
   explicit Store(std::unique_ptr<Database> database);
 

@@ -75,8 +75,9 @@ std::optional<int> weekday_of(std::string_view word) {
   return named(kNames, word);
 }
 std::optional<int> month_of(std::string_view word) {
-  static constexpr std::array<std::string_view, 12> kNames{"january", "february", "march",     "april",   "may",      "june",
-                                                           "july",    "august",   "september", "october", "november", "december"};
+  static constexpr std::array<std::string_view, 12> kNames{"january",   "february", "march",    "april",
+                                                           "may",       "june",     "july",     "august",
+                                                           "september", "october",  "november", "december"};
   const auto found = named(kNames, word);
   return found ? std::optional(*found + 1) : std::nullopt;
 }
@@ -232,7 +233,9 @@ class Parser {
     int minute = 0;
     if (at_ < words_.size()) {
       const auto time = time_of(word());
-      if (!time) return wrong(pattern_.months == kEveryMonth ? "write a time like 09:00, or of and months" : "write a time like 09:00");
+      if (!time)
+        return wrong(pattern_.months == kEveryMonth ? "write a time like 09:00, or of and months"
+                                                    : "write a time like 09:00");
       minute = *time;
       ++at_;
     }

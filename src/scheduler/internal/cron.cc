@@ -25,7 +25,7 @@ constexpr std::array<FieldRule, 5> kFields{{{"minute", 0, 59, ""},
 
 struct Field {
   std::uint64_t bits = 0;
-  bool has_star = false;  // * or ? without a step: no restriction, for the rule of two kinds of days
+  bool has_star = false;     // * or ? without a step: no restriction, for the rule of two kinds of days
   bool is_repeated = false;  // begins with * or ?, with or without a step
 };
 
@@ -96,8 +96,8 @@ Status parse_entry(const FieldRule& rule, Piece entry, Field& field) {
   }
   if (low > high) return wrong(rule, range, "the range ends before it begins");
   if (slash != entry.text.npos) {
- TRY(step, parse_step(rule, {entry.text.substr(slash + 1), entry.column + slash + 1}));
-}
+    TRY(step, parse_step(rule, {entry.text.substr(slash + 1), entry.column + slash + 1}));
+  }
   for (std::int64_t value = low; value <= high; value += step) field.bits |= std::uint64_t{1} << value;
   if (is_star && step == 1) field.has_star = true;
   if (is_star) field.is_repeated = true;
@@ -128,8 +128,9 @@ Result<std::array<Piece, 5>> split(std::string_view text) {
   }
   if (count == pieces.size()) return pieces;
   if (count == 6)
-    return Error(ErrorCode::kConfig, "cron: 6 fields; a field for seconds is not known, write minute, hour, day of month, month and "
-                                     "day of week");
+    return Error(ErrorCode::kConfig,
+                 "cron: 6 fields; a field for seconds is not known, write minute, hour, day of month, month and "
+                 "day of week");
   return Error(ErrorCode::kConfig, "cron: " + std::to_string(count) +
                                        " fields; write 5: minute, hour, day of month, month and day of week");
 }
@@ -166,11 +167,8 @@ struct Unit {
   std::string_view name;
   std::int64_t micros;
 };
-constexpr std::array<Unit, 5> kUnits{{{"ms", 1000},
-                                      {"d", 86'400'000'000},
-                                      {"h", 3'600'000'000},
-                                      {"m", 60'000'000},
-                                      {"s", 1'000'000}}};
+constexpr std::array<Unit, 5> kUnits{
+    {{"ms", 1000}, {"d", 86'400'000'000}, {"h", 3'600'000'000}, {"m", 60'000'000}, {"s", 1'000'000}}};
 
 // Takes "1.5h" off the front, as microseconds. Digits are bounded, so nothing overflows.
 std::optional<std::int64_t> take_part(std::string_view& text) {
@@ -225,8 +223,8 @@ Result<CronSchedule> parse_cron(std::string_view text) {
   TRY(const auto pieces, split(text));
   std::array<Field, 5> fields;
   for (std::size_t i = 0; i < fields.size(); ++i) {
- TRY(fields[i], parse_field(kFields[i], pieces[i]));
-}
+    TRY(fields[i], parse_field(kFields[i], pieces[i]));
+  }
   Pattern pattern;
   pattern.minutes = fields[0].bits;
   pattern.hours = static_cast<std::uint32_t>(fields[1].bits);

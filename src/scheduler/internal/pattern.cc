@@ -81,7 +81,8 @@ std::optional<std::int64_t> Pattern::first_minute(std::int64_t from_local, std::
         const bool is_first_hour = d == date.day && hour == from_minute / 60;
         const int found = bit_at_or_above(minutes, is_first_hour ? in_hour : 0);
         if (found < 0) continue;
-        const std::int64_t local = (month_start + d - 1) * kMicrosPerDay + hour * kMicrosPerHour + found * kMicrosPerMinute;
+        const std::int64_t local =
+            (month_start + d - 1) * kMicrosPerDay + hour * kMicrosPerHour + found * kMicrosPerMinute;
         return local < before_local ? std::optional(local) : std::nullopt;
       }
     }
