@@ -16,8 +16,8 @@ namespace {
 constexpr std::array<std::string_view, 6> kStateNames{"due", "running", "succeeded", "failed", "missed", "skipped"};
 
 constexpr const char* kSlotColumns =
-    "schedule, slot_micros, is_manual, state, trigger_kind, attempt, is_resumed, interruptions, entered_micros, "
-    "next_attempt_micros, started_micros, finished_micros, message";
+    "schedule, slot_micros, is_manual, state, trigger_kind, attempt, attempts_before, is_resumed, interruptions, "
+    "entered_micros, next_attempt_micros, started_micros, finished_micros, message";
 constexpr const char* kIsActive = "state IN ('due','running')";
 
 Result<SlotState> parse_state(std::string_view name) {
@@ -39,13 +39,14 @@ Result<SlotRecord> read_slot(const Statement& row) {
   TRY(slot.state, parse_state(row.text_at(3)));
   slot.trigger = row.text_at(4);
   slot.attempt = static_cast<int>(row.number_at(5));
-  slot.is_resumed = row.number_at(6) != 0;
-  slot.interruptions = static_cast<int>(row.number_at(7));
-  slot.entered_micros = row.number_at(8);
-  slot.next_attempt_micros = row.number_at(9);
-  slot.started_micros = row.number_at(10);
-  slot.finished_micros = row.number_at(11);
-  slot.message = row.text_at(12);
+  slot.attempts_before = static_cast<int>(row.number_at(6));
+  slot.is_resumed = row.number_at(7) != 0;
+  slot.interruptions = static_cast<int>(row.number_at(8));
+  slot.entered_micros = row.number_at(9);
+  slot.next_attempt_micros = row.number_at(10);
+  slot.started_micros = row.number_at(11);
+  slot.finished_micros = row.number_at(12);
+  slot.message = row.text_at(13);
   return slot;
 }
 
@@ -92,24 +93,26 @@ Result<std::optional<SlotRecord>> find_slot(Connection& connection, const SlotKe
 // A row that is there already stays as it is.
 Status insert_slot(Connection& connection, const SlotRecord& slot) {
   TRY(Statement statement, connection.prepare("INSERT OR IGNORE INTO schedule_slot(" + std::string(kSlotColumns) +
-                                              ", owner) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,'')"));
+                                              ", owner) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,'')"));
   statement.text(slot.key.schedule).number(slot.key.slot_micros).number(slot.key.is_manual ? 1 : 0);
-  statement.text(to_string(slot.state)).text(slot.trigger).number(slot.attempt).number(slot.is_resumed ? 1 : 0);
+  statement.text(to_string(slot.state)).text(slot.trigger).number(slot.attempt);
+  statement.number(slot.attempts_before).number(slot.is_resumed ? 1 : 0);
   statement.number(slot.interruptions).number(slot.entered_micros).number(slot.next_attempt_micros);
   statement.number(slot.started_micros).number(slot.finished_micros).text(bounded(slot.message));
   return statement.run();
 }
 
 Error conflict(const SlotKey& key, std::string_view what) {
-  return Error(ErrorCode::kConflict, "the slot " + std::to_string(key.slot_micros) + " of schedule " + key.schedule + " " +
-                                         std::string(what) + "; it was changed by somebody else");
+  return Error(ErrorCode::kConflict, "the slot " + std::to_string(key.slot_micros) + " of schedule " + key.schedule +
+                                         " " + std::string(what) + "; it was changed by somebody else");
 }
 Error unknown(std::string_view name) {
   return Error(ErrorCode::kNotFound, "the state file knows no schedule called " + std::string(name));
 }
 
 Status move_decided(Connection& connection, std::string_view schedule, std::int64_t before, std::int64_t after) {
-  TRY(Statement statement, connection.prepare("UPDATE schedule SET decided_micros=? WHERE name=? AND decided_micros=?"));
+  TRY(Statement statement,
+      connection.prepare("UPDATE schedule SET decided_micros=? WHERE name=? AND decided_micros=?"));
   TRY_STATUS(statement.number(after).text(schedule).number(before).run());
   if (connection.changes() == 1) return ok();
   return Error(ErrorCode::kConflict, "schedule " + std::string(schedule) + " was changed by somebody else");
@@ -152,9 +155,10 @@ class Applier {
     CHECK(step.state != SlotState::kRunning && step.state != SlotState::kMissed);
     {
       TRY(Statement statement,
-          connection_.prepare("UPDATE schedule_slot SET state=?, is_resumed=0, finished_micros=?, next_attempt_micros=?, "
-                              "message=?, owner='' WHERE schedule=? AND slot_micros=? AND is_manual=? AND "
-                              "state='running' AND attempt=? AND owner=?"));
+          connection_.prepare(
+              "UPDATE schedule_slot SET state=?, is_resumed=0, finished_micros=?, next_attempt_micros=?, "
+              "message=?, owner='' WHERE schedule=? AND slot_micros=? AND is_manual=? AND "
+              "state='running' AND attempt=? AND owner=?"));
       statement.text(to_string(step.state)).number(step.now_micros).number(step.next_attempt_micros);
       statement.text(bounded(step.message));
       TRY_STATUS(key(statement, step.key).number(step.attempt).text(step.owner).run());
@@ -192,6 +196,7 @@ Status enter_again(Connection& connection, const SlotKey& key, std::int64_t now_
   TRY_STATUS(insert_slot(connection, due));
   TRY(Statement statement,
       connection.prepare("UPDATE schedule_slot SET state='due', trigger_kind='backfill', interruptions=0, "
+                         "attempts_before=attempt-(CASE WHEN is_resumed THEN 1 ELSE 0 END), "
                          "entered_micros=?, next_attempt_micros=?, message='' WHERE schedule=? AND slot_micros=? AND "
                          "is_manual=0 AND state IN ('failed','missed','skipped')"));
   return statement.number(now_micros).number(now_micros).text(key.schedule).number(key.slot_micros).run();
@@ -204,8 +209,8 @@ std::string_view to_string(SlotState state) { return kStateNames.at(static_cast<
 Result<std::vector<ScheduleRecord>> ScheduleLedger::schedules() {
   std::lock_guard lock(store_.mutex_);
   if (!store_.database_->has_schedules) return std::vector<ScheduleRecord>();
-  TRY(Statement statement, store_.database_->connection.prepare("SELECT " + std::string(kScheduleColumns) +
-                                                                " FROM schedule ORDER BY name"));
+  TRY(Statement statement,
+      store_.database_->connection.prepare("SELECT " + std::string(kScheduleColumns) + " FROM schedule ORDER BY name"));
   return read_schedules(statement);
 }
 
@@ -224,9 +229,9 @@ Result<std::optional<SlotRecord>> ScheduleLedger::slot(const SlotKey& key) {
 Result<std::vector<SlotRecord>> ScheduleLedger::active(std::string_view name) {
   std::lock_guard lock(store_.mutex_);
   if (!store_.database_->has_schedules) return std::vector<SlotRecord>();
-  TRY(Statement statement, store_.database_->connection.prepare(
-                               "SELECT " + std::string(kSlotColumns) + " FROM schedule_slot WHERE schedule=? AND " +
-                               kIsActive + " ORDER BY slot_micros, is_manual"));
+  TRY(Statement statement, store_.database_->connection.prepare("SELECT " + std::string(kSlotColumns) +
+                                                                " FROM schedule_slot WHERE schedule=? AND " +
+                                                                kIsActive + " ORDER BY slot_micros, is_manual"));
   statement.text(name);
   return read_slots(statement);
 }
@@ -342,8 +347,8 @@ Status ScheduleLedger::prune(std::string_view name, std::size_t keep) {
   const std::string finished = std::string("NOT ") + kIsActive;
   std::int64_t oldest_kept = 0;
   {
-    TRY(Statement statement, connection.prepare("SELECT slot_micros FROM schedule_slot WHERE schedule=? AND " + finished +
-                                                " ORDER BY slot_micros DESC LIMIT 1 OFFSET ?"));
+    TRY(Statement statement, connection.prepare("SELECT slot_micros FROM schedule_slot WHERE schedule=? AND " +
+                                                finished + " ORDER BY slot_micros DESC LIMIT 1 OFFSET ?"));
     statement.text(name).number(static_cast<std::int64_t>(keep));
     TRY(const bool row, statement.step());
     if (!row) return ok();

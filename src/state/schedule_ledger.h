@@ -42,10 +42,11 @@ struct SlotKey {
 struct SlotRecord {
   SlotKey key;
   SlotState state = SlotState::kDue;
-  std::string trigger = "schedule";      // or "backfill", "manual"
-  int attempt = 0;                       // that is running, or was the last; 0: none has begun
-  bool is_resumed = false;               // the end of that attempt is not known: it goes on under its number
-  int interruptions = 0;                 // how often that happened
+  std::string trigger = "schedule";  // or "backfill", "manual"
+  int attempt = 0;                   // that is running, or was the last; 0: none has begun
+  int attempts_before = 0;           // attempts that were over when it was entered, or entered again by a backfill
+  bool is_resumed = false;           // the end of that attempt is not known: it goes on under its number
+  int interruptions = 0;             // how often that happened
   std::int64_t entered_micros = 0;
   std::int64_t next_attempt_micros = 0;  // of kDue: not before
   std::int64_t started_micros = 0;       // of the last attempt

@@ -67,6 +67,7 @@ TEST_F(ScheduleLedgerTest, ASlotIsReadBackWhole) {
   SlotRecord whole = due(2000);
   whole.trigger = "backfill";
   whole.attempt = 3;
+  whole.attempts_before = 1;
   whole.is_resumed = true;
   whole.interruptions = 2;
   whole.started_micros = 5;
@@ -129,9 +130,9 @@ TEST_F(ScheduleLedgerTest, AnOlderSuccessDoesNotHideANewerOne) {
 
 TEST_F(ScheduleLedgerTest, StepsAreTakenTogetherOrNotAtAll) {
   ASSERT_TRUE(enter({due(2000), due(3000)}));
-  const auto refused =
-      ledger_->apply({BeginRun{{"a", 2000, false}, "me", 1}, DropSlot{{"a", 3000, false}, SlotState::kSkipped, 1, "late"},
-                      BeginRun{{"a", 4000, false}, "me", 1}});
+  const auto refused = ledger_->apply({BeginRun{{"a", 2000, false}, "me", 1},
+                                       DropSlot{{"a", 3000, false}, SlotState::kSkipped, 1, "late"},
+                                       BeginRun{{"a", 4000, false}, "me", 1}});
   ASSERT_FALSE(refused);
   EXPECT_EQ(row(2000).state, SlotState::kDue);
   EXPECT_EQ(row(3000).state, SlotState::kDue);
@@ -216,6 +217,7 @@ TEST_F(ScheduleLedgerTest, ABackfillTakesUpWhatDidNotSucceed) {
   EXPECT_EQ(outcome.active, 1U);
   EXPECT_EQ(row(3000).trigger, "backfill");
   EXPECT_EQ(row(3000).next_attempt_micros, 77);
+  EXPECT_EQ(row(3000).attempts_before, 1) << "it has all of its attempts again";
   ASSERT_TRUE(begin(3000));
   EXPECT_EQ(row(3000).attempt, 2);
   EXPECT_EQ(ledger_->backfill("b", {1}, false, 1).error().code(), ErrorCode::kNotFound);

@@ -61,7 +61,8 @@ CREATE TABLE schedule(
   forgotten_micros INTEGER NOT NULL, newest_success_micros INTEGER NOT NULL, is_paused INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE schedule_slot(
   schedule TEXT NOT NULL, slot_micros INTEGER NOT NULL, is_manual INTEGER NOT NULL, state TEXT NOT NULL,
-  trigger_kind TEXT NOT NULL, attempt INTEGER NOT NULL, is_resumed INTEGER NOT NULL, interruptions INTEGER NOT NULL,
+  trigger_kind TEXT NOT NULL, attempt INTEGER NOT NULL, attempts_before INTEGER NOT NULL,
+  is_resumed INTEGER NOT NULL, interruptions INTEGER NOT NULL,
   entered_micros INTEGER NOT NULL, next_attempt_micros INTEGER NOT NULL, started_micros INTEGER NOT NULL,
   finished_micros INTEGER NOT NULL, message TEXT NOT NULL, owner TEXT NOT NULL,
   PRIMARY KEY(schedule, slot_micros, is_manual)) WITHOUT ROWID;

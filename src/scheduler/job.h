@@ -1,0 +1,38 @@
+#pragma once
+// Job: what a schedule starts. The scheduler knows nothing else about it.
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+
+#include "base/result.h"
+
+namespace flytt::scheduler {
+
+struct RunContext {
+  std::string schedule;
+  std::int64_t slot_micros = 0;  // the intended time, @run_time; of a manual run the instant when it was asked for
+  std::string trigger;           // "schedule", "backfill", "manual"
+  int attempt = 1;
+  // The attempt began before, in a process that ended while it ran: it may be half done, or done. Its run_id is the same.
+  bool is_resumed = false;
+  // Equal for the same attempt of the same slot, and for nothing else; letters, digits, _ and -. A job that names its
+  // work after it (a BigQuery job id) finds out whether the attempt was done, and then does nothing and succeeds.
+  std::string run_id;
+  std::stop_token stop;  // asked to end: the run took too long, is replaced, or the program ends
+};
+
+struct RunOutcome {
+  std::string message;  // for people, "12 rows"; never a row's value
+};
+
+class Job {
+ public:
+  virtual ~Job() = default;
+  // Called from a thread of its own; by several at once under `concurrency: allow`. Returns soon after a stop is asked for:
+  // kCancelled when the work is not done, and success when it is all the same. An error's retry directive decides whether
+  // another attempt follows; after an error nothing of this attempt may take effect any more.
+  virtual Result<RunOutcome> run(const RunContext& context) = 0;
+};
+
+}  // namespace flytt::scheduler
