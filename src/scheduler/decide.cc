@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::string_view kSchedulePrefix = "schedule:";
 
-std::string time_text(std::int64_t micros) { return data::format_datetime(micros / 1'000'000 * 1'000'000, ' ') + " UTC"; }
+std::string time_text(std::int64_t micros) {
+  return data::format_datetime(micros / 1'000'000 * 1'000'000, ' ') + " UTC";
+}
 
 const char* missed_word(Missed missed) {
   switch (missed) {
@@ -34,7 +36,8 @@ class Decider {
       : q_(question), view_(*question.view), entry_(*view_.entry), policy_(entry_.policy), now_(question.now_micros) {
     for (const SlotRecord& slot : view_.active) {
       // A run of this process is on until it is finished, whatever became of its row.
-      const bool is_live = std::any_of(q_.live.begin(), q_.live.end(), [&](const LiveRun& run) { return run.key == slot.key; });
+      const bool is_live =
+          std::any_of(q_.live.begin(), q_.live.end(), [&](const LiveRun& run) { return run.key == slot.key; });
       (slot.state == SlotState::kDue && !is_live ? due_ : running_).push_back(slot);
     }
   }
@@ -97,8 +100,9 @@ class Decider {
       } else {
         slot.state = SlotState::kMissed;
         slot.finished_micros = now_;
-        slot.message = std::string("the program was not running, the schedule was paused or its last run was on; missed: ") +
-                       missed_word(policy_.missed);
+        slot.message =
+            std::string("the program was not running, the schedule was paused or its last run was on; missed: ") +
+            missed_word(policy_.missed);
         if (i == 0 && !slots.is_complete)
           slot.message += "; so were all before it since " + time_text(view_.record.decided_micros);
       }
@@ -224,8 +228,10 @@ class Decider {
       if (is_regular(slot)) newest = &slot;
     if (newest == nullptr || view_.record.is_paused || !readiness(*newest).is_ready) return;
     for (const LiveRun& run : q_.live) {
-      const auto row = std::find_if(running_.begin(), running_.end(), [&](const SlotRecord& r) { return r.key == run.key; });
-      if (row == running_.end() || !is_regular(*row) || run.is_stopping || !(run.key.slot_micros < newest->key.slot_micros))
+      const auto row =
+          std::find_if(running_.begin(), running_.end(), [&](const SlotRecord& r) { return r.key == run.key; });
+      if (row == running_.end() || !is_regular(*row) || run.is_stopping ||
+          !(run.key.slot_micros < newest->key.slot_micros))
         continue;
       out_.stops.push_back({run.key, StopReason::kReplaced});
     }

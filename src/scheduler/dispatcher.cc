@@ -51,7 +51,8 @@ std::string run_id(const SlotKey& key, int attempt) {
     }
   }
   std::string time = data::format_datetime(key.slot_micros);
-  time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == '-' || c == ':' || c == '.'; }), time.end());
+  time.erase(std::remove_if(time.begin(), time.end(), [](char c) { return c == '-' || c == ':' || c == '.'; }),
+             time.end());
   return id + "-" + time + "Z" + (key.is_manual ? "-manual-" : "-") + std::to_string(attempt);
 }
 
@@ -86,7 +87,8 @@ Status Dispatcher::load(const std::string& name) {
     // Somebody had it forgotten; it begins anew.
     TRY_STATUS(parts_.ledger.enroll(name, view.entry->schedule.definition(), parts_.clock.wall_micros()));
     TRY(record, parts_.ledger.schedule(name));
-    if (!record) return Error(ErrorCode::kBug, "schedule " + name + " is not in the ledger although it was just entered");
+    if (!record)
+      return Error(ErrorCode::kBug, "schedule " + name + " is not in the ledger although it was just entered");
   }
   TRY(view.active, parts_.ledger.active(name));
   view.record = std::move(*record);
@@ -124,7 +126,7 @@ Status Dispatcher::save_end(const Ended& ended) {
   CHECK(live != live_.end());
   const auto view = views_.find(ended.key.schedule);
   const state::EndRun step = end_of(ended, live->second, find_row(view->second, ended.key));
-  FAILPOINT("scheduler.end.before");
+  FAILPOINT_ERROR("scheduler.end.before");
   if (const Status saved = parts_.ledger.apply({step}); !saved) {
     if (saved.error().code() != ErrorCode::kConflict) return saved.error();
     base::log_failure(base::LogLevel::kWarning, "the end of a run is not taken", saved.error());
@@ -245,7 +247,7 @@ Result<bool> Dispatcher::decide_due(std::int64_t now) {
 }
 
 Status Dispatcher::take(const std::vector<state::LedgerStep>& steps) {
-  FAILPOINT("scheduler.begin.before");
+  FAILPOINT_ERROR("scheduler.begin.before");
   TRY_STATUS(parts_.ledger.apply(steps));
   FAILPOINT("scheduler.begin.after");
   for (const state::LedgerStep& step : steps) {
@@ -286,8 +288,8 @@ std::vector<ScheduleStatus> Dispatcher::status() const {
   std::vector<ScheduleStatus> all;
   const std::int64_t now = parts_.clock.wall_micros();
   for (const auto& [name, view] : views_)
-    all.push_back({name, view.record.definition, view.record.is_paused, view.active, view.entry->schedule.next_after(now),
-                   watches_.at(name).waiting});
+    all.push_back({name, view.record.definition, view.record.is_paused, view.active,
+                   view.entry->schedule.next_after(now), watches_.at(name).waiting});
   return all;
 }
 

@@ -32,7 +32,7 @@ struct RunOrder {
 
 struct Round {
   std::vector<RunOrder> starts;
-  std::vector<Stop> stops;  // runs that are to be asked to end; they are finished as any other
+  std::vector<Stop> stops;               // runs that are to be asked to end; they are finished as any other
   std::int64_t wake_micros = INT64_MAX;  // wall time of the next reason to step, unless something happens before
 };
 
@@ -40,9 +40,9 @@ struct ScheduleStatus {
   std::string name;
   std::string definition;
   bool is_paused = false;
-  std::vector<state::SlotRecord> active;       // due and running
+  std::vector<state::SlotRecord> active;         // due and running
   std::optional<std::int64_t> next_slot_micros;  // after now
-  std::string waiting;                         // why the oldest due slot does not run
+  std::string waiting;                           // why the oldest due slot does not run
 };
 
 class Dispatcher {

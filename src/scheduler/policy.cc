@@ -24,21 +24,23 @@ Status check_policy(const Entry& entry) {
     return refuse("retries must be 0 to " + std::to_string(kRetriesMax));
   if (policy.retries.delay_micros < 0 || policy.retries.delay_micros_max < policy.retries.delay_micros)
     return refuse("the longest delay of retries must not be shorter than the first");
-  if (!(policy.retries.factor >= 1 && policy.retries.factor <= 100)) return refuse("the factor of retries must be 1 to 100");
+  if (!(policy.retries.factor >= 1 && policy.retries.factor <= 100))
+    return refuse("the factor of retries must be 1 to 100");
   if (policy.run_micros_max < 0 || policy.start_micros_max < 0) return refuse("a limit of time must not be negative");
   if (policy.history_max < 1) return refuse("at least one finished run must be remembered");
   return ok();
 }
 
 // Depth first; `path` is what is being visited.
-Status check_circle(const std::map<std::string, const Entry*>& known, const Entry& entry, std::vector<std::string>& path,
-                    std::set<std::string>& done) {
+Status check_circle(const std::map<std::string, const Entry*>& known, const Entry& entry,
+                    std::vector<std::string>& path, std::set<std::string>& done) {
   if (done.count(entry.name) != 0) return ok();
   const auto begin = std::find(path.begin(), path.end(), entry.name);
   if (begin != path.end()) {
     std::string circle;
     for (auto at = begin; at != path.end(); ++at) circle += *at + " → ";
-    return Error(ErrorCode::kConfig, "schedules wait for each other: " + circle + entry.name + "; take one `after` out");
+    return Error(ErrorCode::kConfig,
+                 "schedules wait for each other: " + circle + entry.name + "; take one `after` out");
   }
   path.push_back(entry.name);
   for (const std::string& dependency : entry.policy.after) {
@@ -46,7 +48,8 @@ Status check_circle(const std::map<std::string, const Entry*>& known, const Entr
     const std::string name = dependency.substr(kSchedulePrefix.size());
     const auto found = known.find(name);
     if (found == known.end())
-      return Error(ErrorCode::kConfig, "schedule " + entry.name + ": after names schedule " + name + ", which does not exist");
+      return Error(ErrorCode::kConfig,
+                   "schedule " + entry.name + ": after names schedule " + name + ", which does not exist");
     TRY_STATUS(check_circle(known, *found->second, path, done));
   }
   path.pop_back();

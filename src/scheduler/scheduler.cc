@@ -26,7 +26,8 @@ Result<RunOutcome> run_job(Job& job, const RunContext& context) {
 
 }  // namespace
 
-Result<std::unique_ptr<Scheduler>> Scheduler::make(std::vector<ScheduledJob> jobs, Dispatcher::Parts parts, int runs_max) {
+Result<std::unique_ptr<Scheduler>> Scheduler::make(std::vector<ScheduledJob> jobs, Dispatcher::Parts parts,
+                                                   int runs_max) {
   std::vector<Entry> entries;
   for (const ScheduledJob& job : jobs) entries.push_back(job.entry);
   auto made = std::unique_ptr<Scheduler>(new Scheduler(std::move(jobs), parts));
@@ -75,9 +76,8 @@ void Scheduler::begin(RunOrder order) {
   run.key = order.key;
   order.context.stop = run.stop.get_token();
   base::log_info("run started", {{"schedule", order.key.schedule}, {"run", order.context.run_id}});
-  run.thread = std::jthread([this, &run, job = found->job.get(), context = std::move(order.context)] {
-    execute(run, *job, context);
-  });
+  run.thread = std::jthread(
+      [this, &run, job = found->job.get(), context = std::move(order.context)] { execute(run, *job, context); });
 }
 
 // On the run's own thread.
@@ -150,13 +150,13 @@ Result<state::SlotKey> Scheduler::run_now(std::string_view name) {
   return key;
 }
 
-Result<state::BackfillOutcome> Scheduler::backfill(std::string_view name, std::int64_t from_micros, std::int64_t to_micros,
-                                                   bool with_forgotten) {
+Result<state::BackfillOutcome> Scheduler::backfill(std::string_view name, std::int64_t from_micros,
+                                                   std::int64_t to_micros, bool with_forgotten) {
   std::lock_guard lock(mutex_);
   const Entry* entry = dispatcher_->entry(name);
   if (entry == nullptr) return Error(ErrorCode::kNotFound, "there is no schedule called " + std::string(name));
-  TRY(const state::BackfillOutcome outcome, scheduler::backfill(parts_.ledger, *entry, from_micros, to_micros,
-                                                                with_forgotten, parts_.clock.wall_micros()));
+  TRY(const state::BackfillOutcome outcome,
+      scheduler::backfill(parts_.ledger, *entry, from_micros, to_micros, with_forgotten, parts_.clock.wall_micros()));
   dispatcher_->touch(name);
   has_news_ = true;
   changed_.notify_all();

@@ -77,10 +77,10 @@ class Scheduler {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::unique_ptr<Dispatcher> dispatcher_;  // below: guarded by mutex_
-  std::list<Run> runs_;
   bool has_news_ = true;
   bool is_ending_ = false;
   std::int64_t wake_micros_ = INT64_MIN;
+  std::list<Run> runs_;  // their threads use all that is above
   std::jthread thread_;
 };
 

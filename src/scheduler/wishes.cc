@@ -9,8 +9,8 @@ Result<state::BackfillOutcome> backfill(state::ScheduleLedger& ledger, const Ent
   if (from_micros >= to_micros) return Error(ErrorCode::kConfig, "the end of the range is not after its beginning");
   const Slots slots = entry.schedule.slots_between(from_micros - 1, to_micros - 1, kBackfillMax);
   if (!slots.is_complete)
-    return Error(ErrorCode::kConfig, "the range holds more than " + std::to_string(kBackfillMax) + " slots of schedule " +
-                                         entry.name + "; ask for a shorter one");
+    return Error(ErrorCode::kConfig, "the range holds more than " + std::to_string(kBackfillMax) +
+                                         " slots of schedule " + entry.name + "; ask for a shorter one");
   if (!slots.instants.empty() && slots.instants.back() > now_micros)
     return Error(ErrorCode::kConfig, "the range reaches into the future, where slots of schedule " + entry.name +
                                          " run by themselves; let it end now");
