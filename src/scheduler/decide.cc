@@ -1,6 +1,7 @@
 #include "scheduler/decide.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "data/civil.h"
 
@@ -51,7 +52,11 @@ class Decider {
       return std::move(out_);
     }
     stop_what_takes_too_long();
-    if (!record.is_paused) enter_slots();
+    if (!record.is_paused && enter_slots()) {
+      // A slot may have a row already, from before the clock was put back: what is due then is seen in the ledger only.
+      out_.wake_micros = now_;
+      return std::move(out_);
+    }
     drop_what_is_too_late();
     begin_runs();
     return std::move(out_);
@@ -82,21 +87,24 @@ class Decider {
     });
   }
 
-  void enter_slots() {
+  bool enter_slots() {
     const auto next = entry_.schedule.next_after(view_.record.decided_micros);
-    if (!next || is_busy()) return;  // the end of a run is a reason to look again
-    if (*next > now_) return wake_at(*next);
+    if (!next || is_busy()) return false;  // the end of a run is a reason to look again
+    if (*next > now_) {
+      wake_at(*next);
+      return false;
+    }
     const std::size_t due_max = policy_.missed == Missed::kAll ? static_cast<std::size_t>(policy_.missed_max) : 1;
     const Slots slots = entry_.schedule.newest_slots(view_.record.decided_micros, now_, due_max + kMissedRowsMax);
     const std::vector<std::int64_t>& all = slots.instants;
     state::EnterSlots step{entry_.name, view_.record.decided_micros, all.back(), {}};
-    std::vector<SlotRecord> entered;
+    std::optional<std::int64_t> newest_due;
     for (std::size_t i = 0; i < all.size(); ++i) {
       SlotRecord slot;
       slot.key = {entry_.name, all[i], false};
       slot.entered_micros = slot.next_attempt_micros = now_;
       if (runs(all[i], all.size() - i, due_max)) {
-        entered.push_back(slot);
+        newest_due = all[i];
       } else {
         slot.state = SlotState::kMissed;
         slot.finished_micros = now_;
@@ -109,9 +117,8 @@ class Decider {
       step.slots.push_back(std::move(slot));
     }
     out_.steps.push_back(std::move(step));
-    if (!entered.empty() && policy_.missed != Missed::kAll) supersede(entered.back().key.slot_micros);
-    due_.insert(due_.end(), entered.begin(), entered.end());
-    if (const auto following = entry_.schedule.next_after(all.back()); following && !is_busy()) wake_at(*following);
+    if (newest_due && policy_.missed != Missed::kAll) supersede(*newest_due);
+    return true;
   }
 
   // `from_newest`: 1 for the newest slot of all that are entered.
@@ -122,10 +129,13 @@ class Decider {
     return from_newest == 1 && (is_on_time || policy_.missed == Missed::kLast);
   }
 
-  // A newer slot takes the place of those that have waited until now. Under kAllow they wait for their own.
+  // A newer slot takes the place of those that have waited until now. Under kAllow they wait for their own; and one that was cut
+  // off may have done its work: it goes on, so that this is found out.
   void supersede(std::int64_t newer) {
     if (policy_.concurrency == Concurrency::kAllow) return;
-    const auto is_old = [&](const SlotRecord& slot) { return is_regular(slot) && slot.key.slot_micros < newer; };
+    const auto is_old = [&](const SlotRecord& slot) {
+      return is_regular(slot) && !slot.is_resumed && slot.key.slot_micros < newer;
+    };
     for (const SlotRecord& slot : due_)
       if (is_old(slot))
         out_.steps.push_back(state::DropSlot{slot.key, has_begun(slot) ? SlotState::kSkipped : SlotState::kMissed, now_,
