@@ -35,8 +35,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto slots = schedule->slots_between(kMarch2026, kMarch2026 + 3 * kDay, 40);
   for (std::size_t i = 0; i < slots.instants.size(); ++i)
-    require(slots.instants[i] > (i == 0 ? kMarch2026 : slots.instants[i - 1]) && slots.instants[i] <= kMarch2026 + 3 * kDay);
-  if (slots.is_complete) require(schedule->newest_slots(kMarch2026, kMarch2026 + 3 * kDay, 40).instants == slots.instants);
+    require(slots.instants[i] > (i == 0 ? kMarch2026 : slots.instants[i - 1]) &&
+            slots.instants[i] <= kMarch2026 + 3 * kDay);
+  if (slots.is_complete)
+    require(schedule->newest_slots(kMarch2026, kMarch2026 + 3 * kDay, 40).instants == slots.instants);
   require(schedule->next_after(kMarch2026).has_value());
   return 0;
 }

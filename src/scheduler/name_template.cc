@@ -16,14 +16,16 @@ using data::kMicrosPerDay;
 
 constexpr std::array<std::string_view, 7> kDayNames{"Sunday",   "Monday", "Tuesday", "Wednesday",
                                                     "Thursday", "Friday", "Saturday"};
-constexpr std::array<std::string_view, 12> kMonthNames{"January", "February", "March",     "April",   "May",      "June",
-                                                       "July",    "August",   "September", "October", "November", "December"};
+constexpr std::array<std::string_view, 12> kMonthNames{"January",   "February", "March",    "April",
+                                                       "May",       "June",     "July",     "August",
+                                                       "September", "October",  "November", "December"};
 constexpr std::string_view kConversions = "YmdHMSjybBaAeFTDRszZ%";
 
 std::string padded(std::int64_t value, int width, char fill = '0') {
   std::string digits = std::to_string(value);
-  return digits.size() < static_cast<std::size_t>(width) ? std::string(static_cast<std::size_t>(width) - digits.size(), fill) + digits
-                                                         : digits;
+  return digits.size() < static_cast<std::size_t>(width)
+             ? std::string(static_cast<std::size_t>(width) - digits.size(), fill) + digits
+             : digits;
 }
 
 struct Moment {
@@ -71,7 +73,8 @@ std::string convert(char conversion, const Moment& at) {
 }
 
 bool is_fraction(std::string_view format, std::size_t at) {  // E3S
-  return format.size() >= at + 3 && format[at] == 'E' && format[at + 1] >= '1' && format[at + 1] <= '6' && format[at + 2] == 'S';
+  return format.size() >= at + 3 && format[at] == 'E' && format[at + 1] >= '1' && format[at + 1] <= '6' &&
+         format[at + 2] == 'S';
 }
 
 std::string format_moment(std::string_view format, const Moment& at) {
@@ -104,7 +107,8 @@ class Reader {
   }
   Error wrong(const std::string& reason) const { return wrong_at(at_, reason); }
   Error wrong_at(std::size_t at, const std::string& reason) const {
-    return Error(ErrorCode::kConfig, "'" + internal::printable(text_) + "' at column " + std::to_string(at + 1) + ": " + reason);
+    return Error(ErrorCode::kConfig,
+                 "'" + internal::printable(text_) + "' at column " + std::to_string(at + 1) + ": " + reason);
   }
   std::size_t place() const { return at_; }
 
@@ -217,7 +221,8 @@ Result<NameTemplate> NameTemplate::parse(std::string_view text) {
       if (!reader.take("|")) return reader.wrong("write an offset such as -1h, or | and a format, after run_time");
       TRY(part.text, read_format(reader));
     } else if (!reader.take("run_date")) {
-      return reader.wrong("only run_date and run_time are known; write {run_date}, {run_time|\"%Y%m%d\"}, or \\{ for the character");
+      return reader.wrong(
+          "only run_date and run_time are known; write {run_date}, {run_time|\"%Y%m%d\"}, or \\{ for the character");
     }
     if (!reader.take("}")) return reader.wrong("the brace must be closed here");
     made.parts_.push_back(std::move(part));

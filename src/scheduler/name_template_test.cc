@@ -38,9 +38,11 @@ TEST(NameTemplate, OffsetsAddUp) {
 }
 
 TEST(NameTemplate, KnowsTheConversions) {
-  EXPECT_EQ(render("{run_time|\"%Y %y %m %d %e %j %H %M %S %b %B %a %A %F %T %D %R %s %z %Z %% %E6S\"}", "2024-03-05T07:08:09.012345Z"),
-            "2024 24 03 05  5 065 07 08 09 Mar March Tue Tuesday 2024-03-05 07:08:09 03/05/24 07:08 1709622489 +0000 UTC % "
-            "09.012345");
+  EXPECT_EQ(
+      render("{run_time|\"%Y %y %m %d %e %j %H %M %S %b %B %a %A %F %T %D %R %s %z %Z %% %E6S\"}",
+             "2024-03-05T07:08:09.012345Z"),
+      "2024 24 03 05  5 065 07 08 09 Mar March Tue Tuesday 2024-03-05 07:08:09 03/05/24 07:08 1709622489 +0000 UTC % "
+      "09.012345");
 }
 
 TEST(NameTemplate, EscapesStandForThemselves) {
@@ -52,7 +54,8 @@ TEST(NameTemplate, EscapesStandForThemselves) {
 
 TEST(NameTemplate, WhatIsUnknownIsToldWithItsColumn) {
   EXPECT_EQ(error("a{run_day}"),
-            "'a{run_day}' at column 3: only run_date and run_time are known; write {run_date}, {run_time|\"%Y%m%d\"}, or \\{ for "
+            "'a{run_day}' at column 3: only run_date and run_time are known; write {run_date}, {run_time|\"%Y%m%d\"}, "
+            "or \\{ for "
             "the character");
   EXPECT_NE(error("{run_time}").find("at column 10: write an offset"), std::string::npos);
   EXPECT_NE(error("{run_date+1h}").find("at column 10: the brace must be closed"), std::string::npos);

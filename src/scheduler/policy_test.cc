@@ -38,7 +38,8 @@ TEST(Policy, EntriesThatContradictThemselvesAreRefused) {
 TEST(Policy, RetriesWaitLongerAndLongerUpToALimit) {
   base::SeededRandom random(1);
   const Retries retries{5, 100, 3, 1000};
-  for (const auto& [failures, full] : {std::pair(1, 100), std::pair(2, 300), std::pair(3, 900), std::pair(4, 1000), std::pair(900, 1000)}) {
+  for (const auto& [failures, full] :
+       {std::pair(1, 100), std::pair(2, 300), std::pair(3, 900), std::pair(4, 1000), std::pair(900, 1000)}) {
     std::int64_t least = INT64_MAX, most = 0;
     for (int i = 0; i < 3000; ++i) {
       const std::int64_t delay = retry_delay(retries, failures, random);

@@ -12,7 +12,8 @@ using state::ScheduleLedger;
 using state::SlotKey;
 using state::SlotState;
 
-ScheduleSimulation::ScheduleSimulation(std::uint64_t seed, std::string state_path, std::vector<scheduler::Entry> entries)
+ScheduleSimulation::ScheduleSimulation(std::uint64_t seed, std::string state_path,
+                                       std::vector<scheduler::Entry> entries)
     : random(seed), path_(std::move(state_path)), entries_(std::move(entries)) {
   began_micros_ = oldest_wall_ = newest_wall_ = clock.wall;
   start();
@@ -92,7 +93,9 @@ void ScheduleSimulation::jump() {
 }
 
 std::int64_t ScheduleSimulation::next_event() const {
-  std::int64_t next = wake_micros_ == INT64_MAX ? INT64_MAX : clock.steady_micros + std::max<std::int64_t>(wake_micros_ - clock.wall, 0);
+  std::int64_t next = wake_micros_ == INT64_MAX
+                          ? INT64_MAX
+                          : clock.steady_micros + std::max<std::int64_t>(wake_micros_ - clock.wall, 0);
   for (const Flight& flight : flights_) next = std::min(next, flight.ends_micros);
   return next;
 }
@@ -131,7 +134,8 @@ void ScheduleSimulation::settle() {
     advance(clock.steady_micros + kHour);
     ScheduleLedger ledger(*store_);
     const bool is_quiet = flights_.empty() && std::all_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
-                            const auto next = entry.schedule.next_after(ledger.schedule(entry.name).value()->decided_micros);
+                            const auto next =
+                                entry.schedule.next_after(ledger.schedule(entry.name).value()->decided_micros);
                             return ledger.active(entry.name).value().empty() && (!next || *next > clock.wall);
                           });
     if (is_quiet) return;
@@ -158,11 +162,13 @@ std::string ScheduleSimulation::verdict(bool is_complete) {
       const auto row = ledger.slot(key).value();
       if (!row && slot > record->forgotten_micros && must_run) return name + " is not in the ledger";
       if (row && (row->state == SlotState::kSucceeded) != (times == 1))
-        return name + " is " + std::string(to_string(row->state)) + " and took effect " + std::to_string(times) + " times";
+        return name + " is " + std::string(to_string(row->state)) + " and took effect " + std::to_string(times) +
+               " times";
       if (row && (row->state == SlotState::kDue || row->state == SlotState::kRunning)) return name + " is not finished";
     }
     std::size_t all = 0;
-    for (auto at = effects_.lower_bound({entry.name, INT64_MIN, false}); at != effects_.end() && at->first.schedule == entry.name; ++at)
+    for (auto at = effects_.lower_bound({entry.name, INT64_MIN, false});
+         at != effects_.end() && at->first.schedule == entry.name; ++at)
       if (!at->first.is_manual && at->first.slot_micros <= record->decided_micros) ++all;
     if (all != expected) return entry.name + " ran what is no slot";
   }

@@ -81,7 +81,9 @@ class ScheduleSimulation {
   void take_effect(const Flight& flight);
   std::int64_t next_event() const;
   void advance(std::int64_t steady_until);
-  std::int64_t chance(std::int64_t below) { return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(below))); }
+  std::int64_t chance(std::int64_t below) {
+    return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(below)));
+  }
   void complain(const std::string& what);
 
   const std::string path_;
