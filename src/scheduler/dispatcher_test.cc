@@ -435,6 +435,23 @@ TEST_F(DispatcherTest, ABackfillRunsAfterWhatIsInItsTime) {
   EXPECT_EQ(started(), "a 08:00#2");
 }
 
+TEST_F(DispatcherTest, ABackfilledSlotHasAllOfItsAttemptsAgain) {
+  add("a", "1h").retries.max = 1;
+  start();
+  pass(kHour);
+  fail("a", "10:00");
+  pass(kMinute);
+  fail("a", "10:00");
+  EXPECT_EQ(state_of("a", "10:00"), SlotState::kFailed);
+  started();
+  ASSERT_TRUE(ledger().backfill("a", {at("2026-01-15 10:00:00")}, false, clock_.wall));
+  dispatcher_->touch("a");
+  step();
+  EXPECT_EQ(started(), "a 10:00#3");
+  fail("a", "10:00");
+  EXPECT_EQ(state_of("a", "10:00"), SlotState::kDue);
+}
+
 TEST_F(DispatcherTest, AfterACrashTheAttemptGoesOn) {
   add("a", "1h").retries.max = 1;
   start();
