@@ -145,6 +145,7 @@ TEST(Schedule, ErrorsOfBigQuerysLanguageNameWordAndColumn) {
   EXPECT_EQ(every_error("500ms"), "every '500ms': shorter than one second");
   EXPECT_EQ(every_error("1.5s"), "every '1.5s': must be whole seconds");
   EXPECT_EQ(every_error("99999h"), "every '99999h': longer than ten years");
+  EXPECT_EQ(every_error("808888888d"), "every '808888888d': longer than ten years") << "no overflow";
   EXPECT_EQ(every_error("99999999999h"), "every '99999999999h': no duration; write one like 10m, 1h30m, 90s or 1d");
 }
 

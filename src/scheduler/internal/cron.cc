@@ -170,7 +170,7 @@ struct Unit {
 constexpr std::array<Unit, 5> kUnits{
     {{"ms", 1000}, {"d", 86'400'000'000}, {"h", 3'600'000'000}, {"m", 60'000'000}, {"s", 1'000'000}}};
 
-// Takes "1.5h" off the front, as microseconds. Digits are bounded, so nothing overflows.
+// Takes "1.5h" off the front, as microseconds; what is too long is kIntervalMicrosMax + 1 at least.
 std::optional<std::int64_t> take_part(std::string_view& text) {
   std::int64_t whole = 0, thousandths = 0;
   std::size_t at = 0;
@@ -190,6 +190,7 @@ std::optional<std::int64_t> take_part(std::string_view& text) {
   for (const Unit& unit : kUnits) {
     if (text.substr(at, unit.name.size()) != unit.name) continue;
     text.remove_prefix(at + unit.name.size());
+    if (whole > kIntervalMicrosMax / unit.micros) return kIntervalMicrosMax + 1;
     return whole * unit.micros + thousandths * (unit.micros / 1000);
   }
   return std::nullopt;
