@@ -48,6 +48,10 @@ TEST(TimeZone, PeriodsMeet) {
   EXPECT_EQ(summer.offset_micros, 7'200'000'000);
   EXPECT_EQ(summer.abbreviation, "CEST");
   EXPECT_EQ(oslo.period_at(summer.end_micros).begin_micros, summer.end_micros);
+  // Before 1970 too, to the microsecond.
+  const OffsetPeriod old = oslo.period_at(at("1950-01-01 00:00:00Z"));
+  EXPECT_LT(old.begin_micros, 0);
+  EXPECT_EQ(oslo.period_at(old.begin_micros - 1).end_micros, old.begin_micros);
   // Half an hour of daylight saving, a day that was left out, and a zone without any change to come.
   EXPECT_EQ(zone("Australia/Lord_Howe").instant_of(local("2026-10-04 02:10:00")).kind, LocalTime::Kind::kSkipped);
   EXPECT_EQ(zone("Pacific/Apia").instant_of(local("2011-12-30 12:00:00")).kind, LocalTime::Kind::kSkipped);
