@@ -229,9 +229,10 @@ Result<std::optional<SlotRecord>> ScheduleLedger::slot(const SlotKey& key) {
 Result<std::vector<SlotRecord>> ScheduleLedger::active(std::string_view name) {
   std::lock_guard lock(store_.mutex_);
   if (!store_.database_->has_schedules) return std::vector<SlotRecord>();
-  TRY(Statement statement, store_.database_->connection.prepare("SELECT " + std::string(kSlotColumns) +
-                                                                " FROM schedule_slot WHERE schedule=? AND " +
-                                                                kIsActive + " ORDER BY slot_micros, is_manual"));
+  TRY(Statement statement,
+      store_.database_->connection.prepare("SELECT " + std::string(kSlotColumns) +
+                                           " FROM schedule_slot INDEXED BY schedule_slot_active WHERE schedule=? AND " +
+                                           kIsActive + " ORDER BY slot_micros, is_manual"));
   statement.text(name);
   return read_slots(statement);
 }
