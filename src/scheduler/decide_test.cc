@@ -93,7 +93,8 @@ TEST_F(DecideTest, OnlyAllowTakesSeveralSlotsThatAreOnTime) {
   entry_.schedule = std::move(Schedule::parse({.every = "20s"})).value();
   const auto due = [&] {
     std::int64_t count = 0;
-    for (const SlotRecord& slot : std::get<state::EnterSlots>(decide_at(at("10:02")).steps.at(0)).slots)
+    const Decision decision = decide_at(at("10:02"));
+    for (const SlotRecord& slot : std::get<state::EnterSlots>(decision.steps.at(0)).slots)
       count += slot.state == SlotState::kDue ? 1 : 0;
     return count;
   };
