@@ -39,6 +39,8 @@ class Rows {
   bool flag(int row, int column) const { return view(row, column) == "t"; }
   std::int64_t number(int row, int column) const;  // 0 for NULL and for what is not a number
   std::uint32_t type_of(int column) const { return PQftype(result_.get(), column); }
+  std::int32_t modifier_of(int column) const { return PQfmod(result_.get(), column); }
+  std::string name_of(int column) const { return PQfname(result_.get(), column); }
 
  private:
   ResultHandle result_;
