@@ -91,11 +91,20 @@ void JobStore::evict() {
 Result<std::shared_ptr<const StoredResult>> collect(QueryResult& running, std::size_t bytes_max) {
   auto stored = std::make_shared<StoredResult>();
   stored->columns = running.columns();
+  const std::optional<std::int64_t> in_table = running.summary().destination_rows;
+  const auto part = [&] {
+    stored->row_count = std::max(stored->row_count, *in_table);
+    return std::shared_ptr<const StoredResult>(std::move(stored));
+  };
   while (true) {
-    TRY(std::optional<ResultPage> page, running.next());
+    Result<std::optional<ResultPage>> next = running.next();
+    if (!next && in_table) return part();
+    TRY(std::optional<ResultPage> page, std::move(next));
     if (!page) return std::shared_ptr<const StoredResult>(std::move(stored));
-    stored->row_count += static_cast<std::int64_t>(page->row_count());
     for (const data::Column& column : page->columns) stored->byte_size += column.byte_size();
+    if (stored->byte_size > bytes_max && in_table) return part();
+    stored->row_count += static_cast<std::int64_t>(page->row_count());
+    stored->rows_kept = stored->row_count;
     if (stored->byte_size > bytes_max)
       return Error(ErrorCode::kUnsupported,
                    "Response too large to return. Ask for fewer rows or columns, or write the answer to a table.")

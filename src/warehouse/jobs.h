@@ -36,6 +36,7 @@ struct Job {
 struct StoredResult {
   std::vector<googlesql::OutputColumn> columns;
   std::vector<ResultPage> pages;
+  std::int64_t rows_kept = 0;  // in `pages`; fewer than row_count when the answer is in a table and is large
   std::int64_t row_count = 0;
   std::size_t byte_size = 0;
 };
@@ -68,7 +69,8 @@ class JobStore {
   std::size_t result_bytes_ = 0;
 };
 
-// Takes all pages of `running`. kUnsupported (reason responseTooLarge) beyond `bytes_max`.
+// Takes all pages of `running`. kUnsupported (reason responseTooLarge) beyond `bytes_max`. An answer that is in its table
+// already is kept as far as it goes instead, whatever fails.
 Result<std::shared_ptr<const StoredResult>> collect(QueryResult& running, std::size_t bytes_max);
 
 }  // namespace flytt::warehouse

@@ -61,7 +61,11 @@ inline constexpr int kSnapshotAttemptsMax = 20;             // a table altered o
 inline constexpr std::int64_t kWatchMillis = 20;            // how often running queries are looked at
 inline constexpr std::size_t kPartitionsTablesMax = 1'000;  // BigQuery, of INFORMATION_SCHEMA.PARTITIONS
 inline constexpr std::size_t kJobsMax = 10'000;
-inline constexpr std::size_t kResultBytesMax = 256u << 20;  // answers kept for getQueryResults, all together
+inline constexpr std::int64_t kSavedJobMicros = 7ll * 24 * 3600 * 1'000'000;  // jobs in the file
+inline constexpr std::int64_t kMebibyte = 1ll << 20;
+inline constexpr std::int64_t kBytesBilledMin = 10 * kMebibyte;  // BigQuery, of a table that is read
+inline constexpr std::int64_t kTextBytesGuess = 16;              // of a text, in estimates
+inline constexpr std::size_t kResultBytesMax = 256u << 20;       // answers kept for getQueryResults, all together
 inline constexpr std::int64_t kResultSecondsMax = 3'600;
 
 // -- Names (BigQuery)

@@ -21,18 +21,25 @@ namespace flytt::warehouse {
 struct Destination {
   data::TablePath table;
   enum class Write {
-    kEmpty,     // only when the table has no rows, or is not there (kConflict, duplicate)
-    kTruncate,  // in the place of the table's rows, columns and key
+    kEmpty,         // only when the table has no rows, or is not there (kConflict, duplicate)
+    kTruncate,      // in the place of the table's rows, columns and key
+    kTruncateData,  // in the place of the table's rows; all else about the table stays
     kAppend,
   } write = Write::kEmpty;
   bool may_create = true;  // else kNotFound when it is not there
 };
+
+struct Job;  // jobs.h
 
 struct QueryOptions {
   std::string project;                         // of names without one
   std::optional<DatasetPath> default_dataset;  // of table names without a dataset
   std::vector<googlesql::QueryParameter> parameters;
   std::optional<Destination> destination;
+  std::optional<std::int64_t> bytes_billed_max;  // kBadData (bytesBilledLimitExceeded) beyond it
+  // Kept in the file, as done, in the transaction that changes rows, so that after a restart its id is still taken; may
+  // be null.
+  std::shared_ptr<const Job> job;
   base::Deadline deadline;  // kTimeout when it passes, also while pages are taken
   // Set by anyone to stop the query (kCancelled); may be null. Looked at between pages and at least every 20 ms within.
   std::shared_ptr<std::atomic<bool>> cancel;
@@ -44,13 +51,23 @@ struct ResultPage {
   std::size_t row_count() const { return columns.empty() ? 0 : columns.front().size(); }
 };
 
+// Rows that DML touched.
+struct DmlCounts {
+  std::int64_t inserted = 0, updated = 0, deleted = 0;
+  std::int64_t all() const { return inserted + updated + deleted; }
+};
+
 // What a statement did, besides rows.
 struct StatementSummary {
-  std::string statement_type;                  // BigQuery's: "SELECT", "CREATE_TABLE", "INSERT", "SCRIPT", …
-  std::string ddl_operation;                   // "CREATE", "SKIP", "REPLACE", "DROP", or empty
-  std::string ddl_target;                      // "project.dataset.table" or "project.dataset"
-  std::optional<std::int64_t> affected_rows;   // of DML
-  std::vector<std::string> referenced_tables;  // full names
+  std::string statement_type;                    // BigQuery's: "SELECT", "CREATE_TABLE", "INSERT", "SCRIPT", …
+  std::string ddl_operation;                     // "CREATE", "SKIP", "REPLACE", "DROP", or empty
+  std::string ddl_target;                        // "project.dataset.table" or "project.dataset"
+  std::optional<std::int64_t> affected_rows;     // of DML, and of a table made from a query
+  std::optional<DmlCounts> dml;                  // of DML
+  std::vector<std::string> referenced_tables;    // full names
+  std::int64_t bytes_processed = 0;              // an estimate from row counts and types
+  std::int64_t bytes_billed = 0;                 // by BigQuery's rules, of that estimate
+  std::optional<std::int64_t> destination_rows;  // set once an answer is in its table: what fails later undoes nothing
 };
 
 // A running answer. Owned and used by one thread at a time; destroying it stops the query. All pages come from one snapshot.

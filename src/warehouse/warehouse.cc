@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "warehouse/internal/append_session.h"
+#include "warehouse/internal/job_records.h"
 #include "warehouse/internal/metadata.h"
 #include "warehouse/internal/query_run.h"
 #include "warehouse/internal/warehouse_impl.h"
@@ -58,6 +59,8 @@ Status WarehouseImpl::open() {
   TRY_STATUS(register_sql_functions(connection.raw()));
 #endif
   TRY_STATUS(open_streams(connection));
+  TRY(std::vector<Job> jobs, open_job_records(connection, clock_.wall_micros()));
+  for (Job& job : jobs) TRY_STATUS(jobs_.add(std::move(job)));
   connections_ = std::make_unique<ConnectionPool>(database_);
   watch_ = std::make_unique<QueryWatch>(clock_);
   maintenance_ = std::make_unique<Maintenance>(
@@ -92,6 +95,12 @@ Result<std::unique_ptr<QueryResult>> WarehouseImpl::query(const std::string& sql
   QueryOptions completed = options;
   if (completed.project.empty()) completed.project = options_.project;
   return QueryRun(*this, sql, completed).run(dry);
+}
+
+Status WarehouseImpl::remove_job(const std::string& project, const std::string& id) {
+  TRY_STATUS(transact({}, [&](Connection& connection) { return remove_job_record(connection, project, id); }));
+  jobs_.remove(project, id);
+  return ok();
 }
 
 Status WarehouseImpl::apply(const data::TablePath& path) {
@@ -178,5 +187,8 @@ Status Warehouse::apply(const data::TablePath& path) { return impl_->apply(path)
 Status Warehouse::apply_all() { return impl_->apply_all(); }
 Status Warehouse::checkpoint() { return impl_->maintenance_->checkpoint(); }
 JobStore& Warehouse::jobs() { return impl_->jobs_; }
+Status Warehouse::remove_job(const std::string& project, const std::string& id) {
+  return impl_->remove_job(project, id);
+}
 
 }  // namespace flytt::warehouse

@@ -93,7 +93,9 @@ class Warehouse {
   Result<std::unique_ptr<QueryResult>> query(const std::string& sql, const QueryOptions& options);
   // Analyzes only: columns and summary of the last statement, nothing is run.
   Result<std::unique_ptr<QueryResult>> dry_run(const std::string& sql, const QueryOptions& options);
+  // Jobs whose rows were changed (QueryOptions::job) are there after a restart, too, for kSavedJobMicros.
   JobStore& jobs();
+  Status remove_job(const std::string& project, const std::string& id);
 
   // -- Maintenance, which the background thread does by itself
   // Moves all changes that are committed now into the base of one table, or of all.

@@ -144,7 +144,8 @@ Result<WarehouseImpl::MadeTable> WarehouseImpl::make_table(const TableInfo& tabl
         if (rows != nullptr) {
           TRY(made.rows, insert_selected(connection, *state, version->physical, rows->sql));
         }
-        return old ? remove_table(connection, *old->version()) : ok();
+        if (old) TRY_STATUS(remove_table(connection, *old->version()));
+        return rows != nullptr && rows->finish ? rows->finish(connection, {made.rows, 0, 0}) : ok();
       },
       [&] {
         if (rows != nullptr) state->after_append(made.rows, clock_.wall_micros());
@@ -254,10 +255,45 @@ Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::ve
           return moved();
         }
         TRY(count, insert_selected(connection, table, columns, rows.sql));
-        return ok();
+        return rows.finish ? rows.finish(connection, {count, 0, 0}) : ok();
       },
       [&] { table.after_append(count, clock_.wall_micros()); }));
   return count;
+}
+
+Result<DmlCounts> WarehouseImpl::rewrite_rows(TableState& table, Selection& guard, const RowWork& work) {
+  DmlCounts done;
+  std::lock_guard rewriting(table.maintenance);
+  TRY_STATUS(transact(
+      {},
+      [&](Connection& connection) -> Status {
+        if (!guard.is_current()) {
+          guard.is_void = true;
+          return moved();
+        }
+        TRY_STATUS(check_takes_statements(table));
+        TRY(done, work(connection));
+        return guard.finish ? guard.finish(connection, done) : ok();
+      },
+      [&] { table.after_rewrite(done.deleted, done.inserted, clock_.wall_micros()); }));
+  return done;
+}
+
+Result<std::int64_t> WarehouseImpl::replace_rows(TableState& table, const std::vector<std::string>& columns,
+                                                 Selection& rows, bool reads_itself) {
+  TRY(const DmlCounts done, rewrite_rows(table, rows, [&](Connection& connection) -> Result<DmlCounts> {
+        DmlCounts counts;
+        std::string sql = rows.sql;
+        if (reads_itself) {
+          TRY_STATUS(connection.run("CREATE TEMP TABLE replacement AS " + sql));
+          sql = "SELECT * FROM temp.replacement";
+        }
+        TRY(counts.deleted, connection.changed("DELETE FROM " + table.version()->base()));
+        TRY(counts.inserted, insert_selected(connection, table, columns, sql));
+        if (reads_itself) TRY_STATUS(connection.run("DROP TABLE temp.replacement"));
+        return counts;
+      }));
+  return done.inserted;
 }
 
 Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& tables) {

@@ -84,6 +84,12 @@ Result<DestinationPlan> plan_destination(const Destination& destination,
   using Write = Destination::Write;
   const data::TablePath& path = destination.table;
   if (existing && destination.write == Write::kAppend) return plan_append(answer, *existing);
+  if (existing && destination.write == Write::kTruncateData) {
+    TRY(DestinationPlan plan, plan_append(answer, *existing));
+    plan.appends = false;
+    plan.replaces = true;
+    return plan;
+  }
   if (existing && destination.write == Write::kEmpty) {
     if (has_rows) return already_exists(path);
     return plan_append(answer, *existing);

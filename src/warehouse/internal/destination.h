@@ -11,8 +11,9 @@
 namespace flytt::warehouse::internal {
 
 struct DestinationPlan {
-  bool appends = false;
-  std::vector<std::uint32_t> columns;  // when it appends: the table's columns in the order of the answer's
+  bool appends = false;                // to the table that is there,
+  bool replaces = false;               // or in the place of its rows
+  std::vector<std::uint32_t> columns;  // of both: the table's columns in the order of the answer's
   TableInfo table;                     // otherwise: the table to make, or to put in the place of the one that is there
 };
 

@@ -232,6 +232,15 @@ Status check_schema_change(const TableInfo& table, const data::TableSchema& now)
   return ok();
 }
 
+Status check_takes_statements(const TableState& table) {
+  if (!table.takes_changes()) return ok();
+  const data::TablePath path = table.version()->info.path;
+  return Error(ErrorCode::kBadData,
+               "UPDATE, DELETE and MERGE statements and query results are not supported for table " + path.project +
+                   ":" + path.dataset + "." + path.table + ", because it takes rows by change data capture.")
+      .cause("invalidQuery");
+}
+
 std::string make_etag(const std::string& document) {
   std::uint64_t hash = 14695981039346656037ull;  // FNV-1a
   for (const unsigned char c : document) hash = (hash ^ c) * 1099511628211ull;

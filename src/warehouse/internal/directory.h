@@ -45,6 +45,8 @@ Status check_table_id(const std::string& id);
 Status check_schema(const data::TableSchema& schema);
 // What `now` may differ from `before`: columns added at the end, REQUIRED relaxed, descriptions, a key added or kept.
 Status check_schema_change(const TableInfo& table, const data::TableSchema& now);
+// Statements must not change the rows of a table that change streams write to.
+Status check_takes_statements(const TableState& table);
 std::string make_etag(const std::string& document);
 
 }  // namespace flytt::warehouse::internal

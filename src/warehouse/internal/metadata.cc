@@ -162,6 +162,7 @@ Result<TableState::Recovered> recover(Connection& connection, const TableVersion
   TRY(const auto dead, connection.rows(facts(version.tombstones(), "max")));
   TRY(const auto log, connection.rows(facts(version.changes(), "min")));
   recovered.base_rows = std::stoll(text_of(base[0][0]));
+  recovered.has_tombstones = text_of(dead[0][0]) != "0";
   const std::int64_t base_ing = std::stoll(text_of(base[0][1])), dead_ing = std::stoll(text_of(dead[0][1]));
   recovered.base_newest = {
       data::Sequence{std::max(parse_decimal(text_of(base[0][3])), parse_decimal(text_of(dead[0][3])))},

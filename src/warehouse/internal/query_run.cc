@@ -1,7 +1,10 @@
 #include "warehouse/internal/query_run.h"
 
+#include <algorithm>
+
 #include "googlesql/physical_type.h"
 #include "warehouse/internal/destination.h"
+#include "warehouse/internal/job_records.h"
 #include "warehouse/internal/result_columns.h"
 #include "warehouse/internal/table_options.h"
 #include "warehouse/internal/warehouse_impl.h"
@@ -130,6 +133,7 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
     const googlesql::Translation& translation = step.translation;
     const bool is_last = translation.is_last, is_query = translation.kind == StatementKind::kQuery;
     const std::size_t end = translation.end;
+    if (!dry) TRY_STATUS(check_cost(*step.catalog));
     if (options_.destination) {
       TRY_STATUS(check_destination(translation, statements));
       if (!dry) {
@@ -150,6 +154,8 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
       }
       summary.statement_type = googlesql::statement_type(translation.kind, has_query);
       summary.referenced_tables = translation.referenced_tables;
+      summary.bytes_processed = step.catalog->bytes_read();
+      if (!dry) summary.bytes_billed = step.catalog->bytes_billed();
       auto columns = dry ? translation.query.columns : std::vector<googlesql::OutputColumn>();
       result = std::make_unique<NoRows>(std::move(summary), std::move(columns));
     }
@@ -173,25 +179,60 @@ Status QueryRun::check_destination(const googlesql::Translation& translation, in
 }
 
 Result<std::unique_ptr<QueryResult>> QueryRun::write_to_destination(std::size_t begin, Connection& connection) {
-  std::vector<std::string> sources;
+  StatementSummary written;
+  std::vector<googlesql::OutputColumn> columns;
   for (int attempt = 1;; ++attempt) {
     TRY(const Step step, translate(begin, connection, SnapshotCatalog::Use::kWrite));
     Selection rows;
     rows.sql = step.translation.query.sql;
     rows.is_current = [&step] { return !step.catalog->has_moved(); };
-    const Status written = write_answer(step, rows);
-    sources = step.translation.referenced_tables;
-    if (written) break;
-    if (!rows.is_void) return written.error();
+    written.statement_type = "SELECT";
+    written.referenced_tables = step.translation.referenced_tables;
+    written.bytes_processed = step.catalog->bytes_read();
+    written.bytes_billed = step.catalog->bytes_billed();
+    save_job(written, rows);
+    columns = step.translation.query.columns;
+    const Status done = write_answer(step, rows);
+    if (done) break;
+    if (!rows.is_void) return done.error();
     if (attempt == kSnapshotAttemptsMax) return always_moving();
   }
+  const auto table = warehouse_.directory_.find(options_.destination->table);
+  written.destination_rows = table ? table->base_rows() : 0;
   QueryOptions reading = options_;
   reading.destination.reset();
+  reading.bytes_billed_max.reset();
   reading.parameters.clear();
   const std::string sql = "SELECT * FROM `" + options_.destination->table.text() + "`";
   QueryRun reader(warehouse_, sql, reading);
-  reader.sources_ = std::move(sources);
-  return reader.run(false);
+  reader.written_ = written;
+  auto answer = reader.run(false);
+  if (answer) return answer;
+  return std::unique_ptr<QueryResult>(std::make_unique<NoRows>(std::move(written), std::move(columns)));
+}
+
+void QueryRun::save_job(const StatementSummary& summary, Selection& rows) const {
+  if (!options_.job) return;
+  rows.finish = [this, summary](Connection& connection, const DmlCounts& counts) {
+    Job job = *options_.job;
+    job.summary = summary;
+    if (!options_.destination) {
+      job.summary.affected_rows = counts.all();
+      if (summary.statement_type != "CREATE_TABLE_AS_SELECT") job.summary.dml = counts;
+    }
+    job.state = Job::State::kDone;
+    job.ended_micros = warehouse_.clock_.wall_micros();
+    return insert_job_record(connection, job);
+  };
+}
+
+// BigQuery's sentence.
+Status QueryRun::check_cost(const SnapshotCatalog& catalog) const {
+  if (!options_.bytes_billed_max || catalog.bytes_billed() <= *options_.bytes_billed_max) return ok();
+  return Error(ErrorCode::kBadData,
+               "Query exceeded limit for bytes billed: " + std::to_string(*options_.bytes_billed_max) + ". " +
+                   std::to_string(catalog.bytes_billed()) + " or higher required.")
+      .cause("bytesBilledLimitExceeded");
 }
 
 Status QueryRun::write_answer(const Step& step, Selection& rows) {
@@ -202,9 +243,18 @@ Status QueryRun::write_answer(const Step& step, Selection& rows) {
   const bool has_rows = existing && (existing->base_rows() > 0 || existing->read_state().has_changes);
   TRY(const DestinationPlan plan,
       plan_destination(destination, step.translation.query.columns, described, has_rows, warehouse_.options_.location));
-  if (plan.appends) {
+  if (plan.appends || plan.replaces) {
+    TRY_STATUS(check_takes_statements(*existing));
     rows.is_current = [existing, source = rows.is_current] { return !existing->read_state().dropped && source(); };
-    TRY_STATUS(append(*existing, plan.columns, rows));
+    if (plan.appends) {
+      TRY_STATUS(append(*existing, plan.columns, rows));
+      return ok();
+    }
+    std::vector<std::string> names;
+    for (const std::uint32_t column : plan.columns) names.push_back(existing->version()->physical[column]);
+    const auto& sources = step.translation.referenced_tables;
+    const bool reads_itself = std::find(sources.begin(), sources.end(), destination.table.text()) != sources.end();
+    TRY_STATUS(warehouse_.replace_rows(*existing, names, rows, reads_itself));
     return ok();
   }
   TRY_STATUS(warehouse_.make_table(plan.table, existing != nullptr, &rows));
@@ -229,6 +279,12 @@ Result<StatementSummary> QueryRun::write(std::size_t begin, Connection& connecti
     Selection rows;
     rows.sql = is_insert ? translation.insert.query.sql : translation.create_table.query->sql;
     rows.is_current = [&step] { return !step.catalog->has_moved(); };
+    StatementSummary known;
+    known.statement_type = googlesql::statement_type(translation.kind, translation.create_table.query.has_value());
+    known.referenced_tables = translation.referenced_tables;
+    known.bytes_processed = step.catalog->bytes_read();
+    known.bytes_billed = step.catalog->bytes_billed();
+    save_job(known, rows);
     Result<StatementSummary> summary = is_insert ? insert(step, rows) : create_table(translation.create_table, &rows);
     if (!rows.is_void) return summary;
     if (attempt == kSnapshotAttemptsMax) return always_moving();
@@ -243,6 +299,7 @@ Result<StatementSummary> QueryRun::insert(const Step& step, Selection& rows) {
         .cause("invalidQuery");
   StatementSummary summary;
   TRY(summary.affected_rows, append(*table, translation.insert.columns, rows));
+  summary.dml = DmlCounts{*summary.affected_rows, 0, 0};
   return summary;
 }
 
@@ -269,8 +326,14 @@ Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool
     return guard->explain(duck_error(duckdb_result_error_type(result.get()), duckdb_result_error(result.get())));
   warehouse_.maintenance_->notice_slow_read(step.catalog->log_rows_read());
   StatementSummary summary;
-  summary.statement_type = "SELECT";
-  summary.referenced_tables = sources_.empty() ? step.translation.referenced_tables : sources_;
+  if (written_) {
+    summary = *written_;
+  } else {
+    summary.statement_type = "SELECT";
+    summary.referenced_tables = step.translation.referenced_tables;
+    summary.bytes_processed = step.catalog->bytes_read();
+    summary.bytes_billed = step.catalog->bytes_billed();
+  }
   return std::unique_ptr<QueryResult>(std::make_unique<StreamedRows>(
       std::move(lease), std::move(guard), std::move(result), query.columns, std::move(summary)));
 }

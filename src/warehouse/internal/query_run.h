@@ -40,6 +40,9 @@ class QueryRun {
   // Writes the answer of the SELECT at `begin` into options_.destination and reads that table.
   Result<std::unique_ptr<QueryResult>> write_to_destination(std::size_t begin, Connection& connection);
   Status write_answer(const Step& step, Selection& rows);
+  // Saves options_.job in the transaction that writes the statement's rows.
+  void save_job(const StatementSummary& summary, Selection& rows) const;
+  Status check_cost(const SnapshotCatalog& catalog) const;
   Status check_destination(const googlesql::Translation& translation, int statements) const;
   Result<StatementSummary> drop_table(const googlesql::DropTable& statement);
   Result<StatementSummary> create_schema(const googlesql::CreateSchema& statement);
@@ -48,7 +51,8 @@ class QueryRun {
   WarehouseImpl& warehouse_;
   const std::string& sql_;
   const QueryOptions& options_;
-  std::vector<std::string> sources_;  // what the rows of a destination came from
+  // Of a QueryRun that reads a destination: what wrote it.
+  std::optional<StatementSummary> written_;
 };
 
 }  // namespace flytt::warehouse::internal

@@ -11,6 +11,31 @@ namespace {
 // Stands for a relation of a statement that is not run: whoever runs it looks at pin() first.
 constexpr const char* kNothing = "(SELECT 1)";
 
+// What a value counts in BigQuery ("Data type sizes"); texts and arrays are not measured: as if they were short.
+std::int64_t logical_bytes(const data::Type& type) {
+  using data::TypeKind;
+  switch (type.kind) {
+    case TypeKind::kBool: return 1;
+    case TypeKind::kInt64:
+    case TypeKind::kFloat64:
+    case TypeKind::kDate:
+    case TypeKind::kTime:
+    case TypeKind::kDatetime:
+    case TypeKind::kTimestamp: return 8;
+    case TypeKind::kNumeric:
+    case TypeKind::kInterval:
+    case TypeKind::kRange: return 16;
+    case TypeKind::kBigNumeric: return 32;
+    case TypeKind::kArray: return 2 * logical_bytes(type.element.front());
+    case TypeKind::kStruct: {
+      std::int64_t bytes = 0;
+      for (const data::StructField& field : type.fields) bytes += logical_bytes(field.type);
+      return bytes;
+    }
+    default: return 2 + kTextBytesGuess;
+  }
+}
+
 std::vector<std::string> segments_of(const std::vector<std::string>& path) {
   std::vector<std::string> segments;
   for (const std::string& part : path) {
@@ -224,6 +249,7 @@ std::string SnapshotCatalog::relation(Entry& entry, const std::vector<std::strin
     used_tables_.push_back(entry.table);
     log_rows_ += entry.before.log_rows;
   }
+  entry.columns_read.insert(physical.begin(), physical.end());
   return relation_sql(*entry.version, entry.plan, physical);
 }
 
@@ -249,6 +275,27 @@ std::string SnapshotCatalog::settled(Result<std::string> sql) {
 std::shared_ptr<TableState> SnapshotCatalog::by_full_name(const std::string& name) const {
   const auto found = entries_.find(name);
   return found == entries_.end() ? nullptr : found->second->table;
+}
+
+std::int64_t SnapshotCatalog::bytes_read() const {
+  std::int64_t bytes = 0;
+  for (const auto& [name, entry] : entries_) {
+    std::int64_t row = 0;
+    for (std::size_t i = 0; i < entry->version->physical.size(); ++i)
+      if (entry->columns_read.contains(entry->version->physical[i]))
+        row += logical_bytes(entry->version->info.schema.fields[i].type);
+    bytes += row * (entry->table->base_rows() + entry->before.log_rows);
+  }
+  return bytes;
+}
+
+// Whole MiB, and at least 10 of each table ("BigQuery pricing", on-demand compute).
+std::int64_t SnapshotCatalog::bytes_billed() const {
+  const std::int64_t read = bytes_read();
+  if (read == 0) return 0;
+  const auto tables = static_cast<std::int64_t>(std::count_if(
+      entries_.begin(), entries_.end(), [](const auto& each) { return !each.second->columns_read.empty(); }));
+  return std::max((read + kMebibyte - 1) / kMebibyte * kMebibyte, tables * kBytesBilledMin);
 }
 
 Error SnapshotCatalog::explain(Error error) const {

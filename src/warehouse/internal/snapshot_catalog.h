@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,9 @@ class SnapshotCatalog final : public googlesql::Catalog {
   // The same question at any later time; exact on the writer thread, which alone changes tables.
   bool has_moved() const;
   std::int64_t log_rows_read() const { return log_rows_; }
+  // About how many bytes the columns that are read have in BigQuery, and how many it would charge for.
+  std::int64_t bytes_read() const;
+  std::int64_t bytes_billed() const;
   const std::vector<std::shared_ptr<TableState>>& read_tables() const { return used_tables_; }
   std::shared_ptr<TableState> by_full_name(const std::string& name) const;
   // BigQuery's answer instead of the analyzer's "Table not found".
@@ -63,6 +67,7 @@ class SnapshotCatalog final : public googlesql::Catalog {
     std::shared_ptr<const TableVersion> version;
     ReadState before;
     ReadPlan plan;
+    std::set<std::string> columns_read;  // physical names
   };
   // A relation that is made of descriptions or of several tables. It is stale when `now` differs from `members`.
   struct Derived {

@@ -47,7 +47,7 @@ void TableState::refresh_locked() {
 void TableState::start_load(data::Sequence sequence) {
   std::lock_guard lock(mutex_);
   load_sequence_ = sequence;
-  loading_ = true;
+  loading_ = changed_ = true;
   load_to_save_ = true;
   used_ = true;
   direct_keys_.begin();
@@ -78,6 +78,17 @@ std::optional<data::Sequence> TableState::loading() const {
 bool TableState::is_virgin() const {
   std::lock_guard lock(mutex_);
   return !used_;
+}
+
+bool TableState::takes_changes() const {
+  std::lock_guard lock(mutex_);
+  return changed_ || version_->wide || base_newest_.sequence.bits != 0;
+}
+
+void TableState::after_rewrite(std::int64_t gone, std::int64_t come, std::int64_t wall_micros) {
+  std::lock_guard lock(mutex_);
+  base_rows_ += come - gone;
+  modified_micros_ = wall_micros;
 }
 
 void TableState::before_plain_commit(const Rank& newest) {
@@ -118,7 +129,7 @@ void TableState::after_direct_commit(bool kept) {
 
 void TableState::before_log_commit(const LogSegment& segment) {
   std::lock_guard lock(mutex_);
-  used_ = true;
+  used_ = changed_ = true;
   segments_.push_back(segment);
   log_rows_ += segment.rows;
   log_bytes_ += segment.bytes;
@@ -235,6 +246,7 @@ void TableState::recover(const Recovered& recovered) {
   direct_ing_ = direct_committed_ing_ = recovered.direct_ing;
   verified_ing_ = recovered.verified_ing;
   used_ = recovered.next_ing > 1 || recovered.base_rows > 0;
+  changed_ = recovered.load_sequence.has_value() || recovered.has_tombstones || !recovered.log.empty();
   for (const LogSegment& segment : recovered.log) {
     segments_.push_back(segment);
     log_rows_ += segment.rows;

@@ -90,6 +90,9 @@ class TableState {
   void after_log_commit(bool kept, base::SteadyTime now);  // of all segments since the last one
   void after_append(std::int64_t rows, std::int64_t wall_micros);
   bool is_virgin() const;  // nothing was ever put into it
+  // Rows came with change columns: what is seen is then no longer the base alone, and statements must not change it.
+  bool takes_changes() const;
+  void after_rewrite(std::int64_t gone, std::int64_t come, std::int64_t wall_micros);  // of the base, by a statement
 
   // -- Written by maintenance
   // Committed segments from the oldest on, up to `rows_max` rows and `bytes_max` bytes (at least one segment): their last
@@ -119,6 +122,7 @@ class TableState {
   struct Recovered {
     std::int64_t next_ing = 1, base_rows = 0;
     Rank base_newest;  // upper bound over base and tombstones
+    bool has_tombstones = false;
     std::vector<LogSegment> log;
     std::optional<data::Sequence> load_sequence;
     bool loading = false;
@@ -136,7 +140,7 @@ class TableState {
   mutable std::mutex mutex_;
   std::shared_ptr<const TableVersion> version_;
   std::uint64_t epoch_ = 1;
-  bool dropped_ = false, used_ = false, loading_ = false, load_to_save_ = false;
+  bool dropped_ = false, used_ = false, loading_ = false, load_to_save_ = false, changed_ = false;
   bool has_changes_ = false, log_wins_ = false;
   std::optional<data::Sequence> load_sequence_;
   std::int64_t direct_ing_ = 0, direct_committed_ing_ = 0, verified_ing_ = 0;

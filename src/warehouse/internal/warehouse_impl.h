@@ -26,6 +26,8 @@ struct Selection {
   std::string sql;
   std::function<bool()> is_current;  // asked on the writer thread: the tables are still those that `sql` was made for
   bool is_void = false;              // they were not, and nothing was done: translate again
+  // Called last in the transaction that the rows are written in; may be empty.
+  std::function<Status(internal::Connection&, const DmlCounts&)> finish;
 };
 
 class WarehouseImpl {
@@ -63,8 +65,16 @@ class WarehouseImpl {
   // As plain rows. How many.
   Result<std::int64_t> insert_rows(internal::TableState& table, const std::vector<std::string>& columns,
                                    Selection& rows);
+  // Changes rows of a table that takes no changes from streams (kBadData), in one transaction: readers see all of it or
+  // nothing. `work` runs on the writer thread and says what it did.
+  using RowWork = std::function<Result<DmlCounts>(internal::Connection&)>;
+  Result<DmlCounts> rewrite_rows(internal::TableState& table, Selection& guard, const RowWork& work);
+  // The rows of `rows` in the place of all that the table has; `reads_itself`: they come from it.
+  Result<std::int64_t> replace_rows(internal::TableState& table, const std::vector<std::string>& columns,
+                                    Selection& rows, bool reads_itself);
   // Waits until memory knows of every change of definitions that a snapshot can show.
   void await_definitions();
+  Status remove_job(const std::string& project, const std::string& id);
   Result<std::unique_ptr<QueryResult>> query(const std::string& sql, const QueryOptions& options, bool dry);
 
   // -- write_streams.cc

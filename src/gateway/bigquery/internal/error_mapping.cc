@@ -9,12 +9,30 @@ struct Reason {
   int http_status;
 };
 constexpr Reason kReasons[] = {
-    {"accessDenied", 403},    {"backendError", 503},     {"badRequest", 400},           {"blocked", 403},
-    {"conditionNotMet", 412}, {"duplicate", 409},        {"internalError", 500},        {"invalid", 400},
-    {"invalidQuery", 400},    {"invalidParameter", 400}, {"jobRateLimitExceeded", 400}, {"notFound", 404},
-    {"notImplemented", 501},  {"parseError", 400},       {"quotaExceeded", 403},        {"rateLimitExceeded", 403},
-    {"required", 400},        {"resourceInUse", 400},    {"resourcesExceeded", 400},    {"responseTooLarge", 403},
-    {"stopped", 200},         {"timeout", 400},          {"tableUnavailable", 400},
+    {"accessDenied", 403},
+    {"backendError", 503},
+    {"badRequest", 400},
+    {"blocked", 403},
+    {"bytesBilledLimitExceeded", 400},
+    {"conditionNotMet", 412},
+    {"duplicate", 409},
+    {"internalError", 500},
+    {"invalid", 400},
+    {"invalidQuery", 400},
+    {"invalidParameter", 400},
+    {"jobRateLimitExceeded", 400},
+    {"notFound", 404},
+    {"notImplemented", 501},
+    {"parseError", 400},
+    {"quotaExceeded", 403},
+    {"rateLimitExceeded", 403},
+    {"required", 400},
+    {"resourceInUse", 400},
+    {"resourcesExceeded", 400},
+    {"responseTooLarge", 403},
+    {"stopped", 200},
+    {"timeout", 400},
+    {"tableUnavailable", 400},
 };
 
 std::string_view reason_of_code(ErrorCode code) {

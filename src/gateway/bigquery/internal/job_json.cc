@@ -54,8 +54,8 @@ OrderedJson dataset_reference_json(const std::string& full_name) {
 OrderedJson query_statistics_json(const Job& job) {
   const warehouse::StatementSummary& summary = job.summary;
   OrderedJson out;
-  out["totalBytesProcessed"] = "0";
-  out["totalBytesBilled"] = "0";
+  out["totalBytesProcessed"] = std::to_string(summary.bytes_processed);
+  out["totalBytesBilled"] = std::to_string(summary.bytes_billed);
   out["cacheHit"] = false;
   if (!summary.statement_type.empty()) out["statementType"] = summary.statement_type;
   if (!summary.ddl_operation.empty()) out["ddlOperationPerformed"] = summary.ddl_operation;
@@ -66,8 +66,7 @@ OrderedJson query_statistics_json(const Job& job) {
   }
   if (summary.affected_rows) {
     out["numDmlAffectedRows"] = std::to_string(*summary.affected_rows);
-    if (summary.statement_type == "INSERT")
-      out["dmlStats"] = {{"insertedRowCount", std::to_string(*summary.affected_rows)}};
+    if (summary.dml) out["dmlStats"] = dml_stats_json(*summary.dml);
   }
   OrderedJson tables = OrderedJson::array();
   for (const std::string& name : summary.referenced_tables)
@@ -82,7 +81,7 @@ OrderedJson statistics_json(const Job& job) {
   out["creationTime"] = millis_text(job.created_micros);
   if (job.started_micros != 0) out["startTime"] = millis_text(job.started_micros);
   if (job.ended_micros != 0) out["endTime"] = millis_text(job.ended_micros);
-  out["totalBytesProcessed"] = "0";
+  out["totalBytesProcessed"] = std::to_string(job.summary.bytes_processed);
   if (job.state == Job::State::kDone) out["query"] = query_statistics_json(job);
   return out;
 }
@@ -90,6 +89,12 @@ OrderedJson statistics_json(const Job& job) {
 std::string full_id(const Job& job) { return job.project + ":" + job.location + "." + job.id; }
 
 }  // namespace
+
+OrderedJson dml_stats_json(const warehouse::DmlCounts& counts) {
+  return {{"insertedRowCount", std::to_string(counts.inserted)},
+          {"updatedRowCount", std::to_string(counts.updated)},
+          {"deletedRowCount", std::to_string(counts.deleted)}};
+}
 
 OrderedJson job_reference_json(const Job& job) {
   OrderedJson out = {{"projectId", job.project}};

@@ -12,6 +12,7 @@
 namespace flytt::gateway::internal {
 
 OrderedJson job_reference_json(const warehouse::Job& job);
+OrderedJson dml_stats_json(const warehouse::DmlCounts& counts);
 OrderedJson job_json(const warehouse::Job& job, const std::string& base);
 OrderedJson job_list_item_json(const warehouse::Job& job, bool is_full);
 // The failure of a finished job as an error of the request that asks for its rows.

@@ -21,8 +21,7 @@ OrderedJson schema_of(const std::vector<googlesql::OutputColumn>& columns) {
 void show_dml(OrderedJson& out, const Job& job) {
   if (!job.summary.affected_rows) return;
   out["numDmlAffectedRows"] = std::to_string(*job.summary.affected_rows);
-  if (job.summary.statement_type == "INSERT")
-    out["dmlStats"] = {{"insertedRowCount", std::to_string(*job.summary.affected_rows)}};
+  if (job.summary.dml) out["dmlStats"] = dml_stats_json(*job.summary.dml);
 }
 
 Error results_are_gone(const Job& job) {
@@ -71,10 +70,13 @@ Result<std::string> JobMethods::results(const Job& job, const ResultsRequest& re
     out["endTime"] = millis_text(job.ended_micros);
   }
   out["totalRows"] = std::to_string(stored->row_count);
+  if (stored->rows_kept < stored->row_count && request.range.offset >= stored->rows_kept &&
+      request.range.rows_max.value_or(1) > 0)
+    return results_are_gone(job);
   const RowsJson page = rows_json(*stored, request.range);
   if (page.next_offset < stored->row_count) out["pageToken"] = page_token(page.next_offset);
-  out["totalBytesProcessed"] = "0";
-  if (request.is_query_response) out["totalBytesBilled"] = "0";
+  out["totalBytesProcessed"] = std::to_string(job.summary.bytes_processed);
+  if (request.is_query_response) out["totalBytesBilled"] = std::to_string(job.summary.bytes_billed);
   out["jobComplete"] = true;
   out["cacheHit"] = false;
   show_dml(out, job);
@@ -94,7 +96,7 @@ Result<std::string> JobMethods::dry_run(const RestCall& call, const QueryRequest
   out["jobReference"] = job_reference_json(job);
   out["location"] = location_;
   if (!answer->summary().statement_type.empty()) out["statementType"] = answer->summary().statement_type;
-  out["totalBytesProcessed"] = "0";
+  out["totalBytesProcessed"] = std::to_string(answer->summary().bytes_processed);
   out["totalBytesBilled"] = "0";
   out["jobComplete"] = true;
   out["cacheHit"] = false;
@@ -173,7 +175,7 @@ Result<std::string> JobMethods::cancel(const RestCall& call) {
 Result<std::string> JobMethods::remove(const RestCall& call) {
   TRY(const Job job, jobs_.find(call.target.project, call.target.job));
   if (job.state != Job::State::kDone) return invalid("The job is still running: cancel it first.");
-  warehouse_.jobs().remove(job.project, job.id);
+  TRY_STATUS(warehouse_.remove_job(job.project, job.id));
   return std::string("{}");
 }
 

@@ -43,6 +43,7 @@ warehouse::QueryOptions QueryJobs::options_of(const std::string& project, const 
   options.default_dataset = request.default_dataset;
   options.parameters = request.parameters;
   options.destination = request.destination;
+  options.bytes_billed_max = request.bytes_billed_max;
   if (request.job_timeout_ms.value_or(0) > 0)
     options.deadline =
         clock_.in(std::chrono::milliseconds(std::min<std::int64_t>(*request.job_timeout_ms, 86'400'000)));
@@ -148,6 +149,7 @@ void QueryJobs::run(Active& active) {
 
   warehouse::QueryOptions options = options_of(job.project, active.request);
   options.cancel = active.cancel;
+  options.job = std::make_shared<const warehouse::Job>(job);
   std::shared_ptr<const warehouse::StoredResult> stored;
   const auto answer = [&]() -> Status {
     if (active.cancel->load())

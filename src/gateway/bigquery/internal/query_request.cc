@@ -87,6 +87,8 @@ Status parse_common(const Json& query, const std::string& project, QueryRequest&
     out.default_dataset = std::move(path);
   }
   TRY(out.parameters, parse_query_parameters(query));
+  TRY(out.bytes_billed_max, optional_int64(query, "maximumBytesBilled"));
+  if (out.bytes_billed_max && *out.bytes_billed_max <= 0) out.bytes_billed_max.reset();  // as if it were not given
   return ok();
 }
 
@@ -105,15 +107,28 @@ Result<std::optional<warehouse::Destination>> parse_destination(const Json& quer
   TRY(const auto write, optional_string(query, "writeDisposition"));
   if (write == "WRITE_TRUNCATE")
     out.write = Write::kTruncate;
+  else if (write == "WRITE_TRUNCATE_DATA")
+    out.write = Write::kTruncateData;
   else if (write == "WRITE_APPEND")
     out.write = Write::kAppend;
   else if (write && *write != "WRITE_EMPTY")
-    return not_in_this_version("writeDisposition " + *write);
+    return invalid("Invalid value for writeDisposition: " + *write + " is not a valid value.");
   TRY(const auto create, optional_string(query, "createDisposition"));
   if (create && *create != "CREATE_IF_NEEDED" && *create != "CREATE_NEVER")
     return invalid("createDisposition must be CREATE_IF_NEEDED or CREATE_NEVER.");
   out.may_create = create != "CREATE_NEVER";
   return std::optional<warehouse::Destination>(std::move(out));
+}
+
+// BigQuery: at most 64 labels of texts.
+Status check_labels(const Json& owner) {
+  TRY(const Json* labels, optional_object(owner, "labels"));
+  if (labels == nullptr) return ok();
+  if (labels->size() > 64) return invalid("A job may have at most 64 labels.");
+  for (const auto& [key, value] : labels->items())
+    if (!value.is_string() || key.empty() || key.size() > 63 || value.get_ref<const std::string&>().size() > 63)
+      return invalid("Invalid label " + key + ": keys and values are texts of at most 63 characters.");
+  return ok();
 }
 
 Status check_not_negative(const char* name, const std::optional<std::int64_t>& value) {
@@ -137,6 +152,7 @@ Result<QueryRequest> parse_query_request(const Json& body, const std::string& pr
   QueryRequest out;
   TRY_STATUS(parse_common(body, project, out));
   if (member(body, "destinationTable") != nullptr) return not_in_this_version("jobs.query with destinationTable");
+  TRY_STATUS(check_labels(body));
   TRY(const auto dry_run, optional_bool(body, "dryRun"));
   out.is_dry_run = dry_run.value_or(false);
   TRY(out.job_timeout_ms, optional_int64(body, "jobTimeoutMs"));
@@ -177,6 +193,7 @@ Result<QueryRequest> parse_query_job(const Json& body, const std::string& projec
     return Error(ErrorCode::kBadData, "Required parameter is missing: configuration.query").cause("required");
   TRY_STATUS(parse_common(*query, project, out));
   TRY(out.destination, parse_destination(*query, project));
+  TRY_STATUS(check_labels(*configuration));
   TRY(const auto dry_run, optional_bool(*configuration, "dryRun"));
   out.is_dry_run = dry_run.value_or(false);
   TRY(out.job_timeout_ms, optional_int64(*configuration, "jobTimeoutMs"));

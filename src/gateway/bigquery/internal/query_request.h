@@ -22,6 +22,7 @@ struct QueryRequest {
   std::optional<warehouse::Destination> destination;
   bool is_dry_run = false;
   std::optional<std::int64_t> job_timeout_ms;
+  std::optional<std::int64_t> bytes_billed_max;
   std::string job_id;         // jobs.insert: the client's own; empty = make one
   std::string configuration;  // JSON text of the job's `configuration`
 

@@ -242,9 +242,12 @@ TEST(QueryRequest, ReadsADestination) {
   EXPECT_FALSE(with(R"("writeDisposition":"WRITE_TRUNCATE")")->destination.has_value());
   EXPECT_EQ(with(R"("destinationTable":{"tableId":"t"})").error().cause(), "required");
   EXPECT_EQ(with(R"("destinationTable":{"datasetId":"d","tableId":"t"},"writeDisposition":"WRITE_TRUNCATE_DATA")")
-                .error()
-                .code(),
-            ErrorCode::kUnsupported);
+                ->destination->write,
+            Write::kTruncateData);
+  EXPECT_EQ(
+      with(R"("destinationTable":{"datasetId":"d","tableId":"t"},"writeDisposition":"WRITE_SOME")").error().cause(),
+      "invalid");
+  EXPECT_EQ(with(R"("maximumBytesBilled":"1048576")")->bytes_billed_max, 1048576);
   EXPECT_EQ(
       with(R"("destinationTable":{"datasetId":"d","tableId":"t"},"clustering":{"fields":["x"]})").error().sentence(),
       "A query with clustering is not in this version.");
