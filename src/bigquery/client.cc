@@ -2,14 +2,12 @@
 
 #include <cstdio>
 
+#include "bigquery/internal/client_call.h"
 #include "bigquery/internal/errors.h"
 #include "bigquery/internal/rest_schema.h"
 #include "bigquery/limits.h"
 
 namespace flytt::bigquery {
-namespace {
-
-using nlohmann::json;
 
 std::string percent_encoded(std::string_view text) {
   std::string out;
@@ -24,6 +22,11 @@ std::string percent_encoded(std::string_view text) {
 }
 
 std::string project_target(const std::string& project) { return "/bigquery/v2/projects/" + percent_encoded(project); }
+
+namespace {
+
+using nlohmann::json;
+
 std::string datasets_target(const std::string& project) { return project_target(project) + "/datasets"; }
 std::string dataset_target(const std::string& project, const std::string& dataset) {
   return datasets_target(project) + "/" + percent_encoded(dataset);
@@ -45,17 +48,6 @@ std::string request_id(base::Random& random) {
 }
 
 }  // namespace
-
-// One request that may be sent several times.
-struct Client::Call {
-  std::string method, target;
-  std::string object;  // what it is about, for messages
-  std::string body;
-  std::string etag;  // If-Match
-  bool is_repeatable = true;
-  // Set when an earlier try may have been carried out although no good answer came.
-  bool* may_have_happened = nullptr;
-};
 
 Result<HttpResponse> Client::attempt(const Call& call, base::Deadline deadline) {
   HttpRequest request{call.method, call.target, {{"accept", "application/json"}}, call.body};

@@ -124,6 +124,7 @@ class Client {
 
  private:
   friend class QueryResult;
+  friend class QueryJobs;
   struct Call;
   Result<HttpResponse> exchange(const Call& call);
   Result<HttpResponse> attempt(const Call& call, base::Deadline deadline);

@@ -19,7 +19,12 @@ inline constexpr milliseconds kBackoffMin{250};
 inline constexpr milliseconds kBackoffMax{32'000};
 inline constexpr std::size_t kResponseBytesMax = 128 << 20;
 inline constexpr int kIdleConnectionsMax = 8;
-inline constexpr milliseconds kQueryPoll{10'000};     // how long the server may hold one answer back
+inline constexpr milliseconds kQueryPoll{10'000};  // how long the server may hold one answer back
+inline constexpr milliseconds kJobPollMin{100};    // between two looks at a job, growing
+inline constexpr milliseconds kJobPollMax{10'000};
+inline constexpr seconds kMissingJobPatience{30};     // a job that was just accepted may not be found yet
+inline constexpr seconds kJobCancelPatience{60};      // until a job that is to stop has ended
+inline constexpr std::size_t kJobIdMax = 1'024;       // BigQuery
 inline constexpr std::int64_t kPageRowsMax = 20'000;  // rows of one page of a query's result
 inline constexpr int kCellDepthMax = 32;              // of nested values in a result
 inline constexpr std::size_t kErrorTextMax = 2'000;   // of a foreign message that is passed on

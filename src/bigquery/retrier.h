@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <stop_token>
 #include <string_view>
 
 #include "base/clock.h"
@@ -52,11 +53,20 @@ class Retrier {
     cancelled_.notify_all();
   }
 
+  // Waits for that long: kCancelled after `cancel`, ok as soon as `stop` is asked to stop.
+  Status pause(base::Duration span, std::stop_token stop) {
+    const std::stop_callback wake(stop, [this] {
+      { std::lock_guard lock(mutex_); }
+      cancelled_.notify_all();
+    });
+    return wait(span, stop);
+  }
+
  private:
-  Status wait(base::Duration span) {
+  Status wait(base::Duration span, std::stop_token stop = {}) {
     std::unique_lock lock(mutex_);
     const base::Deadline until = clock_.in(span);
-    while (!is_cancelled_ && !clock_.is_past(until)) cancelled_.wait_until(lock, until.at);
+    while (!is_cancelled_ && !stop.stop_requested() && !clock_.is_past(until)) cancelled_.wait_until(lock, until.at);
     if (is_cancelled_)
       return Error(ErrorCode::kCancelled, "the request to BigQuery was cancelled").side(base::Side::kSink);
     return ok();

@@ -67,6 +67,7 @@ struct StatementSummary {
   std::vector<std::string> referenced_tables;    // full names
   std::int64_t bytes_processed = 0;              // an estimate from row counts and types
   std::int64_t bytes_billed = 0;                 // by BigQuery's rules, of that estimate
+  std::optional<std::int64_t> written_rows;      // into a destination
   std::optional<std::int64_t> destination_rows;  // set once an answer is in its table: what fails later undoes nothing
 };
 

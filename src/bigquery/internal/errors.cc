@@ -43,6 +43,7 @@ constexpr ReasonRow kReasons[] = {
     {"parseError", {ErrorCode::kConfig, Retry::kNever}},
     {"resourcesExceeded", {ErrorCode::kConfig, Retry::kNever}},
     {"responseTooLarge", {ErrorCode::kConfig, Retry::kNever}},
+    {"bytesBilledLimitExceeded", {ErrorCode::kConfig, Retry::kNever}},
     {"quotaExceeded", {ErrorCode::kThrottled, Retry::kAfterOperator}},
     {"rateLimitExceeded", {ErrorCode::kThrottled, Retry::kAfterBackoff}},
     {"userRateLimitExceeded", {ErrorCode::kThrottled, Retry::kAfterBackoff}},
@@ -76,6 +77,13 @@ Translation of_status(int status) {
     case 501: return {ErrorCode::kUnsupported, Retry::kNever};
     default: return {ErrorCode::kUnavailable, status >= 500 ? Retry::kAfterBackoff : Retry::kNever};
   }
+}
+
+Translation of_rest(const RestFailure& failure) {
+  for (const ReasonRow& row : kReasons) {
+    if (row.reason == failure.reason) return row.means;
+  }
+  return of_status(failure.status);
 }
 
 std::string shortened(std::string_view text) { return std::string(text.substr(0, kErrorTextMax)); }
@@ -152,11 +160,15 @@ RestFailure parse_rest_failure(int status, std::string_view body) {
   return out;
 }
 
+Error error_of_job(const RestFailure& failure, const std::string& object) {
+  const Translation means = of_rest({400, failure.reason, ""});
+  std::string cause = failure.reason;
+  if (!failure.message.empty()) cause += ": " + shortened(failure.message);
+  return Error(means.code, sentence(means.code, object)).retry(means.retry).side(Side::kSink).cause(std::move(cause));
+}
+
 Error error_of_rest(const RestFailure& failure, const std::string& object) {
-  Translation means = of_status(failure.status);
-  for (const ReasonRow& row : kReasons) {
-    if (row.reason == failure.reason) means = row.means;
-  }
+  const Translation means = of_rest(failure);
   std::string cause = "HTTP " + std::to_string(failure.status);
   if (!failure.reason.empty()) cause += " " + failure.reason;
   if (!failure.message.empty()) cause += ": " + shortened(failure.message);

@@ -20,6 +20,8 @@ RestFailure parse_rest_failure(int status, std::string_view body);
 
 // `object` says what the request was about: "table p.d.t", "the query".
 Error error_of_rest(const RestFailure& failure, const std::string& object);
+// A job that ended with errorResult: its reason and message; there is no HTTP status.
+Error error_of_job(const RestFailure& failure, const std::string& object);
 // google.rpc.Status and StorageError of an append. Row messages are not part of it.
 Error error_of_append(const wire::AppendFailure& failure, const std::string& object);
 

@@ -23,6 +23,7 @@ std::string to_document(const Job& job) {
             {"bytes_processed", summary.bytes_processed},
             {"bytes_billed", summary.bytes_billed}};
   if (summary.affected_rows) json["affected_rows"] = *summary.affected_rows;
+  if (summary.written_rows) json["written_rows"] = *summary.written_rows;
   if (summary.dml) json["dml"] = {summary.dml->inserted, summary.dml->updated, summary.dml->deleted};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -43,6 +44,7 @@ Job from_document(const Json& json) {
   summary.bytes_processed = json.at("bytes_processed").get<std::int64_t>();
   summary.bytes_billed = json.at("bytes_billed").get<std::int64_t>();
   if (json.contains("affected_rows")) summary.affected_rows = json.at("affected_rows").get<std::int64_t>();
+  if (json.contains("written_rows")) summary.written_rows = json.at("written_rows").get<std::int64_t>();
   if (json.contains("dml")) {
     const auto counts = json.at("dml").get<std::vector<std::int64_t>>();
     summary.dml = DmlCounts{counts.at(0), counts.at(1), counts.at(2)};
@@ -53,11 +55,12 @@ Job from_document(const Json& json) {
 }  // namespace
 
 Result<std::vector<Job>> open_job_records(Connection& connection, std::int64_t now_micros) {
-  TRY_STATUS(connection.run(
-      "CREATE TABLE IF NOT EXISTS flytt.jobs(project VARCHAR, id VARCHAR, ended BIGINT, doc VARCHAR)"));
+  TRY_STATUS(
+      connection.run("CREATE TABLE IF NOT EXISTS flytt.jobs(project VARCHAR, id VARCHAR, ended BIGINT, doc VARCHAR)"));
   TRY_STATUS(connection.run("DELETE FROM flytt.jobs WHERE ended < " + std::to_string(now_micros - kSavedJobMicros)));
-  TRY(const auto rows, connection.rows("SELECT project, id, doc FROM (SELECT * FROM flytt.jobs ORDER BY ended DESC LIMIT " +
-                                       std::to_string(kJobsMax / 2) + ") ORDER BY ended"));
+  TRY(const auto rows,
+      connection.rows("SELECT project, id, doc FROM (SELECT * FROM flytt.jobs ORDER BY ended DESC LIMIT " +
+                      std::to_string(kJobsMax / 2) + ") ORDER BY ended"));
   std::vector<Job> jobs;
   for (const TextRow& row : rows) {
     try {

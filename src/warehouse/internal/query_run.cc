@@ -192,8 +192,11 @@ Result<std::unique_ptr<QueryResult>> QueryRun::write_to_destination(std::size_t 
     written.bytes_billed = step.catalog->bytes_billed();
     save_job(written, rows);
     columns = step.translation.query.columns;
-    const Status done = write_answer(step, rows);
-    if (done) break;
+    const Result<std::int64_t> done = write_answer(step, rows);
+    if (done) {
+      written.written_rows = *done;
+      break;
+    }
     if (!rows.is_void) return done.error();
     if (attempt == kSnapshotAttemptsMax) return always_moving();
   }
@@ -216,7 +219,9 @@ void QueryRun::save_job(const StatementSummary& summary, Selection& rows) const 
   rows.finish = [this, summary](Connection& connection, const DmlCounts& counts) {
     Job job = *options_.job;
     job.summary = summary;
-    if (!options_.destination) {
+    if (options_.destination) {
+      job.summary.written_rows = counts.inserted;
+    } else {
       job.summary.affected_rows = counts.all();
       if (summary.statement_type != "CREATE_TABLE_AS_SELECT") job.summary.dml = counts;
     }
@@ -235,7 +240,7 @@ Status QueryRun::check_cost(const SnapshotCatalog& catalog) const {
       .cause("bytesBilledLimitExceeded");
 }
 
-Status QueryRun::write_answer(const Step& step, Selection& rows) {
+Result<std::int64_t> QueryRun::write_answer(const Step& step, Selection& rows) {
   const Destination& destination = *options_.destination;
   const std::shared_ptr<TableState> existing = warehouse_.directory_.find(destination.table);
   std::optional<TableInfo> described;
@@ -246,19 +251,15 @@ Status QueryRun::write_answer(const Step& step, Selection& rows) {
   if (plan.appends || plan.replaces) {
     TRY_STATUS(check_takes_statements(*existing));
     rows.is_current = [existing, source = rows.is_current] { return !existing->read_state().dropped && source(); };
-    if (plan.appends) {
-      TRY_STATUS(append(*existing, plan.columns, rows));
-      return ok();
-    }
+    if (plan.appends) return append(*existing, plan.columns, rows);
     std::vector<std::string> names;
     for (const std::uint32_t column : plan.columns) names.push_back(existing->version()->physical[column]);
     const auto& sources = step.translation.referenced_tables;
     const bool reads_itself = std::find(sources.begin(), sources.end(), destination.table.text()) != sources.end();
-    TRY_STATUS(warehouse_.replace_rows(*existing, names, rows, reads_itself));
-    return ok();
+    return warehouse_.replace_rows(*existing, names, rows, reads_itself);
   }
-  TRY_STATUS(warehouse_.make_table(plan.table, existing != nullptr, &rows));
-  return ok();
+  TRY(const auto made, warehouse_.make_table(plan.table, existing != nullptr, &rows));
+  return made.rows;
 }
 
 Result<StatementSummary> QueryRun::define(const googlesql::Translation& translation) {

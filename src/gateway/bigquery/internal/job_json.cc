@@ -68,6 +68,11 @@ OrderedJson query_statistics_json(const Job& job) {
     out["numDmlAffectedRows"] = std::to_string(*summary.affected_rows);
     if (summary.dml) out["dmlStats"] = dml_stats_json(*summary.dml);
   }
+  if (summary.written_rows)
+    out["queryPlan"] = OrderedJson::array({{{"name", "S00: Output"},
+                                            {"id", "0"},
+                                            {"status", "COMPLETE"},
+                                            {"recordsWritten", std::to_string(*summary.written_rows)}}});
   OrderedJson tables = OrderedJson::array();
   for (const std::string& name : summary.referenced_tables)
     if (OrderedJson reference = table_reference_json(name); !reference.is_null())
