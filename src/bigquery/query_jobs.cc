@@ -165,8 +165,8 @@ Result<DryRun> QueryJobs::dry_run(const JobRequest& request) {
 
 Result<QueryJobs::Seen> QueryJobs::insert(const JobRequest& request) {
   const std::string object = object_of(request.job_id);
-  auto response = client_.exchange(
-      {"POST", project_target(request.project) + "/jobs", object, body_of(request, false).dump()});
+  auto response =
+      client_.exchange({"POST", project_target(request.project) + "/jobs", object, body_of(request, false).dump()});
   if (response) return Seen::parse(response->body, object);
   if (response.error().code() != ErrorCode::kConflict) return std::move(response).error();
   // What is not a job's id may be in conflict, too (a table that has rows): then there is no such job.

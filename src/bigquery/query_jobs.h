@@ -56,10 +56,10 @@ struct JobOutcome {
   std::string job_id, location;
   std::string statement_type;  // "SELECT", "MERGE", …
   std::int64_t bytes_processed = 0, bytes_billed = 0;
-  std::optional<std::int64_t> affected_rows;                           // of DML
+  std::optional<std::int64_t> affected_rows;                              // of DML
   std::optional<std::int64_t> inserted_rows, updated_rows, deleted_rows;  // of DML, where the service tells
-  std::optional<std::int64_t> output_rows;                             // written into the destination
-  std::int64_t created_ms = 0, started_ms = 0, ended_ms = 0;           // since 1970
+  std::optional<std::int64_t> output_rows;                                // written into the destination
+  std::int64_t created_ms = 0, started_ms = 0, ended_ms = 0;              // since 1970
   bool was_known = false;  // the id was taken: an earlier request has started it
 };
 

@@ -28,7 +28,8 @@ class JobServer final : public HttpTransport {
     requests.push_back(request);
     HttpResponse response = answer(request);
     if (on_request) on_request(number);
-    if (lost.contains(number)) return Error(ErrorCode::kUnavailable, "connection reset").retry(base::Retry::kAfterBackoff);
+    if (lost.contains(number))
+      return Error(ErrorCode::kUnavailable, "connection reset").retry(base::Retry::kAfterBackoff);
     return response;
   }
   bool is_secure() const override { return false; }

@@ -87,6 +87,10 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
     std::lock_guard lock(mutex_);
     return streams_[stream].rows;
   }
+  bool is_committed(const std::string& stream) {
+    std::lock_guard lock(mutex_);
+    return streams_[stream].is_committed;
+  }
   // The next unary calls fail so.
   void fail_calls(std::vector<wire::AppendFailure> failures) {
     std::lock_guard lock(mutex_);
