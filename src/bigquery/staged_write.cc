@@ -7,7 +7,8 @@ constexpr std::uint32_t kLane = 0;
 
 Error of_row(const data::Rejection& rejection, const data::TablePath& table) {
   const std::string column = rejection.column.empty() ? "" : "column " + rejection.column + " of ";
-  return Error(ErrorCode::kBadData, "a row cannot be written to " + column + "table " + table.text() + ": " + rejection.reason)
+  return Error(ErrorCode::kBadData,
+               "a row cannot be written to " + column + "table " + table.text() + ": " + rejection.reason)
       .side(base::Side::kSink);
 }
 
@@ -77,7 +78,8 @@ Result<std::int64_t> StagedWrite::finish(base::Deadline deadline) {
     const std::uint64_t before = receipts_;
     TRY_STATUS(look(deadline));
     if (receipts_ == before && clock_.is_past(deadline))
-      return Error(ErrorCode::kTimeout, "rows of write stream " + stream_ + " have no answer yet").side(base::Side::kSink);
+      return Error(ErrorCode::kTimeout, "rows of write stream " + stream_ + " have no answer yet")
+          .side(base::Side::kSink);
   }
   if (failure_) return *failure_;
   is_finished_ = true;

@@ -29,8 +29,8 @@ class StagedWriteTest : public testing::Test {
     schema->table.fields = {{"id", Type(TypeKind::kInt64), false, ""}, {"name", Type(TypeKind::kString), false, ""}};
   }
   void begin() {
-    auto made = StagedWrite::begin({*make_storage_channel(peer.address()), *credentials, clock, random, metrics}, streams,
-                                   {"p", "d", "t"}, options);
+    auto made = StagedWrite::begin({*make_storage_channel(peer.address()), *credentials, clock, random, metrics},
+                                   streams, {"p", "d", "t"}, options);
     ASSERT_TRUE(made) << made.error().text();
     staged = std::move(*made);
   }
@@ -127,8 +127,7 @@ TEST_F(StagedWriteTest, AValueThatCannotBeConvertedFailsTheRun) {
   slice.rejections.push_back(rejection);
   const Status written = staged->write(slice, soon());
   ASSERT_FALSE(written);
-  EXPECT_EQ(written.error().sentence(),
-            "a row cannot be written to column name of table p.d.t: it is no UTF-8 text");
+  EXPECT_EQ(written.error().sentence(), "a row cannot be written to column name of table p.d.t: it is no UTF-8 text");
   EXPECT_EQ(written.error().text().find("secret"), std::string::npos);
   EXPECT_FALSE(staged->finish(soon()));
   EXPECT_FALSE(peer.is_committed(staged->stream()));

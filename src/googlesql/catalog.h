@@ -19,11 +19,13 @@ struct CatalogColumn {
 };
 
 struct CatalogTable {
-  std::string full_name;  // "project.dataset.table": two paths to one table have one full name
-  std::vector<CatalogColumn> columns;
+  std::string full_name;               // "project.dataset.table": two paths to one table have one full name
+  std::vector<CatalogColumn> columns;  // pseudo columns last
   // DuckDB text to put after FROM, without an alias: a quoted table name or a parenthesised SELECT. It offers at least the
   // columns with the given indexes (into `columns`) under their physical names; the list may be empty (only rows count).
   std::function<std::string(const std::vector<int>& column_indexes)> relation;
+  // DuckDB's name of the table whose rows UPDATE, DELETE and MERGE change, with a rowid; empty: there is none.
+  std::string rewritten;
   std::vector<std::string> members;  // full names of the tables that it stands for; empty: only for itself
 };
 

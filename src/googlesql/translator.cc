@@ -114,6 +114,9 @@ std::string_view statement_type(StatementKind kind, bool has_query) {
     case StatementKind::kCreateSchema: return "CREATE_SCHEMA";
     case StatementKind::kDropSchema: return "DROP_SCHEMA";
     case StatementKind::kInsert: return "INSERT";
+    case StatementKind::kUpdate: return "UPDATE";
+    case StatementKind::kDelete: return "DELETE";
+    case StatementKind::kMerge: return "MERGE";
   }
   return "SELECT";
 }

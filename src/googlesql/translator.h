@@ -96,7 +96,28 @@ struct Insert {
   Query query;                         // one column for each of `columns`, already of its type
 };
 
-enum class StatementKind { kQuery, kCreateTable, kDropTable, kCreateSchema, kDropSchema, kInsert };
+enum class RowAction { kInsert, kUpdate, kDelete };
+
+// UPDATE, DELETE and MERGE. `sql` is a DuckDB SELECT with the columns
+//   r   the rowid of a row of CatalogTable::rewritten that goes; NULL: none. Twice the same is an error of the statement.
+//   a   RowAction as a number
+//   o0, o1, …   the row that comes (kInsert, kUpdate): all columns of the table, already of their types
+struct Rewrite {
+  std::string table;  // CatalogTable::full_name
+  std::string sql;
+};
+
+enum class StatementKind {
+  kQuery,
+  kCreateTable,
+  kDropTable,
+  kCreateSchema,
+  kDropSchema,
+  kInsert,
+  kUpdate,
+  kDelete,
+  kMerge
+};
 // BigQuery's statementType: "SELECT", "CREATE_TABLE", "CREATE_TABLE_AS_SELECT", "INSERT", …
 std::string_view statement_type(StatementKind kind, bool has_query);
 
@@ -109,6 +130,7 @@ struct Translation {
   CreateSchema create_schema;
   DropSchema drop_schema;
   Insert insert;
+  Rewrite rewrite;  // of kUpdate, kDelete and kMerge
 
   std::vector<std::string> referenced_tables;  // full names, each once, in order of appearance
   std::size_t begin = 0, end = 0;  // bytes of this statement in the text; `end` is where the next one starts

@@ -53,6 +53,7 @@ class ShopCatalog final : public Catalog {
                        {"Name", TypeKind::kString, "weird \"name", false},
                        {"score", TypeKind::kFloat64, "b2", false}};
     }
+    table.rewritten = quote_name(full);
     const std::vector<CatalogColumn> columns = table.columns;
     table.relation = [full, columns](const std::vector<int>& indexes) {
       std::string out = "(SELECT ";
@@ -152,8 +153,12 @@ TEST_F(TranslatorTest, AnErrorOfTheCatalogEndsTheTranslation) {
 
 TEST_F(TranslatorTest, WhatIsNotSupportedIsNamed) {
   const std::pair<const char*, const char*> cases[] = {
-      {"UPDATE shop.orders SET id = 1 WHERE true", "the statement UPDATE is not supported"},
-      {"DELETE FROM shop.orders WHERE true", "the statement DELETE is not supported"},
+      {"UPDATE shop.orders SET place.city = 'x' WHERE true", "UPDATE of a part of a column is not supported"},
+      {"UPDATE shop.orders SET (DELETE tags WHERE true) WHERE true", "nested DML in UPDATE is not supported"},
+      {"DELETE FROM shop.orders WHERE true ASSERT_ROWS_MODIFIED 1", "ASSERT_ROWS_MODIFIED is not supported"},
+      {"MERGE shop.orders o USING shop.customers c ON o.id IN (SELECT c.id) WHEN NOT MATCHED THEN INSERT (id) VALUES "
+       "(1)",
+       "a subquery in the ON clause of MERGE is not supported"},
       {"DECLARE x INT64", "the scripting statement DECLARE is not supported"},
       {"begin select 1; end", "the scripting statement BEGIN is not supported"},
       {"SELECT * FROM shop.orders TABLESAMPLE SYSTEM (10 PERCENT)", "TABLESAMPLE is not supported"},
@@ -324,6 +329,23 @@ TEST_F(TranslatorTest, InsertSaysWhichColumnsOfWhichTable) {
   EXPECT_EQ(result->insert.columns, (std::vector<std::uint32_t>{2, 0}));
   EXPECT_EQ(result->insert.query.columns.at(0).type.sql_name(), "NUMERIC(10, 2)");
   EXPECT_EQ(result->referenced_tables, (std::vector<std::string>{"p.shop.orders"}));
+}
+
+TEST_F(TranslatorTest, ChangesOfRowsAreOneQuestion) {
+  auto update = translated("UPDATE shop.customers SET score = 1 WHERE id = 7");
+  ASSERT_TRUE(update) << update.error().text();
+  EXPECT_EQ(update->kind, StatementKind::kUpdate);
+  EXPECT_EQ(update->rewrite.table, "p.shop.customers");
+  EXPECT_EQ(update->rewrite.sql.rfind("SELECT r, a, o0 AS o0, o1 AS o1, o2 AS o2 FROM (", 0), 0U)
+      << update->rewrite.sql;
+  auto merge = translated(
+      "MERGE shop.customers c USING shop.orders o ON c.id = o.customer WHEN MATCHED THEN DELETE "
+      "WHEN NOT MATCHED THEN INSERT (id) VALUES (o.customer)");
+  ASSERT_TRUE(merge) << merge.error().text();
+  EXPECT_EQ(merge->kind, StatementKind::kMerge);
+  EXPECT_EQ(merge->referenced_tables, (std::vector<std::string>{"p.shop.customers", "p.shop.orders"}));
+  EXPECT_NE(merge->rewrite.sql.find(" RIGHT JOIN "), std::string::npos);
+  EXPECT_EQ(refused("DELETE FROM shop.orders").code(), ErrorCode::kBadData);
 }
 
 TEST_F(TranslatorTest, ReferencedTablesAreNamedOnceEach) {

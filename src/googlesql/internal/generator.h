@@ -121,6 +121,8 @@ class Generator {
 inline std::string column_alias(const zetasql::ResolvedColumnProto& column) {
   return "c" + std::to_string(column.column_id());
 }
+// `sql`, which is cheap to repeat, as a value that leaves the query: an ARRAY is not NULL, and has no NULL inside (an error).
+std::string stored_value(const std::string& name, const data::Type& type, const std::string& sql);
 Error unsupported(const std::string& what);  // "<what> is not supported"
 
 }  // namespace flytt::googlesql::internal

@@ -37,17 +37,7 @@ std::string null_element_condition(const Type& type, const std::string& sql, int
   return out.empty() ? out : "(" + out + ")";
 }
 
-std::string output_sql(const Output& output) {
-  const std::string physical = physical_type(output.type);
-  std::string out = output.sql + "::" + physical;
-  // A NULL array and an empty one are the same once they leave the query.
-  if (output.type.is(TypeKind::kArray)) out = "coalesce(" + out + ", []::" + physical + ")";
-  const std::string bad = null_element_condition(output.type, output.sql, 0);
-  if (bad.empty()) return out;
-  const std::string raise =
-      raise_expression(output.type, "Array cannot have a null element; error in writing field " + output.name);
-  return "CASE WHEN " + bad + " THEN " + raise + " ELSE " + out + " END";
-}
+std::string output_sql(const Output& output) { return stored_value(output.name, output.type, output.sql); }
 
 Query finish(Select select, const std::vector<Output>& outputs, SelectNames& names) {
   Query query;
@@ -97,6 +87,17 @@ Status settle_names(std::vector<Output>& outputs, bool is_table) {
 }
 
 }  // namespace
+
+std::string stored_value(const std::string& name, const Type& type, const std::string& sql) {
+  const std::string physical = physical_type(type);
+  std::string out = sql + "::" + physical;
+  // A NULL array and an empty one are the same once they leave the query.
+  if (type.is(TypeKind::kArray)) out = "coalesce(" + out + ", []::" + physical + ")";
+  const std::string bad = null_element_condition(type, sql, 0);
+  if (bad.empty()) return out;
+  const std::string raise = raise_expression(type, "Array cannot have a null element; error in writing field " + name);
+  return "CASE WHEN " + bad + " THEN " + raise + " ELSE " + out + " END";
+}
 
 Result<Query> Generator::query(const zetasql::AnyResolvedScanProto& scan_node,
                                const google::protobuf::RepeatedPtrField<zetasql::ResolvedOutputColumnProto>& list,

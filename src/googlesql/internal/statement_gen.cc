@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "googlesql/internal/dml_gen.h"
 #include "googlesql/internal/types.h"
 #include "googlesql/physical_type.h"
 
@@ -175,7 +176,8 @@ Type without_parameters(Type type) {
   return type;
 }
 
-// A value for a column of a table: queries give plain types, the column's may have parameters such as STRING(10).
+}  // namespace
+
 Result<std::string> fitted(const std::string& sql, const Type& to) {
   CastCall cast;
   cast.from = without_parameters(to);
@@ -184,6 +186,8 @@ Result<std::string> fitted(const std::string& sql, const Type& to) {
   cast.sql = sql;
   return render_cast(cast);
 }
+
+namespace {
 
 Status fit_query(Query& query, const std::vector<Type>& types) {
   std::string items;
@@ -234,8 +238,8 @@ Status drop(const zetasql::ResolvedDropStmtProto& node, Translation& out) {
 }
 
 // VALUES (…), (…): a query over constant rows.
-Result<Query> insert_rows(const zetasql::ResolvedInsertStmtProto& node, const std::vector<Type>& types,
-                          Generator& generator) {
+Result<Query> insert_rows(const zetasql::ResolvedInsertStmtProto& node, const std::vector<std::string>& names,
+                          const std::vector<Type>& types, Generator& generator) {
   std::string rows;
   for (const zetasql::ResolvedInsertRowProto& row : node.row_list()) {
     if (static_cast<std::size_t>(row.value_list_size()) != types.size())
@@ -248,12 +252,15 @@ Result<Query> insert_rows(const zetasql::ResolvedInsertStmtProto& node, const st
     rows += (rows.empty() ? "(" : ", (") + text + ")";
   }
   Query query;
-  std::string list;
+  std::string list, items;
   for (std::size_t i = 0; i < types.size(); ++i) {
-    list += (i > 0 ? ", o" : "o") + std::to_string(i);
+    const std::string name = "o" + std::to_string(i);
+    const bool may_be_array = types[i].is(TypeKind::kArray) || types[i].is(TypeKind::kStruct);
+    list += (i > 0 ? ", " : "") + name;
+    items += (i > 0 ? ", " : "") + (may_be_array ? stored_value(names[i], types[i], name) + " AS " + name : name);
     query.columns.push_back({"", types[i]});
   }
-  query.sql = "SELECT " + list + " FROM (VALUES " + rows + ") AS v(" + list + ")";
+  query.sql = "SELECT " + items + " FROM (VALUES " + rows + ") AS v(" + list + ")";
   return query;
 }
 
@@ -270,6 +277,7 @@ Status insert(const zetasql::ResolvedInsertStmtProto& node, const TableMap& tabl
   generator.refer_to(table.full_name);
   out.insert.table = table.full_name;
   std::vector<Type> plain, declared;
+  std::vector<std::string> names;
   for (const zetasql::ResolvedColumnProto& column : node.insert_column_list()) {
     std::size_t index = 0;
     while (index < table.columns.size() && strcasecmp(table.columns[index].name.c_str(), column.name().c_str()) != 0)
@@ -279,6 +287,7 @@ Status insert(const zetasql::ResolvedInsertStmtProto& node, const TableMap& tabl
     TRY(Type type, type_of(column.type()));
     plain.push_back(std::move(type));
     declared.push_back(table.columns[index].type);
+    names.push_back(table.columns[index].name);
   }
   if (node.has_query()) {
     std::vector<const zetasql::ResolvedColumnProto*> columns;
@@ -287,7 +296,7 @@ Status insert(const zetasql::ResolvedInsertStmtProto& node, const TableMap& tabl
       return Error(ErrorCode::kBug, "an INSERT query of another size than its columns");
     TRY(out.insert.query, generator.columns_of(node.query(), columns, plain));
   } else {
-    TRY(out.insert.query, insert_rows(node, plain, generator));
+    TRY(out.insert.query, insert_rows(node, names, plain, generator));
   }
   for (std::size_t i = 0; i < declared.size(); ++i)
     out.insert.query.columns[i].name = table.columns[out.insert.columns[i]].name;
@@ -322,6 +331,9 @@ Status generate_statement(const zetasql::AnyResolvedStatementProto& any, std::st
     if (const auto* n = as<zetasql::ResolvedCreateTableAsSelectStmtProto>(node))
       return create_table_as(*n, sql, generator, out);
     if (const auto* n = as<zetasql::ResolvedInsertStmtProto>(node)) return insert(*n, tables, generator, out);
+    if (const auto* n = as<zetasql::ResolvedUpdateStmtProto>(node)) return update_statement(*n, tables, generator, out);
+    if (const auto* n = as<zetasql::ResolvedDeleteStmtProto>(node)) return delete_statement(*n, tables, generator, out);
+    if (const auto* n = as<zetasql::ResolvedMergeStmtProto>(node)) return merge_statement(*n, tables, generator, out);
     if (const auto* n = as<zetasql::ResolvedDropStmtProto>(node)) return drop(*n, out);
     if (const auto* n = as<zetasql::ResolvedCreateSchemaStmtProto>(node)) {
       out.kind = StatementKind::kCreateSchema;

@@ -13,4 +13,7 @@ namespace flytt::googlesql::internal {
 Status generate_statement(const zetasql::AnyResolvedStatementProto& any, std::string_view sql, const TableMap& tables,
                           const TranslateOptions& options, Translation& out);
 
+// `sql`, a value of the plain type, as a value for a column of `to`, which may have parameters such as STRING(10).
+Result<std::string> fitted(const std::string& sql, const data::Type& to);
+
 }  // namespace flytt::googlesql::internal

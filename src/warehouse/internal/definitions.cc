@@ -1,6 +1,7 @@
 // Datasets and tables: validation, the transaction on the writer thread, then the directory.
 
 #include "warehouse/internal/metadata.h"
+#include "warehouse/internal/row_rewrite.h"
 #include "warehouse/internal/stream_store.h"
 #include "warehouse/internal/warehouse_impl.h"
 #include "warehouse/limits.h"
@@ -27,24 +28,6 @@ std::shared_ptr<const TableVersion> new_version(const TableInfo& table, std::int
     version->physical.push_back("c" + std::to_string(version->next_column++));
   info.etag = make_etag(to_document(*version));
   return version;
-}
-
-// On the writer thread, inside its transaction.
-Result<std::int64_t> insert_selected(Connection& connection, TableState& table, const std::vector<std::string>& columns,
-                                     const std::string& sql) {
-  const auto version = table.version();
-  std::string names = version->is_mirror() ? "_seq, _ing" : "";
-  for (const std::string& column : columns) names += (names.empty() ? "" : ", ") + column;
-  const std::string zero = version->wide ? "''::BLOB" : "0::UHUGEINT";
-  const std::string select = version->is_mirror() ? "SELECT " + zero + ", " + std::to_string(table.next_ing - 1) +
-                                                        " + row_number() OVER (), * FROM (" + sql + ")"
-                                                  : sql;
-  TRY(const std::int64_t rows, connection.changed("INSERT INTO " + version->base() + " (" + names + ") " + select));
-  if (!version->is_mirror()) return rows;
-  table.end_load();
-  table.next_ing += rows;
-  table.before_plain_commit({data::Sequence{}, table.next_ing - 1});
-  return rows;
 }
 
 }  // namespace

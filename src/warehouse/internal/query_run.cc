@@ -6,6 +6,7 @@
 #include "warehouse/internal/destination.h"
 #include "warehouse/internal/job_records.h"
 #include "warehouse/internal/result_columns.h"
+#include "warehouse/internal/row_rewrite.h"
 #include "warehouse/internal/table_options.h"
 #include "warehouse/internal/warehouse_impl.h"
 #include "warehouse/limits.h"
@@ -98,6 +99,11 @@ Error always_moving() {
       .cause("backendError");
 }
 
+bool is_dml(StatementKind kind) {
+  return kind == StatementKind::kInsert || kind == StatementKind::kUpdate || kind == StatementKind::kDelete ||
+         kind == StatementKind::kMerge;
+}
+
 std::string target_text(const data::TablePath& path) { return path.project + "." + path.dataset + "." + path.table; }
 
 }  // namespace
@@ -149,7 +155,7 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
       const bool has_query = translation.create_table.query.has_value();
       StatementSummary summary;
       if (!dry) {
-        const bool writes = translation.kind == StatementKind::kInsert || has_query;
+        const bool writes = has_query || is_dml(translation.kind);
         TRY(summary, writes ? write(begin, *lease) : define(translation));
       }
       summary.statement_type = googlesql::statement_type(translation.kind, has_query);
@@ -276,9 +282,7 @@ Result<StatementSummary> QueryRun::write(std::size_t begin, Connection& connecti
   for (int attempt = 1;; ++attempt) {
     TRY(const Step step, translate(begin, connection, SnapshotCatalog::Use::kWrite));
     const googlesql::Translation& translation = step.translation;
-    const bool is_insert = translation.kind == StatementKind::kInsert;
     Selection rows;
-    rows.sql = is_insert ? translation.insert.query.sql : translation.create_table.query->sql;
     rows.is_current = [&step] { return !step.catalog->has_moved(); };
     StatementSummary known;
     known.statement_type = googlesql::statement_type(translation.kind, translation.create_table.query.has_value());
@@ -286,10 +290,32 @@ Result<StatementSummary> QueryRun::write(std::size_t begin, Connection& connecti
     known.bytes_processed = step.catalog->bytes_read();
     known.bytes_billed = step.catalog->bytes_billed();
     save_job(known, rows);
-    Result<StatementSummary> summary = is_insert ? insert(step, rows) : create_table(translation.create_table, &rows);
+    Result<StatementSummary> summary = carry_out(step, rows);
     if (!rows.is_void) return summary;
     if (attempt == kSnapshotAttemptsMax) return always_moving();
   }
+}
+
+Result<StatementSummary> QueryRun::carry_out(const Step& step, Selection& rows) {
+  const googlesql::Translation& translation = step.translation;
+  switch (translation.kind) {
+    case StatementKind::kInsert: rows.sql = translation.insert.query.sql; return insert(step, rows);
+    case StatementKind::kCreateTable:
+      rows.sql = translation.create_table.query->sql;
+      return create_table(translation.create_table, &rows);
+    default: rows.sql = translation.rewrite.sql; return rewrite(step, rows);
+  }
+}
+
+Result<StatementSummary> QueryRun::rewrite(const Step& step, Selection& rows) {
+  const std::shared_ptr<TableState> table = step.catalog->by_full_name(step.translation.rewrite.table);
+  if (!table) return Error(ErrorCode::kBug, "a statement changes a table that was not looked up");
+  StatementSummary summary;
+  TRY(summary.dml, warehouse_.rewrite_rows(*table, rows, [&](Connection& connection) {
+    return rewrite_with(connection, *table, rows.sql);
+  }));
+  summary.affected_rows = summary.dml->all();
+  return summary;
 }
 
 Result<StatementSummary> QueryRun::insert(const Step& step, Selection& rows) {

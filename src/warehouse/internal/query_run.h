@@ -34,7 +34,11 @@ class QueryRun {
   Result<StatementSummary> define(const googlesql::Translation& translation);
   Result<std::unique_ptr<QueryResult>> select(Step& step, ConnectionPool::Lease lease,
                                               std::unique_ptr<QueryWatch::Guard> guard);
+  // On the writer thread, one statement that writes.
+  Result<StatementSummary> carry_out(const Step& step, Selection& rows);
   Result<StatementSummary> insert(const Step& step, Selection& rows);
+  // UPDATE, DELETE and MERGE.
+  Result<StatementSummary> rewrite(const Step& step, Selection& rows);
   Result<std::int64_t> append(TableState& table, const std::vector<std::uint32_t>& columns, Selection& rows);
   Result<StatementSummary> create_table(const googlesql::CreateTable& statement, Selection* rows);
   // Writes the answer of the SELECT at `begin` into options_.destination and reads that table.

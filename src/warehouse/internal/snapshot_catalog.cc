@@ -101,6 +101,7 @@ Result<std::optional<googlesql::CatalogTable>> SnapshotCatalog::find(const std::
   for (std::size_t i = 0; i < schema.fields.size(); ++i)
     described.columns.push_back({schema.fields[i].name, schema.fields[i].type, entry.version->physical[i], false});
   described.relation = [this, raw = &entry](const std::vector<int>& columns) { return relation(*raw, columns); };
+  described.rewritten = entry.version->base();
   return Found(std::move(described));
 }
 
