@@ -116,12 +116,25 @@ TEST_F(DestinationTest, ATableOfChangesIsRefused) {
   }
 }
 
+TEST_F(DestinationTest, ChangesWithoutSequencesAreChanges) {
+  EXPECT_EQ(rows("CREATE TABLE d.t (id INT64, name STRING, PRIMARY KEY (id) NOT ENFORCED)"), "");
+  {
+    auto session = open("t");
+    ASSERT_TRUE(upsert(*session, {Row{1, "a", 0}}));
+  }
+  ASSERT_TRUE(warehouse().apply_all());
+  reopen();
+  EXPECT_EQ(write("SELECT 2 AS id", kData).substr(0, 12), "invalidQuery");
+}
+
 TEST_F(DestinationTest, AnIdIsTakenAfterARestartIfItsRowsAreThere) {
   make_governed();
   EXPECT_EQ(write("SELECT 3 AS id", Destination::Write::kAppend, "t", "job-1"), "");
   EXPECT_NE(write("SELECT ERROR('x') AS name", Destination::Write::kAppend, "t", "job-2"), "");
   EXPECT_EQ(run("INSERT INTO d.t (id) VALUES (4), (5)", {}, "job-3"), "");
   EXPECT_EQ(run("SELECT 1", {}, "job-4"), "");
+  EXPECT_EQ(run("UPDATE d.t SET name = 'u' WHERE id = 5", {}, "job-5"), "");
+  EXPECT_EQ(write("SELECT 8 AS id", kData, "t", "job-6"), "");
   reopen();
   const auto done = warehouse().jobs().find("p", "job-1");
   ASSERT_TRUE(done);
@@ -131,6 +144,10 @@ TEST_F(DestinationTest, AnIdIsTakenAfterARestartIfItsRowsAreThere) {
   EXPECT_FALSE(warehouse().jobs().find("p", "job-4"));
   ASSERT_TRUE(warehouse().jobs().find("p", "job-3"));
   EXPECT_EQ(warehouse().jobs().find("p", "job-3")->summary.dml->inserted, 2);
+  ASSERT_TRUE(warehouse().jobs().find("p", "job-5"));
+  EXPECT_EQ(warehouse().jobs().find("p", "job-5")->summary.dml->updated, 1);
+  ASSERT_TRUE(warehouse().jobs().find("p", "job-6"));
+  EXPECT_EQ(warehouse().jobs().find("p", "job-6")->summary.written_rows, 1);
   Job again;
   again.project = "p";
   again.id = "job-1";

@@ -165,10 +165,13 @@ std::string sql_of(const std::vector<Clause>& clauses) {
     sql += clause.match == Clause::Match::kMatched ? " WHEN MATCHED"
            : by_source                             ? " WHEN NOT MATCHED BY SOURCE"
                                                    : " WHEN NOT MATCHED BY TARGET";
-    if (clause.more_than >= 0) sql += std::string(" AND ") + (by_source ? "t" : "s") + ".v > " + std::to_string(clause.more_than);
+    if (clause.more_than >= 0)
+      sql += std::string(" AND ") + (by_source ? "t" : "s") + ".v > " + std::to_string(clause.more_than);
     switch (clause.what) {
       case Clause::Do::kInsert: sql += " THEN INSERT (k, v) VALUES (s.k, s.v + 100)"; break;
-      case Clause::Do::kUpdate: sql += by_source ? " THEN UPDATE SET v = t.v * 10" : " THEN UPDATE SET v = t.v + s.v"; break;
+      case Clause::Do::kUpdate:
+        sql += by_source ? " THEN UPDATE SET v = t.v * 10" : " THEN UPDATE SET v = t.v + s.v";
+        break;
       case Clause::Do::kDelete: sql += " THEN DELETE"; break;
     }
   }
@@ -220,7 +223,8 @@ TEST_F(DmlTest, MergeIsWhatTheManualSays) {
     std::string values;
     for (std::uint64_t i = random.below(6); i > 0; --i) {
       made.emplace_back(static_cast<int>(random.below(5)), static_cast<int>(random.below(10)));
-      values += (values.empty() ? "(" : ", (") + std::to_string(made.back().first) + ", " + std::to_string(made.back().second) + ")";
+      values += (values.empty() ? "(" : ", (") + std::to_string(made.back().first) + ", " +
+                std::to_string(made.back().second) + ")";
     }
     if (values.empty()) return;
     ASSERT_EQ(rows("INSERT INTO d." + name + " (k, v) VALUES " + values), "");
@@ -248,7 +252,8 @@ TEST_F(DmlTest, MergeIsWhatTheManualSays) {
     std::string text;
     std::multimap<Pair, int> sorted;
     for (const auto& [key, value] : *expected) sorted.emplace(Pair{key, value}, 0);
-    for (const auto& [pair, nothing] : sorted) text += std::to_string(pair.first) + "," + std::to_string(pair.second) + ";";
+    for (const auto& [pair, nothing] : sorted)
+      text += std::to_string(pair.first) + "," + std::to_string(pair.second) + ";";
     ASSERT_EQ(rows("SELECT k, v FROM d.mt ORDER BY k, v"), text) << round << ": " << sql_of(clauses) << " → " << done;
   }
   EXPECT_GT(refused, 0);

@@ -23,7 +23,8 @@ using Enums = zetasql::ResolvedMergeWhenEnums;
 // The columns of the target as the statement names them, and under names of ours for those that it does not speak of.
 class Target {
  public:
-  static Result<Target> make(const zetasql::ResolvedTableScanProto& scan, const TableMap& tables, Generator& generator) {
+  static Result<Target> make(const zetasql::ResolvedTableScanProto& scan, const TableMap& tables,
+                             Generator& generator) {
     const auto found = tables.find(scan.table().full_name());
     if (found == tables.end()) return Error(ErrorCode::kBug, "the SQL analyzer named a table that it was not given");
     Target target(found->second);
@@ -139,7 +140,8 @@ Status finish(const std::string& pairs, const std::vector<Action>& actions, cons
               Rewrite& out) {
   const auto choose = [&](const auto& text_of) {
     std::string text = "CASE act";
-    for (std::size_t k = 0; k < actions.size(); ++k) text += " WHEN " + std::to_string(k) + " THEN " + text_of(actions[k]);
+    for (std::size_t k = 0; k < actions.size(); ++k)
+      text += " WHEN " + std::to_string(k) + " THEN " + text_of(actions[k]);
     return text + " END";
   };
   const auto& columns = target.table().columns;

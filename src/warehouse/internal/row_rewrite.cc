@@ -48,8 +48,8 @@ Result<std::int64_t> insert_selected(Connection& connection, TableState& table, 
   const std::string zero = version->wide ? "''::BLOB" : "0::UHUGEINT";
   const std::string hidden =
       version->is_mirror() ? zero + ", " + std::to_string(table.next_ing - 1) + " + row_number() OVER (), " : "";
-  TRY(const std::int64_t rows, connection.changed("INSERT INTO " + version->base() + " (" + names + ") SELECT " + hidden +
-                                                  values + " FROM (" + sql + ") AS q(" + selected + ")"));
+  TRY(const std::int64_t rows, connection.changed("INSERT INTO " + version->base() + " (" + names + ") SELECT " +
+                                                  hidden + values + " FROM (" + sql + ") AS q(" + selected + ")"));
   if (!version->is_mirror()) return rows;
   table.end_load();
   table.next_ing += rows;
@@ -61,8 +61,9 @@ Result<DmlCounts> rewrite_with(Connection& connection, TableState& table, const 
   const auto version = table.version();
   const auto of_action = [](googlesql::RowAction action) { return "a = " + std::to_string(static_cast<int>(action)); };
   TRY_STATUS(connection.run("CREATE TEMP TABLE rewrite AS " + sql));
-  TRY(const auto twice, connection.number("SELECT count(*) FROM (SELECT 1 FROM temp.rewrite WHERE r IS NOT NULL GROUP BY r "
-                                          "HAVING count(*) > 1)"));
+  TRY(const auto twice,
+      connection.number("SELECT count(*) FROM (SELECT 1 FROM temp.rewrite WHERE r IS NOT NULL GROUP BY r "
+                        "HAVING count(*) > 1)"));
   if (twice.value_or(0) > 0)
     return Error(ErrorCode::kBadData, "UPDATE/MERGE must match at most one source row for each target row")
         .cause("invalidQuery");
@@ -77,7 +78,8 @@ Result<DmlCounts> rewrite_with(Connection& connection, TableState& table, const 
   TRY(const std::int64_t gone, connection.changed("DELETE FROM " + version->base() +
                                                   " WHERE rowid IN (SELECT r FROM temp.rewrite WHERE r IS NOT NULL)"));
   if (gone != done.updated + done.deleted)
-    return Error(ErrorCode::kBug, "a statement found other rows of " + version->info.path.text() + " than it has changed");
+    return Error(ErrorCode::kBug,
+                 "a statement found other rows of " + version->info.path.text() + " than it has changed");
   std::string row;
   for (std::size_t i = 0; i < version->physical.size(); ++i) row += (i > 0 ? ", o" : "o") + std::to_string(i);
   TRY(const std::int64_t come,
