@@ -28,7 +28,8 @@ class LossyTransport final : public bigquery::HttpTransport {
   explicit LossyTransport(bigquery::HttpTransport& inner) : inner_(inner) {}
   Result<bigquery::HttpResponse> send(const bigquery::HttpRequest& request, base::Deadline deadline) override {
     auto response = inner_.send(request, deadline);
-    if (lost.contains(count_++)) return Error(ErrorCode::kUnavailable, "the answer is lost").retry(base::Retry::kAfterBackoff);
+    if (lost.contains(count_++))
+      return Error(ErrorCode::kUnavailable, "the answer is lost").retry(base::Retry::kAfterBackoff);
     return response;
   }
   bool is_secure() const override { return inner_.is_secure(); }
@@ -50,7 +51,8 @@ class QueryResultTest : public testing::Test {
     folder_ = ::mkdtemp(pattern.data());
     open();
     ASSERT_EQ(run("a", "CREATE SCHEMA mart"), "ok");
-    ASSERT_EQ(run("b", "CREATE TABLE mart.orders (id INT64, name STRING) CLUSTER BY id OPTIONS(description='kept')"), "ok");
+    ASSERT_EQ(run("b", "CREATE TABLE mart.orders (id INT64, name STRING) CLUSTER BY id OPTIONS(description='kept')"),
+              "ok");
     ASSERT_EQ(run("c", "INSERT INTO mart.orders (id, name) VALUES (1, 'old'), (2, 'old')"), "ok");
     ASSERT_EQ(run("d", "CREATE TABLE mart.orders_staging (id INT64, name STRING)"), "ok");
     schema_ = std::make_shared<data::SliceSchema>();
@@ -121,7 +123,8 @@ class QueryResultTest : public testing::Test {
     EXPECT_NE(streams_->get((*staged)->stream())->committed_micros, 0);
   }
   std::string ids(const std::string& table) {
-    auto result = access_.client->query({"team", "SELECT CONCAT(id, name) FROM mart." + table + " ORDER BY id, name", "", "", false, 0});
+    auto result = access_.client->query(
+        {"team", "SELECT CONCAT(id, name) FROM mart." + table + " ORDER BY id, name", "", "", false, 0});
     if (!result) return result.error().text();
     std::string out;
     for (auto page = result->next_page(); page && !page->empty(); page = result->next_page())
@@ -179,9 +182,10 @@ TEST_F(QueryResultTest, AJobIsKnownAfterARestart) {
   stage(2, 4);
   JobRequest append = request("append", "SELECT id, name FROM mart.orders_staging");
   append.destination = bigquery::JobDestination{kTarget, WriteDisposition::kAppend, false};
-  const JobRequest merge = request("merge",
-                                   "MERGE mart.orders AS t USING mart.orders_staging AS s ON t.id = s.id AND t.name = 'old' "
-                                   "WHEN MATCHED THEN UPDATE SET name = s.name WHEN NOT MATCHED THEN INSERT ROW");
+  const JobRequest merge =
+      request("merge",
+              "MERGE mart.orders AS t USING mart.orders_staging AS s ON t.id = s.id AND t.name = 'old' "
+              "WHEN MATCHED THEN UPDATE SET name = s.name WHEN NOT MATCHED THEN INSERT ROW");
   ASSERT_EQ(run(append), "ok");
   ASSERT_EQ(run(merge), "ok");
   EXPECT_EQ(outcome_.statement_type, "MERGE");
@@ -200,7 +204,8 @@ TEST_F(QueryResultTest, AJobIsKnownAfterARestart) {
 }
 
 TEST_F(QueryResultTest, ParametersLimitsAndDryRuns) {
-  JobRequest job = request("with-parameters", "SELECT id FROM mart.orders WHERE @run_date = DATE(@run_time) AND id = @id AND name = @name");
+  JobRequest job = request(
+      "with-parameters", "SELECT id FROM mart.orders WHERE @run_date = DATE(@run_time) AND id = @id AND name = @name");
   job.parameters = {{"run_date", data::Type(data::TypeKind::kDate), "2024-02-29"},
                     {"run_time", data::Type(data::TypeKind::kTimestamp), "2024-02-29 06:00:00+00"},
                     {"id", data::Type(data::TypeKind::kInt64), "2"},
@@ -215,16 +220,20 @@ TEST_F(QueryResultTest, ParametersLimitsAndDryRuns) {
   EXPECT_EQ(seen->statement_type, "SELECT");
   JobRequest dear = request("dear", "SELECT id FROM mart.orders");
   dear.bytes_billed_max = 1;
-  EXPECT_NE(run(dear).find("Query exceeded limit for bytes billed: 1. 10485760 or higher required."), std::string::npos);
-  EXPECT_NE(run("wrong", "SELECT nothing FROM mart.orders").find("Unrecognized name: nothing at [1:8]"), std::string::npos);
+  EXPECT_NE(run(dear).find("Query exceeded limit for bytes billed: 1. 10485760 or higher required."),
+            std::string::npos);
+  EXPECT_NE(run("wrong", "SELECT nothing FROM mart.orders").find("Unrecognized name: nothing at [1:8]"),
+            std::string::npos);
 }
 
 TEST_F(QueryResultTest, AStopReachesTheWarehouse) {
   std::stop_source stop;
   stop.request_stop();
   const auto stopped = jobs_->run(
-      request("endless", "SELECT COUNT(*) AS n FROM UNNEST(GENERATE_ARRAY(1, 1000000)) AS a, UNNEST(GENERATE_ARRAY(1, 1000000)) AS b "
-                         "WHERE MOD(a * b, 7) = 8"),
+      request(
+          "endless",
+          "SELECT COUNT(*) AS n FROM UNNEST(GENERATE_ARRAY(1, 1000000)) AS a, UNNEST(GENERATE_ARRAY(1, 1000000)) AS b "
+          "WHERE MOD(a * b, 7) = 8"),
       soon(), stop.get_token());
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code(), ErrorCode::kCancelled) << stopped.error().text();

@@ -77,6 +77,19 @@ TEST_F(DestinationTest, RowsAreReplacedAndTheTableStays) {
   EXPECT_EQ(rows("SELECT id, name FROM d.t"), "5,NULL;");
 }
 
+TEST_F(DestinationTest, AReaderKeepsTheOldRows) {
+  make_governed();
+  QueryOptions options;
+  options.project = "p";
+  const auto reader = warehouse().query("SELECT id, name FROM d.t", options);
+  ASSERT_TRUE(reader);
+  EXPECT_EQ(write("SELECT 9 AS id", kData), "");
+  const auto seen = collect(**reader, bytes_max);
+  ASSERT_TRUE(seen) << seen.error().text();
+  EXPECT_EQ((*seen)->row_count, 2);
+  EXPECT_EQ(rows("SELECT id FROM d.t"), "9;");
+}
+
 TEST_F(DestinationTest, ATableIsFilledFromItself) {
   make_governed();
   EXPECT_EQ(write("SELECT id + 10 AS id, name FROM d.t", kData), "");

@@ -204,6 +204,43 @@ class Queries(RestClient):
         self.assertEqual(write(f"SELECT id * 10 AS n FROM `{target}`", "WRITE_TRUNCATE"), [(10,), (20,)])
         self.assertEqual([field.name for field in self.client.get_table(target).schema], ["n"])
 
+    def test_rows_are_replaced_and_the_table_stays(self):
+        target = self.table_id("kept")
+        self.client.query(f"CREATE TABLE `{target}` (id INT64, s STRING) OPTIONS(description='kept')").result()
+        before = self.client.get_table(target)
+        config = bigquery.QueryJobConfig(destination=target, write_disposition="WRITE_TRUNCATE_DATA", labels={"team": "sak"})
+        for n in (1, 2):
+            job = self.client.query(f"SELECT {n} AS id", job_config=config, job_id=f"replace-{n}", job_retry=None)
+            self.assertEqual([tuple(row) for row in job.result()], [(n, None)])
+            self.assertEqual(job.labels, {"team": "sak"})
+        after = self.client.get_table(target)
+        self.assertEqual((after.etag, after.created, after.description), (before.etag, before.created, "kept"))
+        with self.assertRaises(exceptions.Conflict):
+            self.client._call_api(NO_RETRY, path=f"/projects/{self.client.project}/jobs", method="POST", data={
+                "jobReference": {"projectId": self.client.project, "jobId": "replace-1"},
+                "configuration": {"query": {"query": "SELECT 1", "useLegacySql": False}}})
+
+    def test_merge_tells_what_it_did(self):
+        target = self.table_id("merged")
+        self.client.query(f"CREATE TABLE `{target}` AS SELECT 1 AS id, 'a' AS s UNION ALL SELECT 2, 'b'").result()
+        job = self.client.query(f"""MERGE `{target}` t USING (SELECT 2 AS id, 'B' AS s UNION ALL SELECT 3, 'C') s ON t.id = s.id
+            WHEN MATCHED THEN UPDATE SET s = s.s WHEN NOT MATCHED THEN INSERT ROW WHEN NOT MATCHED BY SOURCE THEN DELETE""")
+        job.result()
+        self.assertEqual((job.statement_type, job.num_dml_affected_rows), ("MERGE", 3))
+        self.assertEqual((job.dml_stats.inserted_row_count, job.dml_stats.updated_row_count, job.dml_stats.deleted_row_count), (1, 1, 1))
+        self.assertEqual([tuple(row) for row in self.client.query(f"SELECT * FROM `{target}` ORDER BY id").result()], [(2, "B"), (3, "C")])
+        with self.assertRaises(exceptions.BadRequest) as caught:
+            self.client.query(f"UPDATE `{target}` t SET s = n.s FROM (SELECT 2 AS id, 'x' AS s UNION ALL SELECT 2, 'y') n WHERE t.id = n.id").result(retry=NO_RETRY, job_retry=None)
+        self.assertIn("UPDATE/MERGE must match at most one source row for each target row", str(caught.exception))
+
+    def test_cost_is_told_and_limited(self):
+        target = self.table_id("cost")
+        self.client.query(f"CREATE TABLE `{target}` AS SELECT 1 AS id").result()
+        self.assertEqual(self.client.query(f"SELECT id FROM `{target}`", job_config=bigquery.QueryJobConfig(dry_run=True)).total_bytes_processed, 8)
+        with self.assertRaises(exceptions.BadRequest) as caught:
+            self.client.query(f"SELECT id FROM `{target}`", job_config=bigquery.QueryJobConfig(maximum_bytes_billed=1)).result(retry=NO_RETRY, job_retry=None)
+        self.assertIn("Query exceeded limit for bytes billed: 1. 10485760 or higher required.", str(caught.exception))
+
     def test_query_and_wait(self):
         self.assertEqual([tuple(row) for row in self.client.query_and_wait("SELECT 'a' AS x UNION ALL SELECT 'b' ORDER BY x", page_size=1)], [("a",), ("b",)])
 
