@@ -39,7 +39,7 @@ struct Selected {
 
 // BigQuery's documented table for Cloud SQL federation. nullopt: the type is not in it.
 std::optional<Selected> federated(const std::string& column, const SourceType& type, DecimalType decimals) {
-  static constexpr std::array kAsTheyAre = {"int2",   "int4",    "int8", "float4", "float8",    "bool",       "bytea",
+  static constexpr std::array kAsTheyAre = {"int2",   "int4",    "int8", "float4", "float8",    "bool",        "bytea",
                                             "bpchar", "varchar", "text", "date",   "timestamp", "timestamptz", "time"};
   const std::string& name = type.base.name;
   if (type.is_array || type.base.schema != "pg_catalog" || type.base.kind != 'b') return std::nullopt;
@@ -199,8 +199,8 @@ class Session final : public QuerySession {
     if (!type) return no_rows("has a column \"" + column.field.name + "\" of a type that the database does not know");
     column.type_name = type->is_array ? type->element.name + "[]" : type->base.name;
     const std::string quoted = quote_identifier(column.field.name);
-    std::optional<Selected> selected = types == QueryTypes::kFederated ? federated(quoted, *type, decimals)
-                                                                       : std::optional<Selected>({quoted, *type});
+    std::optional<Selected> selected =
+        types == QueryTypes::kFederated ? federated(quoted, *type, decimals) : std::optional<Selected>({quoted, *type});
     column.is_supported = selected.has_value();
     if (!selected) selected = Selected{quoted, *type};
     shape.codecs_.push_back(make_codec(selected->type, rules_));

@@ -76,9 +76,11 @@ TEST(Query, the_recipe_works_as_it_stands) {
                                        QueryTypes::kFederated, DecimalType::kNumeric, patience());
   ASSERT_TRUE(shape) << shape.error().text();
   std::string types;
-  for (const QueryColumn& column : (*shape)->columns()) types += column.field.name + " " + column.field.type.sql_name() + ", ";
+  for (const QueryColumn& column : (*shape)->columns())
+    types += column.field.name + " " + column.field.type.sql_name() + ", ";
   EXPECT_EQ(types,
-            "id STRING, name STRING, group STRING, pii BOOL, created TIMESTAMP, last_modified DATETIME, type STRING, version DATETIME, ");
+            "id STRING, name STRING, group STRING, pii BOOL, created TIMESTAMP, last_modified DATETIME, type STRING, "
+            "version DATETIME, ");
   const auto answer = read(*session, *shape);
   ASSERT_TRUE(answer) << answer.error().text();
   ASSERT_EQ(answer->rows.size(), 1u);
@@ -96,7 +98,8 @@ struct FederatedCase {
 
 TEST(Query, the_types_of_federation_are_those_that_BigQuery_documents) {
   ScratchDatabase database;
-  database.sql("CREATE TYPE mood AS ENUM ('sad'); CREATE DOMAIN short AS varchar(5); CREATE TYPE pair AS (a int, b int)");
+  database.sql(
+      "CREATE TYPE mood AS ENUM ('sad'); CREATE DOMAIN short AS varchar(5); CREATE TYPE pair AS (a int, b int)");
   const std::vector<FederatedCase> cases = {
       {"1::smallint", "INT64", "1"},
       {"2::integer", "INT64", "2"},
@@ -168,8 +171,10 @@ TEST(Query, decimals_become_what_was_asked_for) {
   ASSERT_TRUE(numeric) << numeric.error().text();
   ASSERT_EQ(numeric->rejections.size(), 1u);
   EXPECT_EQ(numeric->rejections.front().column, "v");
-  for (const auto& [decimals, text] : std::vector<std::pair<DecimalType, std::string>>{
-           {DecimalType::kBigNumeric, "1.0000000001"}, {DecimalType::kFloat64, "1.0000000001"}, {DecimalType::kString, "1.0000000001"}}) {
+  for (const auto& [decimals, text] :
+       std::vector<std::pair<DecimalType, std::string>>{{DecimalType::kBigNumeric, "1.0000000001"},
+                                                        {DecimalType::kFloat64, "1.0000000001"},
+                                                        {DecimalType::kString, "1.0000000001"}}) {
     const auto answer = ask(*session, sql, QueryTypes::kFederated, decimals);
     ASSERT_TRUE(answer) << answer.error().text();
     EXPECT_EQ(answer->rows, std::vector<std::string>{text});
@@ -179,17 +184,33 @@ TEST(Query, decimals_become_what_was_asked_for) {
 
 TEST(Query, nothing_is_written_and_nothing_smuggled_in) {
   ScratchDatabase database;
-  database.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE SEQUENCE s;"
-               "CREATE FUNCTION adds() RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (2) RETURNING id';"
-               "CREATE FUNCTION opens() RETURNS text LANGUAGE sql AS $$SELECT set_config('transaction_read_only', 'off', false)$$");
-  for (const char* sql : {
-           "INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (2) RETURNING id", "DELETE FROM t RETURNING id",
-           "WITH gone AS (DELETE FROM t RETURNING id) SELECT * FROM gone", "SELECT 1 AS a; DELETE FROM t",
-           "SELECT 1 AS a) TO STDOUT; DELETE FROM t; COPY (SELECT 1 AS a", "SELECT 1 AS a) AS x, (SELECT 2 AS b",
-           "SELECT 1 AS a /* ", "SELECT 'a", "SELECT adds() AS a", "SELECT nextval('s') AS a",
-           "SELECT opens() AS a, adds() AS b", "SELECT 1 AS a INTO u", "SELECT id FROM t FOR UPDATE",
-           "DROP TABLE t", "COMMIT", "SET TRANSACTION READ WRITE", "COPY t TO STDOUT", "SHOW server_version", "SELECT 1 AS a, 2 AS a",
-           "SELECT $1::int AS a", ""}) {
+  database.sql(
+      "CREATE TABLE t (id int); INSERT INTO t VALUES (1); CREATE SEQUENCE s;"
+      "CREATE FUNCTION adds() RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (2) RETURNING id';"
+      "CREATE FUNCTION opens() RETURNS text LANGUAGE sql AS $$SELECT set_config('transaction_read_only', 'off', "
+      "false)$$");
+  for (const char* sql : {"INSERT INTO t VALUES (2)",
+                          "INSERT INTO t VALUES (2) RETURNING id",
+                          "DELETE FROM t RETURNING id",
+                          "WITH gone AS (DELETE FROM t RETURNING id) SELECT * FROM gone",
+                          "SELECT 1 AS a; DELETE FROM t",
+                          "SELECT 1 AS a) TO STDOUT; DELETE FROM t; COPY (SELECT 1 AS a",
+                          "SELECT 1 AS a) AS x, (SELECT 2 AS b",
+                          "SELECT 1 AS a /* ",
+                          "SELECT 'a",
+                          "SELECT adds() AS a",
+                          "SELECT nextval('s') AS a",
+                          "SELECT opens() AS a, adds() AS b",
+                          "SELECT 1 AS a INTO u",
+                          "SELECT id FROM t FOR UPDATE",
+                          "DROP TABLE t",
+                          "COMMIT",
+                          "SET TRANSACTION READ WRITE",
+                          "COPY t TO STDOUT",
+                          "SHOW server_version",
+                          "SELECT 1 AS a, 2 AS a",
+                          "SELECT $1::int AS a",
+                          ""}) {
     SCOPED_TRACE(sql);
     const auto session = open_session(database);
     const auto answer = ask(*session, sql);
@@ -214,15 +235,17 @@ TEST(Query, a_statement_that_nobody_waits_for_is_ended_at_the_server) {
   ASSERT_TRUE(early) << early.error().text();
   EXPECT_FALSE(early->has_value());
   source->reset();
-  EXPECT_EQ(database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleeper%' AND state = 'active' AND "
-                           "pid <> pg_backend_pid()"),
-            "0");
+  EXPECT_EQ(
+      database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleeper%' AND state = 'active' AND "
+                     "pid <> pg_backend_pid()"),
+      "0");
 }
 
 TEST(Query, the_roles_own_limits_and_names_hold) {
   ScratchDatabase database;
-  database.sql("CREATE SCHEMA app; CREATE TABLE app.t (id int); INSERT INTO app.t VALUES (7); ALTER DATABASE " + database.name() +
-               " SET search_path = app; ALTER DATABASE " + database.name() + " SET statement_timeout = '50ms'");
+  database.sql("CREATE SCHEMA app; CREATE TABLE app.t (id int); INSERT INTO app.t VALUES (7); ALTER DATABASE " +
+               database.name() + " SET search_path = app; ALTER DATABASE " + database.name() +
+               " SET statement_timeout = '50ms'");
   const auto session = open_session(database);
   const auto found = ask(*session, "SELECT id FROM t");
   ASSERT_TRUE(found) << found.error().text();
