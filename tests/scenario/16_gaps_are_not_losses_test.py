@@ -164,7 +164,7 @@ class GapsAreNotLosses(unittest.TestCase):
         project = self.truncated("latest")
         self.choose(project, "lost: latest")
         project.start()
-        project.wait_log("a remembered place is gone, and the settings choose another")
+        project.wait_log("a remembered place is gone, and reading goes on from another")
         wait_until(lambda: self.kafka.committed("flytt_latest") == {("latest", 0): 100, ("latest", 1): 100}, project.log_tail)
         self.kafka.produce("latest", messages(range(200, 210)))
         wait_until(lambda: self.kafka.committed("flytt_latest") == {("latest", 0): 105, ("latest", 1): 105}, project.log_tail)
