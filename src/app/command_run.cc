@@ -62,6 +62,7 @@ Status open_destination(Session& session, Running& running) {
     options.location = config.location;
     options.verb = "run";
     options.memory_bytes_max = config.warehouse_memory_bytes;
+    options.sources = config.sources;
     options.rest_address = config.rest_address;
     options.grpc_address = config.grpc_address;
     TRY(running.local, LocalService::open(options, session.clock, session.metrics));

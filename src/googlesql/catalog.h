@@ -26,7 +26,14 @@ struct CatalogTable {
   std::function<std::string(const std::vector<int>& column_indexes)> relation;
   // DuckDB's name of the table whose rows UPDATE, DELETE and MERGE change, with a rowid; empty: there is none.
   std::string rewritten;
-  std::vector<std::string> members;  // full names of the tables that it stands for; empty: only for itself
+  std::vector<std::string> arguments;  // of EXTERNAL_QUERY; set by the translator
+  std::vector<std::string> members;    // full names of the tables that it stands for; empty: only for itself
+};
+
+// A call of EXTERNAL_QUERY, as it is written.
+struct ExternalCall {
+  std::string connection, query, options;
+  std::string place;  // of the call, for errors: "[1:15]"
 };
 
 // Called by the thread that translates, never by two threads for one translation at once.
@@ -37,6 +44,10 @@ class Catalog {
   // {"p.d", "t"}, {"d", "INFORMATION_SCHEMA", "TABLES"}. Defaults for project and dataset are the catalog's business.
   // nullopt: no such table; the analyzer then says so with the position. An Error ends the translation.
   virtual Result<std::optional<CatalogTable>> find(const std::vector<std::string>& path) = 0;
+  // The rows that a database elsewhere answers with. Its `full_name` is not used.
+  virtual Result<CatalogTable> external(const ExternalCall& call) {
+    return Error(ErrorCode::kUnsupported, "EXTERNAL_QUERY is not supported here, at " + call.place);
+  }
 };
 
 }  // namespace flytt::googlesql

@@ -15,4 +15,6 @@ inline constexpr int kMessageNestingMax = 3000;  // of messages in the analyzer'
 inline constexpr int kNestingMax = 400;          // of scans and expressions in one resolved tree
 inline constexpr std::size_t kGeneratedBytesMax = 64 << 20;  // of generated SQL
 
+inline constexpr std::size_t kExternalCallsMax = 99;  // of EXTERNAL_QUERY in one statement
+
 }  // namespace flytt::googlesql

@@ -4,6 +4,7 @@
 
 #include "googlesql/internal/analyzer_impl.h"
 #include "googlesql/internal/catalog_build.h"
+#include "googlesql/internal/external_calls.h"
 #include "googlesql/internal/literal_guard.h"
 #include "googlesql/internal/statement_gen.h"
 #include "googlesql/internal/types.h"
@@ -136,9 +137,14 @@ Result<Translation> translate(Analyzer& analyzer, std::string_view sql, std::siz
   internal::TableMap tables;
   zetasql::SimpleCatalogProto described;
   TRY_STATUS(internal::build_catalog(paths, catalog, tables, described));
+  TRY(const std::vector<internal::ExternalSite> calls, internal::find_external_calls(sql, out.begin));
+  TRY_STATUS(internal::declare_external(calls, catalog, tables, described));
+  std::string declared(sql);
+  for (std::size_t i = 0; i < calls.size(); ++i)
+    declared.replace(calls[i].begin, internal::kExternalFunction.size(), internal::external_name(i));
 
   AnalyzeRequest request;
-  request.mutable_parse_resume_location()->set_input(std::string(sql));
+  request.mutable_parse_resume_location()->set_input(std::move(declared));
   request.mutable_parse_resume_location()->set_byte_position(static_cast<int>(out.begin));
   request.mutable_parse_resume_location()->set_allow_resume(true);
   set_options(request, options);

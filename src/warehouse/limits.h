@@ -55,6 +55,8 @@ inline constexpr std::int64_t kCheckpointMemoryFactor = 4;
 inline constexpr std::int64_t kCheckpointHardWalBytes = 1ll << 30;  // DuckDB's own, inside a commit
 
 // -- Questions
+inline constexpr std::int64_t kExternalPatienceMillis =
+    100;  // until a scan of rows elsewhere looks whether it is still wanted
 inline constexpr std::size_t kIdleConnectionsMax = 8;
 inline constexpr std::size_t kRunningQueriesMax = 100;
 inline constexpr int kSnapshotAttemptsMax = 20;             // a table altered or dropped under the query

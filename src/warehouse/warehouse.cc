@@ -21,6 +21,7 @@ WarehouseImpl::WarehouseImpl(const WarehouseOptions& options, const base::Clock&
     : options_(options), clock_(clock), metrics_(metrics), jobs_(clock), analyzer_({options.analyzer_library}, clock) {}
 
 WarehouseImpl::~WarehouseImpl() {
+  external_scans_.end_all();
   stop_expiry();
   if (maintenance_) maintenance_->stop();
   if (writer_) writer_->stop();
@@ -58,6 +59,8 @@ Status WarehouseImpl::open() {
 #if FLYTT_HAS_SQL_FUNCTIONS
   TRY_STATUS(register_sql_functions(connection.raw()));
 #endif
+  TRY_STATUS(external_scans_.register_function(connection));
+  TRY_STATUS(connection.run("ATTACH ':memory:' AS " + std::string(kSpool)));
   TRY_STATUS(open_streams(connection));
   TRY(std::vector<Job> jobs, open_job_records(connection, clock_.wall_micros()));
   for (Job& job : jobs) TRY_STATUS(jobs_.add(std::move(job)));
@@ -84,6 +87,7 @@ Status WarehouseImpl::close(base::Deadline deadline) {
   stop_expiry();
   writer_->stop();
   maintenance_->stop();
+  external_scans_.end_all();
   watch_->interrupt_all();
   if (clock_.is_past(deadline))
     return Error(ErrorCode::kTimeout, "no time was left for a last checkpoint; the next start takes longer");

@@ -29,6 +29,8 @@
 
 namespace flytt::warehouse {
 
+class ExternalQueries;
+
 struct WarehouseOptions {
   std::string folder;   // mode 0700; the file is FOLDER/warehouse.duckdb
   std::string project;  // answers INFORMATION_SCHEMA and names without a project
@@ -37,9 +39,10 @@ struct WarehouseOptions {
   // size: a table of so many rows needs about three times their size to be read. Opening and checkpoints, which must not
   // fail, may take up to four times this number for such rows.
   std::int64_t memory_bytes_max = 512ll << 20;
-  int thread_count = 0;          // DuckDB's workers; 0 = one per core
-  std::string analyzer_library;  // see googlesql::AnalyzerOptions
-  bool maintenance = true;       // false: apply and checkpoint only when asked (tests, tools)
+  int thread_count = 0;                 // DuckDB's workers; 0 = one per core
+  std::string analyzer_library;         // see googlesql::AnalyzerOptions
+  ExternalQueries* external = nullptr;  // for EXTERNAL_QUERY (external.h); outlives the warehouse
+  bool maintenance = true;              // false: apply and checkpoint only when asked (tests, tools)
 };
 
 class WarehouseImpl;

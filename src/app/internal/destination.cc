@@ -62,6 +62,7 @@ Result<std::unique_ptr<OpenDestination>> open_destination_to_ask(Session& sessio
   options.location = config.location;
   options.verb = "query";
   options.memory_bytes_max = config.warehouse_memory_bytes;
+  options.sources = config.sources;
   options.maintenance = false;
   TRY(out->local, LocalService::open(options, session.clock, session.metrics));
   TRY(out->access, out->local->access(session.clock, random_seed()));

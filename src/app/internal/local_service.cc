@@ -41,6 +41,8 @@ Result<std::unique_ptr<LocalService>> LocalService::open(const LocalServiceOptio
   wanted.memory_bytes_max = options.memory_bytes_max;
   wanted.analyzer_library = analyzer_library_path();
   wanted.maintenance = options.maintenance;
+  service->external_ = std::make_unique<ExternalConnections>(options.sources, options.project, options.location, clock);
+  wanted.external = service->external_.get();
   TRY(service->warehouse_, warehouse::Warehouse::open(wanted, clock, metrics));
   gateway::RestOptions rest;
   rest.location = options.location;

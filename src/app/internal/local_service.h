@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 
+#include "app/config.h"
 #include "app/internal/destination_adapter.h"
+#include "app/internal/external_connections.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "gateway/bigquery/grpc_write.h"
@@ -21,6 +23,7 @@ struct LocalServiceOptions {
   std::int64_t memory_bytes_max = 512LL << 20;
   std::string rest_address, grpc_address;  // empty = no listener
   bool maintenance = true;
+  std::vector<PostgresSourceConfig> sources;  // that EXTERNAL_QUERY may name
   std::chrono::seconds lock_wait{30};
 };
 
@@ -43,6 +46,7 @@ class LocalService {
  private:
   LocalService() = default;
   std::unique_ptr<warehouse::FolderLock> lock_;
+  std::unique_ptr<ExternalConnections> external_;
   std::unique_ptr<warehouse::Warehouse> warehouse_;
   std::unique_ptr<gateway::RestService> rest_;
   std::unique_ptr<gateway::GrpcServer> grpc_;

@@ -79,4 +79,35 @@ Status build_catalog(const std::vector<std::vector<std::string>>& paths, Catalog
   return ok();
 }
 
+Status declare_external(const std::vector<ExternalSite>& calls, Catalog& catalog, TableMap& tables,
+                        zetasql::SimpleCatalogProto& out) {
+  for (std::size_t index = 0; index < calls.size(); ++index) {
+    const ExternalSite& site = calls[index];
+    const std::vector<std::string>& texts = site.arguments;
+    TRY(CatalogTable table, catalog.external({texts[0], texts[1], texts.size() > 2 ? texts[2] : "", site.place}));
+    table.arguments = texts;
+    table.full_name = external_name(index);
+    zetasql::TableValuedFunctionProto* function = out.add_custom_tvf();
+    function->add_name_path(table.full_name);
+    function->set_type(zetasql::FunctionEnums::FIXED_OUTPUT_SCHEMA_TVF);
+    zetasql::FunctionSignatureProto* signature = function->add_signatures();
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      zetasql::FunctionArgumentTypeProto* argument = signature->add_argument();
+      argument->set_kind(zetasql::ARG_TYPE_FIXED);
+      argument->mutable_type()->set_type_kind(zetasql::TYPE_STRING);
+      argument->set_num_occurrences(1);
+    }
+    zetasql::FunctionArgumentTypeProto* result = signature->mutable_return_type();
+    result->set_kind(zetasql::ARG_TYPE_RELATION);
+    result->set_num_occurrences(1);
+    for (const CatalogColumn& column : table.columns) {
+      zetasql::TVFRelationColumnProto* made = result->mutable_options()->mutable_relation_input_schema()->add_column();
+      made->set_name(column.name);
+      *made->mutable_type() = type_proto(column.type);
+    }
+    tables.emplace(table.full_name, std::move(table));
+  }
+  return ok();
+}
+
 }  // namespace flytt::googlesql::internal

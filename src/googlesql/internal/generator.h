@@ -48,6 +48,9 @@ class Generator {
   // scan_gen.cc
   Result<Select> dispatch_scan(const Message& node);
   Result<Select> table_scan(const zetasql::ResolvedTableScanProto& node);
+  Result<Select> external_scan(const zetasql::ResolvedTVFScanProto& node);
+  Result<Select> indexed_scan(const CatalogTable& table, const Columns& columns,
+                              const google::protobuf::RepeatedField<std::int64_t>& column_indexes);
   Result<Select> project_scan(const zetasql::ResolvedProjectScanProto& node);
   Result<Select> filter_scan(const zetasql::ResolvedFilterScanProto& node);
   Result<Select> join_scan(const zetasql::ResolvedJoinScanProto& node);

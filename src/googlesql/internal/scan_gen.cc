@@ -68,8 +68,7 @@ Result<Select> Generator::dispatch_scan(const Message& node) {
   }
   if (const auto* n = as<zetasql::ResolvedBarrierScanProto>(node)) return scan(n->input_scan());
   if (as<zetasql::ResolvedSampleScanProto>(node) != nullptr) return unsupported("TABLESAMPLE");
-  if (const auto* n = as<zetasql::ResolvedTVFScanProto>(node))
-    return unsupported("the table function " + n->tvf().name());
+  if (const auto* n = as<zetasql::ResolvedTVFScanProto>(node)) return external_scan(*n);
   return unsupported("the query construct " + node_name(node));
 }
 
@@ -81,13 +80,30 @@ Result<Select> Generator::table_scan(const zetasql::ResolvedTableScanProto& node
   const CatalogTable& table = found->second;
   if (table.members.empty()) refer_to(table.full_name);
   for (const std::string& member : table.members) refer_to(member);
-  const Columns& columns = node.parent().column_list();
-  if (node.column_index_list_size() != columns.size())
-    return Error(ErrorCode::kBug, "a table scan without its column indexes");
+  return indexed_scan(table, node.parent().column_list(), node.column_index_list());
+}
+
+Result<Select> Generator::external_scan(const zetasql::ResolvedTVFScanProto& node) {
+  const std::string name = node.tvf().name();
+  const auto found = tables_.find(name.substr(name.rfind(':') + 1));
+  if (found == tables_.end()) return unsupported("the table function " + name);
+  const std::vector<std::string>& texts = found->second.arguments;
+  bool is_same = node.argument_list_size() == static_cast<int>(texts.size());
+  for (int i = 0; is_same && i < node.argument_list_size(); ++i) {
+    TRY(const CallArgument argument, call_argument(node.argument_list(i).expr()));
+    is_same = argument.literal == texts[static_cast<std::size_t>(i)];
+  }
+  if (!is_same) return Error(ErrorCode::kBug, "the SQL analyzer reads a literal of EXTERNAL_QUERY in another way");
+  return indexed_scan(found->second, node.parent().column_list(), node.column_index_list());
+}
+
+Result<Select> Generator::indexed_scan(const CatalogTable& table, const Columns& columns,
+                                       const google::protobuf::RepeatedField<std::int64_t>& column_indexes) {
+  if (column_indexes.size() != columns.size()) return Error(ErrorCode::kBug, "a table scan without its column indexes");
   std::vector<int> indexes;
   Select inner;
   for (int i = 0; i < columns.size(); ++i) {
-    const auto index = static_cast<int>(node.column_index_list(i));
+    const auto index = static_cast<int>(column_indexes[i]);
     if (index < 0 || static_cast<std::size_t>(index) >= table.columns.size())
       return Error(ErrorCode::kBug, "a table scan with a column index out of range");
     indexes.push_back(index);

@@ -60,12 +60,14 @@ class NoRows final : public QueryResult {
 class StreamedRows final : public QueryResult {
  public:
   StreamedRows(ConnectionPool::Lease lease, std::unique_ptr<QueryWatch::Guard> guard, QueryHandle result,
-               std::vector<googlesql::OutputColumn> columns, StatementSummary summary)
+               std::vector<googlesql::OutputColumn> columns, StatementSummary summary,
+               std::vector<ExternalScans::Use> external)
       : lease_(std::move(lease)),
         guard_(std::move(guard)),
         result_(std::move(result)),
         columns_(std::move(columns)),
-        summary_(std::move(summary)) {}
+        summary_(std::move(summary)),
+        external_(std::move(external)) {}
   const std::vector<googlesql::OutputColumn>& columns() const override { return columns_; }
   const StatementSummary& summary() const override { return summary_; }
 
@@ -91,6 +93,7 @@ class StreamedRows final : public QueryResult {
   std::vector<googlesql::OutputColumn> columns_;
   StatementSummary summary_;
   bool finished_ = false;
+  std::vector<ExternalScans::Use> external_;  // last: they end before the result that reads them
 };
 
 Error always_moving() {
@@ -117,7 +120,8 @@ Result<QueryRun::Step> QueryRun::translate(std::size_t begin, Connection& connec
   for (int attempt = 1;; ++attempt) {
     auto catalog = std::make_unique<SnapshotCatalog>(
         warehouse_.directory_, options_, connection, use,
-        [this](TableState& table) { return warehouse_.maintenance_->verify(table); }, warehouse_.options_.location);
+        [this](TableState& table) { return warehouse_.maintenance_->verify(table); }, warehouse_.options_.location,
+        SnapshotCatalog::External{warehouse_.options_.external, warehouse_.external_scans_});
     Result<googlesql::Translation> translation =
         googlesql::translate(warehouse_.analyzer_, sql_, begin, *catalog, options);
     if (!translation) return with_reason(catalog->explain(std::move(translation.error())));
@@ -156,7 +160,9 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
       StatementSummary summary;
       if (!dry) {
         const bool writes = has_query || is_dml(translation.kind);
-        TRY(summary, writes ? write(begin, *lease) : define(translation));
+        auto done = writes ? write(begin, *lease) : define(translation);
+        if (!done) return guard->explain(std::move(done).error());
+        summary = std::move(*done);
       }
       summary.statement_type = googlesql::statement_type(translation.kind, has_query);
       summary.referenced_tables = translation.referenced_tables;
@@ -361,8 +367,9 @@ Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool
     summary.bytes_processed = step.catalog->bytes_read();
     summary.bytes_billed = step.catalog->bytes_billed();
   }
-  return std::unique_ptr<QueryResult>(std::make_unique<StreamedRows>(
-      std::move(lease), std::move(guard), std::move(result), query.columns, std::move(summary)));
+  return std::unique_ptr<QueryResult>(
+      std::make_unique<StreamedRows>(std::move(lease), std::move(guard), std::move(result), query.columns,
+                                     std::move(summary), step.catalog->take_external()));
 }
 
 Result<StatementSummary> QueryRun::create_table(const googlesql::CreateTable& statement, Selection* rows) {

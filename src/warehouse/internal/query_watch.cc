@@ -71,9 +71,8 @@ QueryWatch::Guard::~Guard() {
 }
 
 Error QueryWatch::Guard::explain(Error error) const {
-  const End end = place_->end.load();
-  if (end == End::kNone || error.code() != ErrorCode::kCancelled) return error;
-  return stopped(end);
+  const Status running = check();
+  return running ? error : running.error();
 }
 
 Status QueryWatch::Guard::check() const {

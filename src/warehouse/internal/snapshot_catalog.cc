@@ -183,6 +183,49 @@ Result<std::optional<googlesql::CatalogTable>> SnapshotCatalog::find_wildcard(co
   return Found(std::move(described));
 }
 
+SnapshotCatalog::~SnapshotCatalog() {
+  for (const std::string& table : spooled_) static_cast<void>(connection_.run("DROP TABLE IF EXISTS " + table));
+}
+
+Result<googlesql::CatalogTable> SnapshotCatalog::external(const googlesql::ExternalCall& call) {
+  if (external_.queries == nullptr)
+    return Error(ErrorCode::kUnsupported,
+                 "EXTERNAL_QUERY needs the connections of a configuration; this warehouse was opened without one")
+        .cause("notImplemented");
+  if (!session_) session_ = external_.queries->begin(options_.project);
+  TRY(std::shared_ptr<ExternalRows> rows, session_->describe(call, options_.deadline));
+  googlesql::CatalogTable described;
+  const std::vector<data::Field>& fields = rows->columns();
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    described.columns.push_back({fields[i].name, fields[i].type, external_column(static_cast<int>(i)), false});
+  described.relation = [this, rows](const std::vector<int>& columns) { return external_relation(rows, columns); };
+  return described;
+}
+
+std::string SnapshotCatalog::external_relation(const std::shared_ptr<ExternalRows>& rows,
+                                               const std::vector<int>& columns) {
+  if (!pin()) return kNothing;
+  auto scan = std::make_shared<ExternalScan>();
+  scan->rows = rows;
+  scan->columns = columns.empty() ? std::vector<int>{0} : columns;
+  std::sort(scan->columns.begin(), scan->columns.end());
+  scan->columns.erase(std::unique(scan->columns.begin(), scan->columns.end()), scan->columns.end());
+  scan->deadline = options_.deadline;
+  scan->cancel = options_.cancel;
+  uses_.push_back(external_.scans.begin(std::move(scan)));
+  const std::string id = std::to_string(uses_.back().id());
+  const std::string function = "flytt_external(" + id + ")";
+  if (use_ == Use::kRead) return function;
+  // The writer thread waits for nobody: the rows are fetched before its turn comes.
+  const std::string table = std::string(kSpool) + ".x" + id;
+  spooled_.push_back(table);
+  if (Status fetched = connection_.run("CREATE TABLE " + table + " AS SELECT * FROM " + function); !fetched) {
+    pin_status_ = std::move(fetched);
+    return kNothing;
+  }
+  return table;
+}
+
 Status SnapshotCatalog::pin() {
   if (pinned_) return pin_status_;
   pinned_ = true;

@@ -17,6 +17,7 @@
 #include "googlesql/catalog.h"
 #include "warehouse/internal/directory.h"
 #include "warehouse/internal/duck.h"
+#include "warehouse/internal/external_scan.h"
 #include "warehouse/internal/information_schema.h"
 #include "warehouse/internal/merge_sql.h"
 #include "warehouse/internal/wildcard_table.h"
@@ -35,16 +36,25 @@ class SnapshotCatalog final : public googlesql::Catalog {
     kWrite,  // the SQL is run later, on the writer thread: only shapes that are right in every snapshot
   };
 
+  // Where EXTERNAL_QUERY finds its rows.
+  struct External {
+    ExternalQueries* queries;  // null: nowhere
+    ExternalScans& scans;
+  };
+
   SnapshotCatalog(const Directory& directory, const QueryOptions& options, Connection& connection, Use use,
-                  Verify verify, std::string location)
+                  Verify verify, std::string location, External external)
       : directory_(directory),
         options_(options),
         connection_(connection),
         use_(use),
         verify_(std::move(verify)),
-        location_(std::move(location)) {}
+        location_(std::move(location)),
+        external_(external) {}
+  ~SnapshotCatalog() override;
 
   Result<std::optional<googlesql::CatalogTable>> find(const std::vector<std::string>& path) override;
+  Result<googlesql::CatalogTable> external(const googlesql::ExternalCall& call) override;
 
   // Opens the transaction if no relation did. The first failure of a relation, too: such a statement must not be run.
   Status pin();
@@ -58,6 +68,8 @@ class SnapshotCatalog final : public googlesql::Catalog {
   std::int64_t bytes_billed() const;
   const std::vector<std::shared_ptr<TableState>>& read_tables() const { return used_tables_; }
   std::shared_ptr<TableState> by_full_name(const std::string& name) const;
+  // The rows of EXTERNAL_QUERY are there as long as these are.
+  std::vector<ExternalScans::Use> take_external() { return std::move(uses_); }
   // BigQuery's answer instead of the analyzer's "Table not found".
   Error explain(Error error) const;
 
@@ -81,6 +93,7 @@ class SnapshotCatalog final : public googlesql::Catalog {
   Result<Found> find_wildcard(const std::vector<std::string>& path, const data::TablePath& name);
   std::string relation(Entry& entry, const std::vector<int>& columns);
   std::string relation(Entry& entry, const std::vector<std::string>& physical);
+  std::string external_relation(const std::shared_ptr<ExternalRows>& rows, const std::vector<int>& columns);
   std::string partitions(const Derived& derived, const std::vector<int>& columns);
   std::string settled(Result<std::string> sql);
   ReadPlan choose(const Entry& entry, const ReadState& after) const;
@@ -92,6 +105,10 @@ class SnapshotCatalog final : public googlesql::Catalog {
   const Use use_;
   Verify verify_;
   const std::string location_;
+  const External external_;
+  std::unique_ptr<ExternalSession> session_;
+  std::vector<ExternalScans::Use> uses_;
+  std::vector<std::string> spooled_;                              // tables of this statement
   std::map<std::string, std::unique_ptr<Entry>> entries_;         // by full name
   std::map<std::string, std::unique_ptr<Derived>> derived_;       // by full name
   std::vector<std::pair<std::string, data::TablePath>> missing_;  // as written, resolved

@@ -65,6 +65,7 @@ class Fixture : public ::testing::Test {
   base::Metrics metrics_;
   TemporaryFolder folder_;
   std::int64_t memory_bytes_max_ = 512ll << 20;  // of the next reopen
+  ExternalQueries* external_ = nullptr;          // of the next reopen
   std::unique_ptr<Warehouse> warehouse_;
 };
 

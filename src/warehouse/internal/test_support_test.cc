@@ -80,6 +80,7 @@ void Fixture::reopen(bool maintenance) {
   options.project = "p";
   options.maintenance = maintenance;
   options.memory_bytes_max = memory_bytes_max_;
+  options.external = external_;
   auto opened = Warehouse::open(options, clock_, metrics_);
   ASSERT_TRUE(opened) << opened.error().text();
   warehouse_ = std::move(*opened);

@@ -13,6 +13,7 @@
 #include "warehouse/internal/connection_pool.h"
 #include "warehouse/internal/directory.h"
 #include "warehouse/internal/duck.h"
+#include "warehouse/internal/external_scan.h"
 #include "warehouse/internal/maintenance.h"
 #include "warehouse/internal/query_watch.h"
 #include "warehouse/internal/stream_state.h"
@@ -93,6 +94,7 @@ class WarehouseImpl {
   const base::Clock& clock_;
   base::Metrics& metrics_;
   JobStore jobs_;
+  internal::ExternalScans external_scans_{clock_};
   internal::Database database_;
   internal::Directory directory_;
   internal::StreamDirectory streams_;
