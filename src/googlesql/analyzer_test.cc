@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <array>
 #include <atomic>
@@ -101,6 +102,8 @@ TEST_F(AnalyzerTest, AStoppedHelperRunsIntoTheDeadlineAndIsKilled) {
   ASSERT_TRUE(analyze("SELECT 1"));
   const int pid = analyzer_.helper_pid();
   ASSERT_EQ(kill(pid, SIGSTOP), 0);
+  siginfo_t stopped{};  // all of its threads, not only asked to
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(pid), &stopped, WSTOPPED | WNOWAIT), 0);
   const auto result = analyze("SELECT 2", clock_.in(std::chrono::milliseconds(200)));
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), ErrorCode::kTimeout);
