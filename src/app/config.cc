@@ -254,6 +254,12 @@ const TopicStreamConfig* Config::find_topic_stream(std::string_view name) const 
   return nullptr;
 }
 
+const QueryConfig* Config::find_query(std::string_view name) const {
+  for (const QueryConfig& query : queries)
+    if (query.name == name) return &query;
+  return nullptr;
+}
+
 std::string Config::lock_folder() const {
   if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder;
   return state_file + ".lock";

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "kafka/config.h"
+#include "scheduler/policy.h"
 
 namespace flytt::app {
 
@@ -66,6 +67,23 @@ struct TopicStreamConfig {
   std::int64_t max_staleness_ms = 0;
 };
 
+enum class QueryWrite { kTruncate, kAppend, kUpsert };
+
+// A query whose result goes into a table on a schedule.
+struct QueryConfig {
+  std::string name;
+  std::string from;  // a PostgreSQL source; empty: GoogleSQL in the destination
+  std::string sql;
+  std::string dataset;
+  std::string table;  // a NameTemplate
+  QueryWrite write = QueryWrite::kTruncate;
+  std::vector<std::string> key;              // of kUpsert: columns of the result
+  std::string version_column;                // a TIMESTAMP column with the slot's time is added; empty: none
+  std::optional<std::int64_t> bytes_max;     // a run that would read more is refused before it starts
+  std::map<std::string, std::string> labels;  // of its jobs, beside flytt's own
+  std::optional<scheduler::Entry> entry;     // named query:<name>; always there after parsing
+};
+
 struct DestinationConfig {
   enum class Kind { kLocal, kRemote, kGoogle };
   Kind kind = Kind::kLocal;
@@ -90,11 +108,13 @@ struct Config {
   std::vector<StreamConfig> streams;
   std::vector<KafkaSourceConfig> kafka_sources;
   std::vector<TopicStreamConfig> topic_streams;
+  std::vector<QueryConfig> queries;
 
   const PostgresSourceConfig* find_source(std::string_view name) const;
   const StreamConfig* find_stream(std::string_view name) const;
   const KafkaSourceConfig* find_kafka_source(std::string_view name) const;
   const TopicStreamConfig* find_topic_stream(std::string_view name) const;
+  const QueryConfig* find_query(std::string_view name) const;
   // A stream of either kind has this name.
   bool has_stream(std::string_view name) const {
     return find_stream(name) != nullptr || find_topic_stream(name) != nullptr;
