@@ -77,11 +77,11 @@ struct QueryConfig {
   std::string dataset;
   std::string table;  // a NameTemplate
   QueryWrite write = QueryWrite::kTruncate;
-  std::vector<std::string> key;              // of kUpsert: columns of the result
-  std::string version_column;                // a TIMESTAMP column with the slot's time is added; empty: none
-  std::optional<std::int64_t> bytes_max;     // a run that would read more is refused before it starts
+  std::vector<std::string> key;               // of kUpsert: columns of the result
+  std::string version_column;                 // a TIMESTAMP column with the slot's time is added; empty: none
+  std::optional<std::int64_t> bytes_max;      // a run that would read more is refused before it starts
   std::map<std::string, std::string> labels;  // of its jobs, beside flytt's own
-  std::optional<scheduler::Entry> entry;     // named query:<name>; always there after parsing
+  std::optional<scheduler::Entry> entry;      // named query:<name>; always there after parsing
 };
 
 struct DestinationConfig {

@@ -148,5 +148,34 @@ TEST_F(LargeRows, AreReadWhileALongLogOfThemIsApplied) {
   EXPECT_GE(answers, kReaders);
 }
 
+TEST_F(LargeRows, QuestionsThatNeedAllTheMemoryTakeTurns) {
+  constexpr std::int64_t kRounds = 30, kLargeKeys = 200, kReaders = 6;
+  constexpr std::size_t kLargeBytes = 50'000;
+  memory_bytes_max_ = 200ll << 20;
+  reopen();
+  make_mirror("t");
+  auto session = open("t");
+  for (std::int64_t round = 1; round <= kRounds; ++round) {
+    std::vector<Row> rows;
+    for (std::int64_t id = 0; id < kLargeKeys; ++id)
+      rows.push_back({id, value(round, id, kLargeBytes), static_cast<std::uint64_t>(round)});
+    const Status kept = upsert(*session, rows);
+    ASSERT_TRUE(kept) << kept.error().text();
+  }
+  session.reset();
+  std::mutex mutex;
+  std::string wrong;
+  std::vector<std::jthread> readers;
+  for (std::int64_t reader = 0; reader < kReaders; ++reader)
+    readers.emplace_back([&] {
+      const std::string answer = this->rows("SELECT id, name FROM d.t ORDER BY id");
+      if (answer.size() > kLargeKeys * kLargeBytes && answer.starts_with("0,v30-0-")) return;
+      std::lock_guard lock(mutex);
+      wrong += answer.substr(0, 200) + "\n";
+    });
+  readers.clear();
+  EXPECT_EQ(wrong, "");
+}
+
 }  // namespace
 }  // namespace flytt::warehouse

@@ -60,6 +60,7 @@ inline constexpr std::int64_t kExternalPatienceMillis =
 inline constexpr std::size_t kIdleConnectionsMax = 8;
 inline constexpr std::size_t kRunningQueriesMax = 100;
 inline constexpr int kSnapshotAttemptsMax = 20;             // a table altered or dropped under the query
+inline constexpr int kMemoryAttemptsMax = 3;                // of a question that ran out of memory before
 inline constexpr std::int64_t kWatchMillis = 20;            // how often running queries are looked at
 inline constexpr std::size_t kPartitionsTablesMax = 1'000;  // BigQuery, of INFORMATION_SCHEMA.PARTITIONS
 inline constexpr std::size_t kJobsMax = 10'000;

@@ -127,11 +127,13 @@ Result<bool> Maintenance::apply_step(TableState& table, Connection& connection) 
 }
 
 Status Maintenance::apply(TableState& table) {
+  const auto now = table.applicable(INT64_MAX, INT64_MAX);
   TRY(ConnectionPool::Lease connection, connections_.take());
-  while (true) {
+  for (auto first = now; first && first->last_ing <= now->last_ing; first = table.applicable(0, 0)) {
     TRY(const bool more, apply_step(table, *connection));
-    if (!more) return ok();
+    if (!more) break;
   }
+  return ok();
 }
 
 Status Maintenance::checkpoint() {
@@ -176,6 +178,7 @@ bool Maintenance::tick() {
   bool is_more_due = false;
   for (const std::shared_ptr<TableState>& table : directory_.all_tables()) {
     if (!table->is_apply_due(now, slow_read_)) continue;
+    const auto turn = hold_back();
     auto connection = connections_.take();
     const Result<bool> done = connection ? apply_step(*table, **connection) : Result<bool>(connection.error());
     if (done)
@@ -184,6 +187,7 @@ bool Maintenance::tick() {
       base::log_failure(base::LogLevel::kWarning, "changes could not be applied", done.error(),
                         {{"table", table->version()->info.path.text()}});
   }
+  const auto turn = hold_back();
   maybe_checkpoint(now);
   return is_more_due;
 }

@@ -36,6 +36,8 @@ class Maintenance {
   Status verify(TableState& table);
   // Everything that is committed in the log now goes to base.
   Status apply(TableState& table);
+  // While it is held the background thread begins nothing: for what needs the memory. Before any table's maintenance mutex.
+  std::unique_lock<std::mutex> hold_back() { return std::unique_lock(heavy_); }
   Status checkpoint();
 
   void notice_commit() noexcept;                 // by the writer, after each commit: cheap
@@ -65,6 +67,7 @@ class Maintenance {
   std::int64_t commits_seen_ = 0;
   base::SteadyTime quiet_since_{};
   std::mutex checkpoint_;  // one at a time
+  std::mutex heavy_;
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::jthread thread_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "googlesql/physical_type.h"
 #include "warehouse/internal/destination.h"
 #include "warehouse/internal/job_records.h"
@@ -71,7 +72,19 @@ class StreamedRows final : public QueryResult {
   const std::vector<googlesql::OutputColumn>& columns() const override { return columns_; }
   const StatementSummary& summary() const override { return summary_; }
 
+  // Before anything else: computes the first page.
+  Status begin() {
+    TRY(first_, read());
+    return ok();
+  }
+
   Result<std::optional<ResultPage>> next() override {
+    if (auto page = std::exchange(first_, std::nullopt)) return page;
+    return read();
+  }
+
+ private:
+  Result<std::optional<ResultPage>> read() {
     if (finished_) return std::optional<ResultPage>();
     TRY_STATUS(guard_->check());
     const Chunk chunk(duckdb_fetch_chunk(*result_.get()));
@@ -81,18 +94,18 @@ class StreamedRows final : public QueryResult {
       if (message == nullptr || *message == '\0') return std::optional<ResultPage>();
       return guard_->explain(duck_error(duckdb_result_error_type(result_.get()), message));
     }
-    if (chunk.size() == 0) return next();
+    if (chunk.size() == 0) return read();
     TRY(ResultPage page, to_page(chunk, columns_));
     return std::optional<ResultPage>(std::move(page));
   }
 
- private:
   ConnectionPool::Lease lease_;
   std::unique_ptr<QueryWatch::Guard> guard_;
   QueryHandle result_;
   std::vector<googlesql::OutputColumn> columns_;
   StatementSummary summary_;
   bool finished_ = false;
+  std::optional<ResultPage> first_;
   std::vector<ExternalScans::Use> external_;  // last: they end before the result that reads them
 };
 
@@ -101,6 +114,8 @@ Error always_moving() {
       .retry(base::Retry::kAfterBackoff)
       .cause("backendError");
 }
+
+bool is_about_memory(const Error& error) { return error.cause() == "resourcesExceeded"; }
 
 bool is_dml(StatementKind kind) {
   return kind == StatementKind::kInsert || kind == StatementKind::kUpdate || kind == StatementKind::kDelete ||
@@ -153,7 +168,11 @@ Result<std::unique_ptr<QueryResult>> QueryRun::run(bool dry) {
     }
     std::unique_ptr<QueryResult> result;
     if (!dry && is_query) {
-      TRY(result, select(step, std::move(lease), std::move(guard)));
+      const auto tables = step.catalog->read_tables();
+      auto selected = select(step, std::move(lease), std::move(guard));
+      step.catalog.reset();
+      if (!selected && is_about_memory(selected.error())) selected = select_with_room(begin, tables);
+      TRY(result, std::move(selected));
     } else {
       lease->roll_back();  // its snapshot is not needed: the writer thread does the work
       const bool has_query = translation.create_table.query.has_value();
@@ -367,9 +386,26 @@ Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool
     summary.bytes_processed = step.catalog->bytes_read();
     summary.bytes_billed = step.catalog->bytes_billed();
   }
-  return std::unique_ptr<QueryResult>(
-      std::make_unique<StreamedRows>(std::move(lease), std::move(guard), std::move(result), query.columns,
-                                     std::move(summary), step.catalog->take_external()));
+  auto rows = std::make_unique<StreamedRows>(std::move(lease), std::move(guard), std::move(result), query.columns,
+                                             std::move(summary), step.catalog->take_external());
+  TRY_STATUS(rows->begin());
+  return std::unique_ptr<QueryResult>(std::move(rows));
+}
+
+Result<std::unique_ptr<QueryResult>> QueryRun::select_with_room(
+    std::size_t begin, const std::vector<std::shared_ptr<TableState>>& tables) {
+  const auto turn = warehouse_.maintenance_->hold_back();
+  for (int attempt = 1;; ++attempt) {
+    for (const auto& table : tables)
+      if (const Status applied = warehouse_.maintenance_->apply(*table); !applied)
+        base::log_failure(base::LogLevel::kDebug, "changes could not be applied", applied.error());
+    TRY(ConnectionPool::Lease lease, warehouse_.connections_->take());
+    auto guard = std::make_unique<QueryWatch::Guard>(*warehouse_.watch_, *lease, options_.deadline, options_.cancel);
+    TRY_STATUS(guard->check());
+    TRY(Step step, translate(begin, *lease, SnapshotCatalog::Use::kRead));
+    auto selected = select(step, std::move(lease), std::move(guard));
+    if (selected || !is_about_memory(selected.error()) || attempt == kMemoryAttemptsMax) return selected;
+  }
 }
 
 Result<StatementSummary> QueryRun::create_table(const googlesql::CreateTable& statement, Selection* rows) {

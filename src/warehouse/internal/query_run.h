@@ -32,8 +32,12 @@ class QueryRun {
   // Statements whose rows are made by a query of their own: that query is run on the writer thread.
   Result<StatementSummary> write(std::size_t begin, Connection& connection);
   Result<StatementSummary> define(const googlesql::Translation& translation);
+  // Its first page is there when it returns.
   Result<std::unique_ptr<QueryResult>> select(Step& step, ConnectionPool::Lease lease,
                                               std::unique_ptr<QueryWatch::Guard> guard);
+  // The same for a question that ran out of memory: logs are applied first, and nothing of ours is begun beside it.
+  Result<std::unique_ptr<QueryResult>> select_with_room(std::size_t begin,
+                                                        const std::vector<std::shared_ptr<TableState>>& tables);
   // On the writer thread, one statement that writes.
   Result<StatementSummary> carry_out(const Step& step, Selection& rows);
   Result<StatementSummary> insert(const Step& step, Selection& rows);
