@@ -225,6 +225,7 @@ Result<Config> read_root(const ConfigReader& reader, const YAML::Node& root) {
   if (root["sources"]) TRY_STATUS(read_sources(reader, root["sources"], config));
   if (root["streams"])
     for (const auto& entry : root["streams"]) TRY_STATUS(read_stream(reader, entry.first, entry.second, config));
+  TRY_STATUS(read_queries(reader, root["queries"], config));
   return config;
 }
 

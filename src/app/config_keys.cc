@@ -135,9 +135,58 @@ constexpr ConfigKey kTopicKeys[] = {
     {"streams.*.group", KeyKind::kReference, true, "<group>_<stream>", "Consumer group, when it is not the source's."},
 };
 
+constexpr ConfigKey kQueryKeys[] = {
+    {"queries", KeyKind::kMap, true, "",
+     "Queries whose result goes into a table on a schedule, by a name of your choice."},
+    {"queries.*", KeyKind::kMap, true, "", "One query; `schedule`, `to` and `sql` are obligatory."},
+    {"queries.*.from", KeyKind::kString, true, "the destination",
+     "A PostgreSQL source, in which the statement runs, read-only and in one snapshot. Without it the statement is "
+     "GoogleSQL in the destination, where EXTERNAL_QUERY reaches sources, too."},
+    {"queries.*.sql", KeyKind::kReference, true, "",
+     "One statement that returns rows; or ${file:query.sql}, a file that holds it."},
+    {"queries.*.schedule", KeyKind::kMap, true, "", "When it runs: `cron` or `every`. Each such time is a slot."},
+    {"queries.*.schedule.cron", KeyKind::kString, true, "",
+     "Minute, hour, day of month, month, day of week: \"15 5 * * *\"; or @hourly, @daily, @every 90m."},
+    {"queries.*.schedule.every", KeyKind::kString, true, "",
+     "A duration (10m, 1h30m), or BigQuery's language: \"24 hours\", \"every monday 09:00\"."},
+    {"queries.*.schedule.timezone", KeyKind::kString, true, "UTC", "IANA name, Europe/Oslo."},
+    {"queries.*.schedule.start", KeyKind::kString, true, "",
+     "First instant that may be a slot: 2026-01-15 09:00 in the zone, or 2026-01-15T08:00:00Z."},
+    {"queries.*.schedule.end", KeyKind::kString, true, "", "Slots are before it."},
+    {"queries.*.to", KeyKind::kString, true, "",
+     "dataset.table. The table may hold BigQuery's templates, of the slot's time in UTC: daily_{run_date}, "
+     "hourly_{run_time-1h\\|\"%Y%m%d%H\"}, and a partition: daily${run_date}."},
+    {"queries.*.write", KeyKind::kString, true, "truncate",
+     "truncate: the result replaces the rows of the table (or partition); append: it is added; upsert: rows with the "
+     "same `key` are replaced, others added."},
+    {"queries.*.key", KeyKind::kStringList, true, "", "Of upsert: columns of the result that say which row is meant."},
+    {"queries.*.version", KeyKind::kString, true, "",
+     "Name of a TIMESTAMP column that is added to the result and holds the slot's time."},
+    {"queries.*.after", KeyKind::kStringList, true, "[]",
+     "What a slot waits for: stream:NAME or table:dataset.table (complete up to the slot), query:NAME (succeeded for "
+     "its "
+     "newest slot at or before this one). A run that is asked for by hand does not wait."},
+    {"queries.*.missed", KeyKind::kString, true, "last",
+     "Of slots that passed while nothing could run: none, the last, or all of them."},
+    {"queries.*.missed_max", KeyKind::kNumber, true, "24", "Of missed: all, the newest that still run."},
+    {"queries.*.concurrency", KeyKind::kString, true, "forbid",
+     "When a slot comes while a run is on: forbid (it waits), replace (the run is stopped) or allow (both run)."},
+    {"queries.*.retries", KeyKind::kMap, true, "", "Attempts after one that failed and may succeed later."},
+    {"queries.*.retries.max", KeyKind::kNumber, true, "3", "How many, after the first."},
+    {"queries.*.retries.delay", KeyKind::kDuration, true, "10s", "Wait before the first of them."},
+    {"queries.*.retries.delay_max", KeyKind::kDuration, true, "6m", "Longest wait; not below `delay`."},
+    {"queries.*.retries.factor", KeyKind::kNumber, true, "2", "By which each wait is longer than the one before."},
+    {"queries.*.timeout", KeyKind::kDuration, true, "none", "A run that takes longer is stopped and has failed."},
+    {"queries.*.start_within", KeyKind::kDuration, true, "none",
+     "A slot that could not start within this time is skipped."},
+    {"queries.*.labels", KeyKind::kMap, true, "", "Labels of its jobs in BigQuery, beside flytt's own."},
+    {"queries.*.labels.*", KeyKind::kString, true, "", "Lower case letters, digits, _ and -."},
+    {"queries.*.max_bytes", KeyKind::kBytes, true, "none",
+     "A query in the destination that would read more is refused before it starts."},
+};
+
 constexpr ConfigKey kOtherKeys[] = {
     {"streams.*.arrays", KeyKind::kString, false, "", "How arrays are stored."},
-    {"queries", KeyKind::kMap, false, "", "Federated and scheduled queries."},
     {"models", KeyKind::kString, false, "", "Folder of models."},
     {"zones", KeyKind::kMap, false, "", "Access by zone."},
     {"jobs", KeyKind::kMap, false, "", "Scheduled commands."},
@@ -185,6 +234,7 @@ const std::vector<ConfigKey>& config_keys() {
     add(kSourceKeys);
     add(kStreamKeys);
     add(kTopicKeys);
+    add(kQueryKeys);
     add(kOtherKeys);
     return all;
   }();

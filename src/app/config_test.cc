@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Bad{"project: a\nsteams: {}\n", "flytt.yaml:2: unknown key 'steams'; did you mean 'streams'?"},
         Bad{"project: a\nproject: b\n", "'project' stands twice"},
-        Bad{"queries: {}\n", "flytt.yaml:1: 'queries' is not in this version"},
+        Bad{"models: ./models\n", "flytt.yaml:1: 'models' is not in this version"},
         Bad{"sources: {e: {kafka: {}, postgres: x}}\n", "either 'postgres: URL' or 'kafka: {…}'"},
         Bad{"sources: {e: {kafka: {broker: b}}}\n",
             "unknown key 'broker' in 'sources.e.kafka'; did you mean 'brokers'?"},
