@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 constexpr std::string_view kDigits = "0123456789";
-constexpr std::size_t kNameBytesMax = 100;      // of a query; it becomes part of job ids
+constexpr std::size_t kNameBytesMax = 100;       // of a query; it becomes part of job ids
 constexpr std::size_t kLabelCharactersMax = 63;  // of a key and of a value, as BigQuery has it
 constexpr std::size_t kLabelsMax = 64;
 constexpr std::size_t kColumnBytesMax = 300;
@@ -134,7 +134,8 @@ Status read_write(const ConfigReader& reader, const QueryNodes& nodes, QueryConf
   if (!version) return ok();
   query.version_column = version.Scalar();
   if (!is_column_name(query.version_column))
-    return reader.fail(version, "'" + query.version_column + "' is no column name: letters, digits and _, no digit first");
+    return reader.fail(version,
+                       "'" + query.version_column + "' is no column name: letters, digits and _, no digit first");
   if (seen.count(query.version_column) != 0)
     return reader.fail(version, "'" + query.version_column + "' changes with every run, so it cannot be in 'key'");
   return ok();
@@ -158,8 +159,8 @@ Status read_labels(const ConfigReader& reader, const YAML::Node& node, QueryConf
     const std::string key = entry.first.Scalar(), value = entry.second.Scalar();
     const bool is_first_right = !key.empty() && ((key[0] >= 'a' && key[0] <= 'z') || (key[0] & 0x80) != 0);
     if (!is_first_right || !is_label(key))
-      return reader.fail(entry.first, "label '" + key +
-                                          "': lower case letters, digits, _ and -, a letter first, 63 at most");
+      return reader.fail(entry.first,
+                         "label '" + key + "': lower case letters, digits, _ and -, a letter first, 63 at most");
     if (begins_with(key, kOwnLabels))
       return reader.fail(entry.first, "label '" + key + "': those that begin with flytt are flytt's own");
     if (!is_label(value))
@@ -175,8 +176,9 @@ Status read_labels(const ConfigReader& reader, const YAML::Node& node, QueryConf
 Status read_cost(const ConfigReader& reader, const YAML::Node& node, QueryConfig& query) {
   if (!node) return ok();
   if (!query.from.empty())
-    return reader.fail(node, "'max_bytes' bounds what a query reads in the destination, and this one reads from source '" +
-                                 query.from + "'");
+    return reader.fail(node,
+                       "'max_bytes' bounds what a query reads in the destination, and this one reads from source '" +
+                           query.from + "'");
   auto bytes = parse_bytes(node.Scalar());
   if (!bytes) return reader.fail(node, bytes.error().sentence());
   if (*bytes == 0) return reader.fail(node, "'max_bytes' must be more than 0");
@@ -187,7 +189,8 @@ Status read_cost(const ConfigReader& reader, const YAML::Node& node, QueryConfig
 // -- when it runs
 
 // Which key of the schedule is to blame: each is tried without those after it.
-Result<scheduler::Schedule> read_schedule(const ConfigReader& reader, const QueryNodes& nodes, const std::string& name) {
+Result<scheduler::Schedule> read_schedule(const ConfigReader& reader, const QueryNodes& nodes,
+                                          const std::string& name) {
   const YAML::Node node = nodes.map["schedule"];
   if (!node || !node.IsMap() || node.size() == 0)
     return reader.fail(node ? node : nodes.name, "query '" + name +
@@ -260,8 +263,7 @@ Result<QueryConfig> read_query(const ConfigReader& reader, const QueryNodes& nod
   if (query.name.empty() || query.name.size() > kNameBytesMax || !consists_of(query.name, word_characters() + "-"))
     return reader.fail(nodes.name, "a query's name consists of letters, digits, _ and -, " +
                                        std::to_string(kNameBytesMax) + " at most (it becomes part of job ids)");
-  if (!nodes.map.IsMap())
-    return reader.fail(nodes.name, "query '" + query.name + "' needs 'schedule', 'to' and 'sql'");
+  if (!nodes.map.IsMap()) return reader.fail(nodes.name, "query '" + query.name + "' needs 'schedule', 'to' and 'sql'");
   TRY_STATUS(read_from(reader, nodes.map["from"], config, query));
   TRY_STATUS(read_sql(reader, nodes, query));
   TRY_STATUS(read_write(reader, nodes, query));
@@ -287,8 +289,8 @@ Status check_targets(const ConfigReader& reader, const std::vector<QueryNodes>& 
     const YAML::Node node = all[i].map["to"];
     for (const TopicStreamConfig& stream : config.topic_streams)
       if (!stream.table.empty() && stream.dataset + "." + stream.table == target(query))
-        return reader.fail(node, "table '" + target(query) + "' belongs to stream '" + stream.name +
-                                     "' already; choose another");
+        return reader.fail(
+            node, "table '" + target(query) + "' belongs to stream '" + stream.name + "' already; choose another");
     for (std::size_t j = 0; j < i; ++j) {
       const QueryConfig& other = config.queries[j];
       if (target(other) == target(query) && query.write == QueryWrite::kTruncate &&
@@ -333,8 +335,8 @@ Status add_table(const ConfigReader& reader, const YAML::Node& node, const std::
   }
   for (const QueryConfig& query : config.queries) known.push_back(target(query));
   if (!after.empty() && after.back() == "table:" + table) return ok();
-  return reader.fail(node, "no stream and no query of this file writes table '" + table + "'" +
-                               did_you_mean(table, known));
+  return reader.fail(node,
+                     "no stream and no query of this file writes table '" + table + "'" + did_you_mean(table, known));
 }
 
 Status add_dependency(const ConfigReader& reader, const YAML::Node& node, const Config& config,
@@ -369,14 +371,14 @@ Status check_circles(const ConfigReader& reader, const std::vector<QueryNodes>& 
     entries.push_back(*config.queries[i].entry);
     std::vector<scheduler::Entry> known = entries;
     for (scheduler::Entry& entry : known)
-      entry.policy.after.erase(
-          std::remove_if(entry.policy.after.begin(), entry.policy.after.end(),
-                         [&](const std::string& name) {
-                           return std::none_of(entries.begin(), entries.end(), [&](const scheduler::Entry& other) {
-                             return name == "schedule:" + other.name;
-                           });
-                         }),
-          entry.policy.after.end());
+      entry.policy.after.erase(std::remove_if(entry.policy.after.begin(), entry.policy.after.end(),
+                                              [&](const std::string& name) {
+                                                return std::none_of(entries.begin(), entries.end(),
+                                                                    [&](const scheduler::Entry& other) {
+                                                                      return name == "schedule:" + other.name;
+                                                                    });
+                                              }),
+                               entry.policy.after.end());
     if (const Status checked = scheduler::check_entries(known); !checked)
       return reader.fail(all[i].map["after"], checked.error().sentence());
   }

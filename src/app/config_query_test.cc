@@ -18,9 +18,7 @@ constexpr const char* kHead = R"(sources:
 streams: {sak: {from: sak, to: landing}, hendelser: {from: events, topics: [t], to: landing_events.hendelser}}
 )";
 
-Result<Config> parse(const std::string& queries) {
-  return parse_config(kHead + queries, "flytt.yaml", kEnvironment);
-}
+Result<Config> parse(const std::string& queries) { return parse_config(kHead + queries, "flytt.yaml", kEnvironment); }
 
 constexpr const char* kWhole = R"(queries:
   dataproducts:
@@ -185,15 +183,18 @@ INSTANTIATE_TEST_SUITE_P(
             "flytt.yaml:7: there is no time zone called 'Europe/Olso'; the nearest is Europe/Oslo"},
         Bad{"a:\n    schedule:\n      every: 1h\n      start: soon\n    to: d.t\n    sql: S",
             "flytt.yaml:10: start 'soon': no time"},
-        Bad{"a:\n    schedule:\n      every: 1h\n      start: 2026-02-01\n      end: 2026-01-01\n    to: d.t\n    sql: S",
+        Bad{"a:\n    schedule:\n      every: 1h\n      start: 2026-02-01\n      end: 2026-01-01\n    to: d.t\n    sql: "
+            "S",
             "flytt.yaml:11: the schedule's end is not after its start"},
         Bad{"a: {missed: al, schedule: {every: 1h}, to: d.t, sql: S}",
             "flytt.yaml:7: 'al' is none of none, last, all; did you mean 'all'?"},
         Bad{"a: {missed_max: 3, schedule: {every: 1h}, to: d.t, sql: S}", "'missed_max' belongs to 'missed: all'"},
         Bad{"a: {missed: all, concurrency: replace, schedule: {every: 1h}, to: d.t, sql: S}", "contradict each other"},
         Bad{"a: {concurrency: alow, schedule: {every: 1h}, to: d.t, sql: S}", "did you mean 'allow'?"},
-        Bad{"a: {retries: {max: many}, schedule: {every: 1h}, to: d.t, sql: S}", "flytt.yaml:7: 'many' is not a number"},
-        Bad{"a: {retries: {max: -1}, schedule: {every: 1h}, to: d.t, sql: S}", "flytt.yaml:7: schedule query:a: retries"},
+        Bad{"a: {retries: {max: many}, schedule: {every: 1h}, to: d.t, sql: S}",
+            "flytt.yaml:7: 'many' is not a number"},
+        Bad{"a: {retries: {max: -1}, schedule: {every: 1h}, to: d.t, sql: S}",
+            "flytt.yaml:7: schedule query:a: retries"},
         Bad{"a: {retries: {factor: 0.5}, schedule: {every: 1h}, to: d.t, sql: S}", "the factor of retries"},
         Bad{"a: {retries: {delay: 1m, delay_max: 10s}, schedule: {every: 1h}, to: d.t, sql: S}", "the longest delay"},
         Bad{"a: {timeout: 5, schedule: {every: 1h}, to: d.t, sql: S}", "flytt.yaml:7: '5' is not a duration"}));
