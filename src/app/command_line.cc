@@ -21,6 +21,7 @@ struct Parsed {
   StatusOptions status;
   ResyncOptions resync;
   QuarantineOptions quarantine;
+  JobOptions job;
   std::string memory = "512MiB";
   std::function<int()> chosen;
 };
@@ -149,6 +150,50 @@ void add_quarantine_verbs(CLI::App& app, Parsed& p) {
   drop->add_option("--position", p.quarantine.position, "only this one")->type_name("POSITION");
 }
 
+void add_job_verbs(CLI::App& app, Parsed& p) {
+  CLI::App* job = app.add_subcommand("job", "Schedules and their runs");
+  job->require_subcommand(1);
+  const auto part = [&](const char* action, const char* sentence, const char* example, auto&& function) {
+    return verb(
+        *job, p, action, sentence, example,
+        [&p, action, function] {
+          p.job.action = action;
+          return function(p.common, p.job);
+        },
+        true, true);
+  };
+  const auto name = [&p](CLI::App* verb, bool is_required) {
+    verb->add_option("name", p.job.name, "a job, as ls shows it; query: may be left out")
+        ->required(is_required)
+        ->type_name("NAME");
+  };
+  part("ls", "Each job's schedule, next slot, last run, and what it waits for", "flytt job ls", run_job);
+  CLI::App* next = part("next", "The next slots, in the schedule's zone and in UTC",
+                        "flytt job next dataproducts --count 3", run_job);
+  name(next, false);
+  next->add_option("--count", p.job.count, "slots of each job")->check(CLI::Range(1, 1000))->capture_default_str();
+  CLI::App* logs = part("logs", "Runs, newest slot first: outcome, attempts, times, and what was said",
+                        "flytt job logs dataproducts --limit 5", run_job);
+  name(logs, true);
+  logs->add_option("--limit", p.job.limit, "slots that are shown")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  CLI::App* run = part("run", "Ask for a run at once, beside its schedule and without waiting for what it runs after",
+                       "flytt job run dataproducts --wait", run_job_wish);
+  name(run, true);
+  run->add_flag("--wait", p.job.wait, "until it has ended, when a flytt runs; then the exit status says how it ended");
+  name(part("pause", "Begin no slot until resume", "flytt job pause dataproducts", run_job_wish), true);
+  name(part("resume", "Let slots begin again", "flytt job resume dataproducts", run_job_wish), true);
+  CLI::App* backfill = part("backfill", "Run the slots of a span that have not succeeded",
+                            "flytt job backfill dataproducts --from 2026-01-01 --to 2026-02-01", run_job_wish);
+  name(backfill, true);
+  backfill->add_option("--from", p.job.from, "first slot: a date or time in the schedule's zone, or an instant (…Z)")
+      ->required()
+      ->type_name("TIME");
+  backfill->add_option("--to", p.job.to, "slots are before it")->required()->type_name("TIME");
+  backfill->add_flag("--again", p.job.again, "also slots whose records are gone, which may have succeeded");
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -162,6 +207,7 @@ int run_command_line(int argc, char** argv) {
   add_source_verbs(app, parsed);
   add_running_verbs(app, parsed);
   add_quarantine_verbs(app, parsed);
+  add_job_verbs(app, parsed);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -55,6 +55,16 @@ struct QuarantineOptions {
   std::int64_t limit = 1000;
 };
 
+struct JobOptions {
+  std::string action;       // "ls", "next", "logs"; "run", "pause", "resume", "backfill"
+  std::string name;         // NAME or query:NAME; of "next" also empty: all
+  int count = 5;            // of "next"
+  std::int64_t limit = 20;  // of "logs"
+  bool wait = false;        // of "run"
+  std::string from, to;     // of "backfill": dates, local times, instants
+  bool again = false;
+};
+
 int run_init(const CommonOptions& common, const InitOptions& options);
 int run_check(const CommonOptions& common);
 int run_plan(const CommonOptions& common);
@@ -66,6 +76,8 @@ int run_query(const CommonOptions& common, const QueryOptions& options);
 int run_status(const CommonOptions& common, const StatusOptions& options);
 int run_resync(const CommonOptions& common, const ResyncOptions& options);
 int run_quarantine(const CommonOptions& common, const QuarantineOptions& options);
+int run_job(const CommonOptions& common, const JobOptions& options);       // ls, next, logs
+int run_job_wish(const CommonOptions& common, const JobOptions& options);  // run, pause, resume, backfill
 int run_version(const CommonOptions& common);
 
 // Parses the command line and runs the verb.

@@ -54,4 +54,9 @@ Result<std::optional<RunningProcess>> find_running(const std::string& lock_folde
   return std::optional(running);
 }
 
+Result<bool> is_engine_running(const Config& config) {
+  TRY(const auto running, find_running(config.lock_folder()));
+  return running && running->verb == "run";
+}
+
 }  // namespace flytt::app

@@ -37,5 +37,7 @@ struct RunningProcess {
   std::string admin;  // "http://127.0.0.1:41234"; empty when it has none
 };
 Result<std::optional<RunningProcess>> find_running(const std::string& lock_folder);
+// `flytt run` works with this configuration's state now, so schedules are looked after.
+Result<bool> is_engine_running(const Config& config);
 
 }  // namespace flytt::app

@@ -1,0 +1,164 @@
+// flytt job ls | next | logs: schedules and their runs. What asks for something is in command_job_wish.cc.
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "app/commands.h"
+#include "app/internal/job_view.h"
+#include "app/internal/session.h"
+#include "app/output.h"
+#include "base/log.h"
+#include "state/store.h"
+
+namespace flytt::app {
+
+namespace {
+
+void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+// Nothing when there is no state file yet.
+Result<std::unique_ptr<state::Store>> open_to_read(const Config& config) {
+  if (!std::filesystem::exists(config.state_file)) return std::unique_ptr<state::Store>();
+  auto store = state::Store::open(config.state_file, state::Store::Access::kReadOnly);
+  if (!store && store.error().code() == ErrorCode::kNotFound) return std::unique_ptr<state::Store>();
+  return store;
+}
+
+// "failed, attempt 2"
+std::string outcome_text(const state::SlotRecord& slot) {
+  const std::string word = slot.state == state::SlotState::kDue ? "failed" : std::string(state::to_string(slot.state));
+  return slot.attempt > 1 ? word + ", attempt " + std::to_string(slot.attempt) : word;
+}
+
+std::string jobs_json(const std::vector<JobView>& jobs, bool is_running) {
+  std::string out = std::string("{\"running\":") + (is_running ? "true" : "false") + ",\"jobs\":[";
+  for (const JobView& job : jobs) {
+    const data::TimeZone& zone = job.entry->schedule.time_zone();
+    const state::SlotRecord* running = job.running();
+    std::string due;
+    for (const state::SlotRecord& slot : job.active)
+      if (slot.state == state::SlotState::kDue) due += (due.empty() ? "" : ",") + slot_json(*job.entry, slot);
+    out += std::string(&job == &jobs.front() ? "" : ",") + "{\"name\":" + base::json_quote(job.entry->name) +
+           ",\"schedule\":" + base::json_quote(job.entry->schedule.definition()) +
+           ",\"timezone\":" + base::json_quote(std::string(zone.name())) +
+           ",\"state\":" + base::json_quote(std::string(job.state())) +
+           ",\"paused\":" + (job.is_paused() ? "true" : "false") +
+           ",\"next\":" + (job.next_slot_micros ? json_time(*job.next_slot_micros) : "null") + ",\"next_local\":" +
+           (job.next_slot_micros ? base::json_quote(local_time_text(zone, *job.next_slot_micros)) : "null") +
+           ",\"last\":" + (job.last ? slot_json(*job.entry, *job.last) : "null") +
+           ",\"current\":" + (running != nullptr ? slot_json(*job.entry, *running) : "null") + ",\"due\":[" + due +
+           "],\"waiting\":" + (job.waiting.empty() ? "null" : base::json_quote(job.waiting)) + "}";
+  }
+  return out + "]}\n";
+}
+
+std::string jobs_text(const Config& config, const std::vector<JobView>& jobs) {
+  if (jobs.empty()) return config.path + " has no jobs; they are under 'queries'.\n";
+  TextTable table({"name", "schedule", "next slot", "in UTC", "last run", "ended", "state"});
+  std::string notes;
+  for (const JobView& job : jobs) {
+    const data::TimeZone& zone = job.entry->schedule.time_zone();
+    const state::SlotRecord* running = job.running();
+    const bool has_next = job.next_slot_micros.has_value();
+    table.add({job.entry->name, job.entry->schedule.definition(),
+               has_next ? local_time_text(zone, *job.next_slot_micros) : "none",
+               has_next ? utc_time_text(*job.next_slot_micros) : "", job.last ? outcome_text(*job.last) : "none",
+               job.last ? local_time_text(zone, job.last->finished_micros) : "", std::string(job.state())});
+    const auto note = [&](const std::string& sentence) { notes += job.entry->name + ": " + sentence + "\n"; };
+    if (running != nullptr)
+      note("attempt " + std::to_string(running->attempt) + " for the slot of " +
+           local_time_text(zone, running->key.slot_micros) + " runs since " +
+           local_time_text(zone, running->started_micros));
+    if (!job.waiting.empty()) note("waits: " + job.waiting);
+    if (job.last && job.last->state == state::SlotState::kFailed) note("last run failed: " + job.last->message);
+  }
+  return table.text() + (notes.empty() ? "" : "\n" + notes);
+}
+
+Result<int> list(Session& session, bool as_json) {
+  TRY(const bool is_running, is_engine_running(session.config));
+  TRY(const auto store, open_to_read(session.config));
+  std::optional<state::ScheduleLedger> ledger;
+  if (store) ledger.emplace(*store);
+  TRY(const std::vector<JobView> jobs,
+      view_jobs(session.config, ledger ? &*ledger : nullptr, is_running, session.clock.wall_micros()));
+  print(as_json ? jobs_json(jobs, is_running) : jobs_text(session.config, jobs));
+  return kExitDone;
+}
+
+Result<int> next(Session& session, const JobOptions& options, bool as_json) {
+  std::vector<const scheduler::Entry*> entries;
+  if (options.name.empty()) {
+    for (const QueryConfig& query : session.config.queries) entries.push_back(&*query.entry);
+  } else {
+    TRY(const scheduler::Entry* entry, find_job(session.config, options.name));
+    entries.push_back(entry);
+  }
+  TextTable table({"name", "slot", "in UTC"});
+  std::string json;
+  for (const scheduler::Entry* entry : entries) {
+    const data::TimeZone& zone = entry->schedule.time_zone();
+    std::string slots;
+    std::int64_t after = session.clock.wall_micros();
+    for (int i = 0; i < options.count; ++i) {
+      const auto slot = entry->schedule.next_after(after);
+      if (!slot) {
+        table.add({entry->name, "none", ""});
+        break;
+      }
+      after = *slot;
+      table.add({entry->name, local_time_text(zone, *slot), utc_time_text(*slot)});
+      slots += std::string(slots.empty() ? "" : ",") + "{\"slot\":" + json_time(*slot) +
+               ",\"local\":" + base::json_quote(local_time_text(zone, *slot)) + "}";
+    }
+    json += std::string(json.empty() ? "" : ",") + "{\"name\":" + base::json_quote(entry->name) +
+            ",\"timezone\":" + base::json_quote(std::string(zone.name())) + ",\"slots\":[" + slots + "]}";
+  }
+  print(as_json ? "{\"jobs\":[" + json + "]}\n" : table.text());
+  return kExitDone;
+}
+
+Result<int> logs(Session& session, const JobOptions& options, bool as_json) {
+  TRY(const scheduler::Entry* entry, find_job(session.config, options.name));
+  TRY(const auto store, open_to_read(session.config));
+  std::vector<state::SlotRecord> history;
+  if (store) {
+    TRY(history, state::ScheduleLedger(*store).history(entry->name, static_cast<std::size_t>(options.limit)));
+  }
+  const data::TimeZone& zone = entry->schedule.time_zone();
+  TextTable table({"slot", "trigger", "state", "attempt", "started", "took", "message"},
+                  {false, false, false, true, false, true, false});
+  std::string json;
+  for (const state::SlotRecord& slot : history) {
+    json += (json.empty() ? "" : ",\n") + slot_json(*entry, slot);
+    const bool has_begun = slot.attempt > 0 && slot.started_micros > 0;
+    const bool has_ended = has_begun && slot.finished_micros >= slot.started_micros;
+    table.add({local_time_text(zone, slot.key.slot_micros), slot.trigger, std::string(state::to_string(slot.state)),
+               slot.attempt == 0 ? "" : std::to_string(slot.attempt),
+               has_begun ? local_time_text(zone, slot.started_micros) : "",
+               has_ended ? human_duration((slot.finished_micros - slot.started_micros) / 1000) : "", slot.message});
+  }
+  if (as_json)
+    print("{\"name\":" + base::json_quote(entry->name) + ",\"runs\":[" + json + "]}\n");
+  else
+    print(table.size() == 0 ? entry->name + " has not run yet.\n" : table.text());
+  return kExitDone;
+}
+
+Result<int> run(const CommonOptions& common, const JobOptions& options) {
+  TRY(const auto session, open_session(common));
+  if (options.action == "next") return next(*session, options, common.json);
+  if (options.action == "logs") return logs(*session, options, common.json);
+  return list(*session, common.json);
+}
+
+}  // namespace
+
+int run_job(const CommonOptions& common, const JobOptions& options) {
+  base::set_log(base::LogLevel::kError, base::LogFormat::kText);
+  const auto done = run(common, options);
+  return done ? *done : report(done.error());
+}
+
+}  // namespace flytt::app
