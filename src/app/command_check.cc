@@ -5,12 +5,13 @@
 
 #include "app/commands.h"
 #include "app/internal/destination.h"
+#include "app/internal/finding.h"
 #include "app/internal/origin_adapter.h"
+#include "app/internal/query_check.h"
 #include "app/internal/session.h"
 #include "app/internal/topic_origin_adapter.h"
 #include "app/output.h"
 #include "base/log.h"
-#include "postgres/check.h"
 #include "state/store.h"
 
 namespace flytt::app {
@@ -18,11 +19,6 @@ namespace flytt::app {
 namespace {
 
 constexpr std::chrono::seconds kCheckMax{60};
-
-struct Found {
-  std::string place;  // source or destination, as the configuration names it
-  postgres::Finding finding;
-};
 
 bool has_made_slot(Session& session, const std::string& source) {
   if (!std::filesystem::exists(session.config.state_file)) return false;
@@ -125,26 +121,28 @@ void check_topics(Session& session, const TopicStreamConfig& stream, std::vector
 }
 
 // A local warehouse that is not there yet is made by run; one that is there, and any other destination, must answer.
-void check_destination(Session& session, std::vector<Found>& found) {
+// Nothing when it cannot be asked.
+std::unique_ptr<OpenDestination> check_destination(Session& session, std::vector<Found>& found) {
   const Config& config = session.config;
   const bool is_local = config.destination.kind == DestinationConfig::Kind::kLocal;
-  if (is_local && !std::filesystem::exists(config.destination.folder + "/warehouse.duckdb")) return;
+  if (is_local && !std::filesystem::exists(config.destination.folder + "/warehouse.duckdb")) return nullptr;
   const auto fail = [&](const Error& error, const std::string& fix) {
     found.push_back({"destination",
                      {postgres::Finding::Severity::kError, "destination",
                       is_local ? config.destination.folder : config.project, error.text(), fix}});
   };
   auto open = open_destination_to_ask(session);
-  if (!open) return fail(open.error(), is_local ? "stop the process that holds the folder" : "");
-  std::set<std::string> datasets;
-  for (const StreamConfig& stream : config.streams) datasets.insert(stream.dataset);
-  for (const TopicStreamConfig& stream : config.topic_streams) datasets.insert(stream.dataset);
-  for (const std::string& name : datasets) {
+  if (!open) {
+    fail(open.error(), is_local ? "stop the process that holds the folder" : "");
+    return nullptr;
+  }
+  for (const std::string& name : datasets_of(config)) {
     const auto dataset = (*open)->access.client->get_dataset(config.project, name);
     if (!dataset && dataset.error().code() != ErrorCode::kNotFound)
       fail(dataset.error(),
            "grant the account roles/bigquery.dataEditor and roles/bigquery.jobUser in project " + config.project);
   }
+  return std::move(*open);
 }
 
 std::string findings_json(const std::vector<Found>& found) {
@@ -181,7 +179,8 @@ int run_check(const CommonOptions& common) {
   std::vector<Found> found;
   check_sources(**session, found);
   for (const TopicStreamConfig& stream : (*session)->config.topic_streams) check_topics(**session, stream, found);
-  check_destination(**session, found);
+  const auto open = check_destination(**session, found);
+  check_queries(**session, open ? open->access.client.get() : nullptr, found);
   const std::string text = common.json ? findings_json(found) : findings_text(found);
   std::fwrite(text.data(), 1, text.size(), stdout);
   for (const Found& entry : found)

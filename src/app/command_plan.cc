@@ -1,12 +1,17 @@
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "app/commands.h"
 #include "app/internal/destination.h"
+#include "app/internal/job_view.h"
 #include "app/internal/origin_adapter.h"
+#include "app/internal/query_check.h"
 #include "app/internal/session.h"
 #include "app/internal/topic_origin_adapter.h"
 #include "app/output.h"
 #include "base/log.h"
+#include "state/store.h"
 
 namespace flytt::app {
 
@@ -17,6 +22,21 @@ struct PlannedTable {
   pipeline::OriginTable table;
   std::string action;              // "create", "add 2 columns", "none", "left out", "cannot be followed"
   std::vector<std::string> added;  // names of columns that run would add
+};
+
+struct PlannedQuery {
+  const QueryConfig* query = nullptr;
+  std::string schedule_action;  // "begin", "change", "none"
+  std::optional<std::int64_t> next_slot_micros;
+  data::TablePath target;     // of that slot
+  std::string table_action;   // "create", "none", "cannot run"
+  std::string problem;        // of "cannot run"
+  data::TableSchema columns;  // with the version column
+};
+
+struct Plan {
+  std::vector<PlannedTable> tables;
+  std::vector<PlannedQuery> queries;
 };
 
 // What run would do to one destination table.
@@ -53,15 +73,8 @@ bool has_destination(const Config& config) {
   return true;
 }
 
-Result<std::vector<PlannedTable>> make_plan(Session& session) {
+Result<std::vector<PlannedTable>> plan_tables(Session& session, pipeline::Destination* destination) {
   const Config& config = session.config;
-  std::unique_ptr<OpenDestination> open;
-  std::unique_ptr<BigQueryDestination> destination;
-  if (has_destination(config)) {
-    TRY(open, open_destination_to_ask(session));
-    destination = std::make_unique<BigQueryDestination>(
-        BigQueryDestination::Parts{open->access, session.clock, session.metrics, config.location});
-  }
   std::vector<PlannedTable> out;
   for (const StreamConfig& stream : config.streams) {
     TRY(PostgresOrigin::Parts parts, origin_parts(config, stream, session.clock));
@@ -69,7 +82,7 @@ Result<std::vector<PlannedTable>> make_plan(Session& session) {
     TRY(const pipeline::OriginTables tables, origin.list());
     for (const pipeline::OriginTable& table : tables) {
       PlannedTable planned{stream.name, table, "create", {}};
-      if (destination)
+      if (destination != nullptr)
         TRY_STATUS(decide(*destination, planned));
       else if (!table.refusal.empty())
         planned.action = "left out";
@@ -82,36 +95,150 @@ Result<std::vector<PlannedTable>> make_plan(Session& session) {
       PlannedTable planned{stream.name, {}, "create", {}};
       planned.table.rows_estimated = table.messages;
       planned.table.schema = std::make_shared<const data::SliceSchema>(std::move(table.schema));
-      if (destination) TRY_STATUS(decide(*destination, planned));
+      if (destination != nullptr) TRY_STATUS(decide(*destination, planned));
       out.push_back(std::move(planned));
     }
   }
   return out;
 }
 
-std::string plan_json(const std::vector<PlannedTable>& plan) {
+// A statement that cannot run is part of the plan; what else fails is an error.
+Status plan_target(Session& session, bigquery::Client* client, PlannedQuery& planned) {
+  const QueryConfig& query = *planned.query;
+  TRY(planned.target, query_target(session.config, query, session.clock.wall_micros()));
+  auto columns = query_columns(session, query, client);
+  if (!columns) {
+    planned.table_action = "cannot run";
+    planned.problem = columns.error().text();
+    return ok();
+  }
+  planned.columns = std::move(*columns);
+  if (!query.version_column.empty())
+    planned.columns.fields.push_back({query.version_column, data::Type(data::TypeKind::kTimestamp), false, ""});
+  planned.table_action = "create";
+  if (client == nullptr) return ok();
+  const auto table = client->get_table(planned.target);
+  if (!table && table.error().code() != ErrorCode::kNotFound) return table.error();
+  if (table) planned.table_action = "none";
+  return ok();
+}
+
+Result<std::vector<PlannedQuery>> plan_queries(Session& session, bigquery::Client* client) {
+  const Config& config = session.config;
+  std::unique_ptr<state::Store> store;
+  if (std::filesystem::exists(config.state_file)) {
+    auto opened = state::Store::open(config.state_file, state::Store::Access::kReadOnly);
+    if (!opened && opened.error().code() != ErrorCode::kNotFound) return opened.error();
+    if (opened) store = std::move(*opened);
+  }
+  std::vector<PlannedQuery> out;
+  for (const QueryConfig& query : config.queries) {
+    PlannedQuery planned;
+    planned.query = &query;
+    planned.next_slot_micros = query.entry->schedule.next_after(session.clock.wall_micros());
+    planned.schedule_action = "begin";
+    if (store) {
+      TRY(const auto known, state::ScheduleLedger(*store).schedule(query.entry->name));
+      if (known) planned.schedule_action = known->definition == query.entry->schedule.definition() ? "none" : "change";
+    }
+    TRY_STATUS(plan_target(session, client, planned));
+    out.push_back(std::move(planned));
+  }
+  return out;
+}
+
+Result<Plan> make_plan(Session& session) {
+  std::unique_ptr<OpenDestination> open;
+  std::unique_ptr<BigQueryDestination> destination;
+  if (has_destination(session.config)) {
+    TRY(open, open_destination_to_ask(session));
+    destination = std::make_unique<BigQueryDestination>(
+        BigQueryDestination::Parts{open->access, session.clock, session.metrics, session.config.location});
+  }
+  Plan plan;
+  TRY(plan.tables, plan_tables(session, destination.get()));
+  TRY(plan.queries, plan_queries(session, open ? open->access.client.get() : nullptr));
+  return plan;
+}
+
+std::string column_json(const data::Field& field, bool is_key) {
+  return "{\"name\":" + base::json_quote(field.name) + ",\"type\":" + base::json_quote(field.type.sql_name()) +
+         ",\"key\":" + (is_key ? "true" : "false") + "}";
+}
+
+bool is_key(const QueryConfig& query, const std::string& column) {
+  return std::find(query.key.begin(), query.key.end(), column) != query.key.end();
+}
+
+const char* write_word(QueryWrite write) {
+  switch (write) {
+    case QueryWrite::kTruncate: return "truncate";
+    case QueryWrite::kAppend: return "append";
+    case QueryWrite::kUpsert: return "upsert";
+  }
+  return "";
+}
+
+std::string queries_json(const std::vector<PlannedQuery>& queries) {
+  std::string out;
+  for (const PlannedQuery& planned : queries) {
+    const scheduler::Entry& entry = *planned.query->entry;
+    out += std::string(out.empty() ? "" : ",") + "{\"name\":" + base::json_quote(entry.name) +
+           ",\"schedule\":" + base::json_quote(entry.schedule.definition()) +
+           ",\"schedule_action\":" + base::json_quote(planned.schedule_action) +
+           ",\"next\":" + (planned.next_slot_micros ? json_time(*planned.next_slot_micros) : "null") +
+           ",\"destination\":" + base::json_quote(planned.target.text()) +
+           ",\"write\":" + base::json_quote(write_word(planned.query->write)) +
+           ",\"action\":" + base::json_quote(planned.table_action) +
+           ",\"problem\":" + (planned.problem.empty() ? "null" : base::json_quote(planned.problem)) + ",\"columns\":[";
+    for (std::size_t i = 0; i < planned.columns.fields.size(); ++i)
+      out += (i == 0 ? "" : ",") +
+             column_json(planned.columns.fields[i], is_key(*planned.query, planned.columns.fields[i].name));
+    out += "]}";
+  }
+  return out;
+}
+
+std::string plan_json(const Plan& plan) {
   std::string out = "{\"tables\":[";
-  for (const PlannedTable& planned : plan) {
+  for (const PlannedTable& planned : plan.tables) {
     const data::SliceSchema& schema = *planned.table.schema;
-    if (&planned != &plan.front()) out += ",";
+    if (&planned != &plan.tables.front()) out += ",";
     out += "{\"stream\":" + base::json_quote(planned.stream) +
            ",\"source_table\":" + base::json_quote(schema.source_table) +
            ",\"destination\":" + base::json_quote(schema.destination.text()) +
            ",\"action\":" + base::json_quote(planned.action) +
            ",\"refusal\":" + (planned.table.refusal.empty() ? "null" : base::json_quote(planned.table.refusal)) +
            ",\"columns\":[";
-    for (std::uint32_t i = 0; i < schema.table.fields.size(); ++i) {
-      const data::Field& field = schema.table.fields[i];
-      out += std::string(i == 0 ? "" : ",") + "{\"name\":" + base::json_quote(field.name) +
-             ",\"type\":" + base::json_quote(field.type.sql_name()) +
-             ",\"key\":" + (schema.table.is_key(i) ? "true" : "false") + "}";
-    }
+    for (std::uint32_t i = 0; i < schema.table.fields.size(); ++i)
+      out += (i == 0 ? "" : ",") + column_json(schema.table.fields[i], schema.table.is_key(i));
     out += "]}";
   }
-  return out + "]}\n";
+  return out + "],\"queries\":[" + queries_json(plan.queries) + "]}\n";
 }
 
-std::string plan_text(const std::vector<PlannedTable>& plan) {
+std::string queries_text(const std::vector<PlannedQuery>& queries) {
+  TextTable table({"query", "schedule", "of it", "next slot", "destination", "write", "action"});
+  std::string details, problems;
+  for (const PlannedQuery& planned : queries) {
+    const scheduler::Entry& entry = *planned.query->entry;
+    table.add(
+        {entry.name, entry.schedule.definition(), planned.schedule_action,
+         planned.next_slot_micros ? local_time_text(entry.schedule.time_zone(), *planned.next_slot_micros) : "none",
+         planned.target.text(), write_word(planned.query->write), planned.table_action});
+    if (!planned.problem.empty()) {
+      problems += "  " + entry.name + ": " + planned.problem + "\n";
+      continue;
+    }
+    details += "\n" + planned.target.text() + "\n";
+    for (const data::Field& field : planned.columns.fields)
+      details +=
+          "  " + field.name + " " + field.type.sql_name() + (is_key(*planned.query, field.name) ? " (key)" : "") + "\n";
+  }
+  return table.text() + details + (problems.empty() ? "" : "\nCannot run:\n" + problems);
+}
+
+std::string tables_text(const std::vector<PlannedTable>& plan) {
   TextTable tables({"stream", "table", "destination", "rows, about", "action"}, {false, false, false, true, false});
   std::string details, left_out;
   for (const PlannedTable& planned : plan) {
@@ -128,6 +255,12 @@ std::string plan_text(const std::vector<PlannedTable>& plan) {
                  (schema.table.is_key(i) ? " (key)" : "") + "\n";
   }
   return tables.text() + details + (left_out.empty() ? "" : "\nLeft out:\n" + left_out);
+}
+
+// Queries alone have no table of tables, and streams alone none of queries.
+std::string plan_text(const Plan& plan) {
+  if (plan.queries.empty()) return tables_text(plan.tables);
+  return (plan.tables.empty() ? "" : tables_text(plan.tables) + "\n") + queries_text(plan.queries);
 }
 
 }  // namespace

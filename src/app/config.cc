@@ -261,6 +261,22 @@ const QueryConfig* Config::find_query(std::string_view name) const {
   return nullptr;
 }
 
+std::vector<std::string> datasets_of(const Config& config) {
+  const std::vector<std::string> landing = landing_datasets_of(config);
+  std::set<std::string> names(landing.begin(), landing.end());
+  for (const QueryConfig& query : config.queries) names.insert(query.dataset);
+  return {names.begin(), names.end()};
+}
+
+std::vector<std::string> landing_datasets_of(const Config& config) {
+  std::set<std::string> names;
+  for (const StreamConfig& stream : config.streams) names.insert(stream.dataset);
+  for (const TopicStreamConfig& stream : config.topic_streams) names.insert(stream.dataset);
+  for (const QueryConfig& query : config.queries)
+    if (!query.from.empty()) names.insert(query.dataset);
+  return {names.begin(), names.end()};
+}
+
 std::string Config::lock_folder() const {
   if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder;
   return state_file + ".lock";

@@ -123,6 +123,11 @@ struct Config {
   std::string lock_folder() const;
 };
 
+// Datasets that rows go into, sorted.
+std::vector<std::string> datasets_of(const Config& config);
+// Those of them in which rows of sources lie as they came: of streams, and of queries in a source.
+std::vector<std::string> landing_datasets_of(const Config& config);
+
 // How references reach the outside: `app` passes the process environment, tests pass a map.
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 

@@ -43,6 +43,47 @@ class TroubleIsNamed(Scenario):
                 connection.execute(statement)
         return name
 
+    def test_wrong_query_starts_nothing(self):
+        body = f"""sources: {{app: {{postgres: "{self.server.url("postgres")}"}}}}
+streams: {{app: {{from: app, to: landing}}}}
+queries:
+  report:
+    from: app
+    schedule: {{cron: "15 5 * * *", timezone: Europe/Olso}}
+    to: landing.report
+    sql: SELECT 1 AS x
+"""
+        with Project(body=body, ports=True) as project:
+            for verb in (("run",), ("run", "--once"), ("check",), ("job", "ls"), ("job", "run", "report")):
+                done = project.command(*verb, check=False, seconds=60)
+                self.assertEqual(done.returncode, 2, (verb, done.stdout, done.stderr))
+                self.assertIn("flytt.yaml:9: there is no time zone called 'Europe/Olso'; the nearest is Europe/Oslo", done.stderr)
+                self.assertEqual(done.stdout, "")
+            self.assertEqual([f.name for f in project.folder.iterdir()], ["flytt.yaml"], "nothing is made")
+
+    def test_query_that_cannot_run(self):
+        name = self.database("sporring", "CREATE PUBLICATION flytt_app FOR TABLE t")
+        body = f"""sources: {{app: {{postgres: "{self.server.url(name)}"}}}}
+queries:
+  wrong: {{from: app, schedule: {{every: 1h}}, to: landing.wrong, sql: SELECT missing FROM t}}
+  key: {{from: app, schedule: {{every: 1h}}, to: landing.key, write: upsert, key: [nummer], version: v, sql: "SELECT id, v FROM t"}}
+  fine: {{from: app, schedule: {{every: 1h}}, to: landing.fine, write: upsert, key: [id], sql: "SELECT id, v FROM t"}}
+"""
+        with Project(body=body, ports=False) as project:
+            done = project.command("check", "--json", check=False)
+            self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+            found = [(f["place"], f["rule"], f["sentence"], f["fix"]) for f in json.loads(done.stdout)["findings"]]
+            self.assertEqual([f[:2] for f in found], [("query:wrong", "sql"), ("query:key", "key"), ("query:key", "version")], found)
+            self.assertIn('column "missing" does not exist', found[0][2])
+            self.assertIn("queries.wrong.sql", found[0][3])
+            self.assertIn("no column 'nummer'", found[1][2])
+            self.assertIn("column 'v' itself", found[2][2])
+            plan = json.loads(project.command("plan", "--json").stdout)["queries"]
+            self.assertEqual([(q["name"], q["schedule_action"], q["action"]) for q in plan],
+                             [("query:wrong", "begin", "cannot run"), ("query:key", "begin", "create"), ("query:fine", "begin", "create")])
+            self.assertEqual(plan[2]["columns"], [{"name": "id", "type": "INT64", "key": True}, {"name": "v", "type": "STRING", "key": False}])
+            self.assertEqual([f.name for f in project.folder.iterdir()], ["flytt.yaml"], "nothing is made")
+
     def test_wrong_password(self):
         self.named(self.server.url("postgres", password="nope"), "password", "")
 

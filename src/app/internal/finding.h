@@ -1,0 +1,15 @@
+#pragma once
+// One thing that `flytt check` found.
+
+#include <string>
+
+#include "postgres/check.h"
+
+namespace flytt::app {
+
+struct Found {
+  std::string place;  // source, destination or query, as the configuration names it
+  postgres::Finding finding;
+};
+
+}  // namespace flytt::app

@@ -1,0 +1,26 @@
+#pragma once
+// Scheduled queries before they run: what their statements return, and what would keep a run from writing it. Nothing is
+// run and nothing is changed. Calls block for kQueryCheckMax at most, each.
+
+#include <chrono>
+#include <vector>
+
+#include "app/internal/finding.h"
+#include "app/internal/session.h"
+#include "bigquery/client.h"
+
+namespace flytt::app {
+
+inline constexpr std::chrono::seconds kQueryCheckMax{30};
+
+// The columns of its statement, without the version column. Of a query without a source they are asked of `client`, by a dry
+// run with the parameters of a slot; kConfig with the server's own sentence as the cause when the statement is wrong.
+Result<data::TableSchema> query_columns(Session& session, const QueryConfig& query, bigquery::Client* client);
+
+// The table that the query's next slot (or, without one, a run by hand now) writes, without a partition.
+Result<data::TablePath> query_target(const Config& config, const QueryConfig& query, std::int64_t now_micros);
+
+// `client` may be null: the destination is not there yet, so only sources are asked.
+void check_queries(Session& session, bigquery::Client* client, std::vector<Found>& found);
+
+}  // namespace flytt::app
