@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "app/internal/destination.h"
 #include "app/internal/finding.h"
+#include "app/internal/google_rights.h"
 #include "app/internal/origin_adapter.h"
 #include "app/internal/query_check.h"
 #include "app/internal/session.h"
@@ -120,6 +121,17 @@ void check_topics(Session& session, const TopicStreamConfig& stream, std::vector
                 grant("Read", "--group " + options->group.id) + ", or name another as " + key + ".group'", ""));
 }
 
+void check_rights(Session& session, bigquery::Credentials& credentials, std::vector<Found>& found) {
+  const auto request = rights_request(session.config, credentials.name());
+  if (!request) {
+    found.push_back({"destination",
+                     {postgres::Finding::Severity::kError, "connection", session.config.project, request.error().text(),
+                      "name the connection as BigQuery does"}});
+    return;
+  }
+  for (Found& entry : check_google_rights(*request, credentials, {}, session.clock)) found.push_back(std::move(entry));
+}
+
 // A local warehouse that is not there yet is made by run; one that is there, and any other destination, must answer.
 // Nothing when it cannot be asked.
 std::unique_ptr<OpenDestination> check_destination(Session& session, std::vector<Found>& found) {
@@ -135,6 +147,10 @@ std::unique_ptr<OpenDestination> check_destination(Session& session, std::vector
   if (!open) {
     fail(open.error(), is_local ? "stop the process that holds the folder" : "");
     return nullptr;
+  }
+  if (config.destination.kind == DestinationConfig::Kind::kGoogle) {
+    check_rights(session, *(*open)->access.credentials, found);
+    return std::move(*open);
   }
   for (const std::string& name : datasets_of(config)) {
     const auto dataset = (*open)->access.client->get_dataset(config.project, name);

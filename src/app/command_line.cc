@@ -22,6 +22,7 @@ struct Parsed {
   ResyncOptions resync;
   QuarantineOptions quarantine;
   JobOptions job;
+  RenderOptions render;
   std::string memory = "512MiB";
   std::function<int()> chosen;
 };
@@ -194,6 +195,21 @@ void add_job_verbs(CLI::App& app, Parsed& p) {
   backfill->add_flag("--again", p.job.again, "also slots whose records are gone, which may have succeeded");
 }
 
+void add_render_verbs(CLI::App& app, Parsed& p) {
+  CLI::App* render = app.add_subcommand("render", "The configuration for another place");
+  render->require_subcommand(1);
+  CLI::App* iam = verb(
+      *render, p, "iam", "Print the commands that give flytt its rights at Google, for somebody who may give them",
+      "flytt render iam --account flytt@team.iam.gserviceaccount.com --reader group:team@example.no > rights.sh",
+      [&p] { return run_render(p.common, p.render); }, true, true);
+  iam->add_option("--account", p.render.account,
+                  "service account that flytt runs as; else that of the destination's key")
+      ->type_name("EMAIL");
+  iam->add_option("--reader", p.render.readers,
+                  "who may read landing datasets: group:, user:, serviceAccount: or domain:")
+      ->type_name("WHO");
+}
+
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
@@ -208,6 +224,7 @@ int run_command_line(int argc, char** argv) {
   add_running_verbs(app, parsed);
   add_quarantine_verbs(app, parsed);
   add_job_verbs(app, parsed);
+  add_render_verbs(app, parsed);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

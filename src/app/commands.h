@@ -65,6 +65,11 @@ struct JobOptions {
   bool again = false;
 };
 
+struct RenderOptions {
+  std::string account;               // e-mail; empty: of the key that the destination names
+  std::vector<std::string> readers;  // "group:…"
+};
+
 int run_init(const CommonOptions& common, const InitOptions& options);
 int run_check(const CommonOptions& common);
 int run_plan(const CommonOptions& common);
@@ -76,8 +81,9 @@ int run_query(const CommonOptions& common, const QueryOptions& options);
 int run_status(const CommonOptions& common, const StatusOptions& options);
 int run_resync(const CommonOptions& common, const ResyncOptions& options);
 int run_quarantine(const CommonOptions& common, const QuarantineOptions& options);
-int run_job(const CommonOptions& common, const JobOptions& options);       // ls, next, logs
-int run_job_wish(const CommonOptions& common, const JobOptions& options);  // run, pause, resume, backfill
+int run_job(const CommonOptions& common, const JobOptions& options);        // ls, next, logs
+int run_job_wish(const CommonOptions& common, const JobOptions& options);   // run, pause, resume, backfill
+int run_render(const CommonOptions& common, const RenderOptions& options);  // iam
 int run_version(const CommonOptions& common);
 
 // Parses the command line and runs the verb.
