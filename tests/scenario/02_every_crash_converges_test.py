@@ -114,7 +114,8 @@ class EveryCrashConverges(unittest.TestCase):
                 reader = Reader(project, SEED)
                 self.addCleanup(reader.stop)  # a case that failed ends, too
                 try:
-                    for place in places:
+                    for number, place in enumerate(places, 1):
+                        print(f"kill {number} of {len(places)}: {place}, {writers.transactions} transactions", flush=True)
                         self.kill_once(project, server, writers, place, rng)
                     project.start()
                     project.wait_ready()
