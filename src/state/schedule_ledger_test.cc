@@ -279,9 +279,10 @@ TEST_F(ScheduleLedgerTest, AnOldFileThatIsOnlyReadHasNoSchedules) {
   store_.reset();
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open((folder_ + "/state.db").c_str(), &raw), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(raw, "DROP TABLE schedule; DROP TABLE schedule_slot; PRAGMA user_version=2", nullptr, nullptr,
-                         nullptr),
-            SQLITE_OK);
+  EXPECT_EQ(
+      sqlite3_exec(raw, "DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; PRAGMA user_version=2",
+                   nullptr, nullptr, nullptr),
+      SQLITE_OK);
   sqlite3_close(raw);
   {
     auto reader = Store::open(folder_ + "/state.db", Store::Access::kReadOnly);

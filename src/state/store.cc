@@ -69,8 +69,17 @@ CREATE TABLE schedule_slot(
 CREATE INDEX schedule_slot_active ON schedule_slot(schedule, slot_micros) WHERE state IN ('due','running');
 )";
 
+constexpr const char* kQueryRuns = R"(
+CREATE TABLE query_run(
+  schedule TEXT NOT NULL, slot_micros INTEGER NOT NULL, is_manual INTEGER NOT NULL, run_id TEXT NOT NULL,
+  tries INTEGER NOT NULL, phase TEXT NOT NULL, staging TEXT NOT NULL, write_stream TEXT NOT NULL,
+  project TEXT NOT NULL, dataset TEXT NOT NULL, target TEXT NOT NULL, disposition TEXT NOT NULL,
+  job_id TEXT NOT NULL, sql TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, message TEXT NOT NULL,
+  PRIMARY KEY(schedule, slot_micros, is_manual)) WITHOUT ROWID;
+)";
+
 // What brings a file from each version to the next; a new one is of version 0.
-constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes, kSchedules};
+constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes, kSchedules, kQueryRuns};
 
 constexpr const char* kTableColumns =
     "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, "

@@ -170,6 +170,7 @@ class Store {
 
  private:
   friend class ScheduleLedger;  // state/schedule_ledger.h: its tables are in the same file
+  friend class QueryRuns;       // state/query_runs.h: so is its table
   class Database;
   explicit Store(std::unique_ptr<Database> database);
 

@@ -231,7 +231,7 @@ TEST_F(StoreTest, LanesAreSavedTogetherAndReadBackWhole) {
 
 TEST_F(StoreTest, AnOlderFileIsBroughtHereWithWhatItHolds) {
   ASSERT_TRUE(open()->save(checkpoint("place"), {}));
-  sql("DROP TABLE lane; DROP TABLE schedule; DROP TABLE schedule_slot; PRAGMA user_version=1");
+  sql("DROP TABLE lane; DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; PRAGMA user_version=1");
   {
     auto reader = Store::open(path_, Store::Access::kReadOnly);
     ASSERT_TRUE(reader) << reader.error().text();
