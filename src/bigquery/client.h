@@ -37,11 +37,13 @@ struct TableInfo {
   data::TableSchema schema;  // with its primary key
   std::string description;
   std::map<std::string, std::string> labels;
-  std::string max_staleness;  // an INTERVAL, "0-0 0 0:10:0"; empty = not set
+  std::string max_staleness;    // an INTERVAL, "0-0 0 0:10:0"; empty = not set
+  std::int64_t expires_ms = 0;  // since 1970, when the service removes the table; 0 = never
   // Only from the server:
   std::string type;  // "TABLE", "VIEW", …
   std::string etag;
   std::int64_t created_ms = 0;
+  std::int64_t modified_ms = 0;  // of rows or description
   std::optional<std::int64_t> row_count;
   bool has_streaming_buffer = false;
 };

@@ -69,6 +69,7 @@ class ClientTest : public ::testing::Test {
 
 const json kTable = json::parse(R"({
   "kind": "bigquery#table", "etag": "abc==", "id": "p:d.person", "type": "TABLE", "creationTime": "1700000000123", "numRows": "0",
+  "lastModifiedTime": "1700000000456", "expirationTime": "1700086400000",
   "tableReference": {"projectId": "p", "datasetId": "d", "tableId": "person"}, "maxStaleness": "0-0 0 0:10:0", "labels": {"team": "sak"},
   "tableConstraints": {"primaryKey": {"columns": ["id"]}},
   "schema": {"fields": [
@@ -106,6 +107,8 @@ TEST_F(ClientTest, TablesAreRead) {
             "GET /bigquery/v2/projects/p/datasets/d/tables/person");
   EXPECT_EQ(table->schema, person_schema());
   EXPECT_EQ(table->created_ms, 1'700'000'000'123);
+  EXPECT_EQ(table->modified_ms, 1'700'000'000'456);
+  EXPECT_EQ(table->expires_ms, 1'700'086'400'000);
   EXPECT_EQ(table->etag, "abc==");
   EXPECT_EQ(table->max_staleness, "0-0 0 0:10:0");
   EXPECT_EQ(table->labels.at("team"), "sak");
@@ -119,11 +122,13 @@ TEST_F(ClientTest, TablesAreWritten) {
   table.path = {"p", "d", "person"};
   table.schema = person_schema();
   table.max_staleness = "0-0 0 0:10:0";
+  table.expires_ms = 1'700'086'400'000;
   ASSERT_TRUE(client.insert_table(table));
   EXPECT_EQ(transport.requests[0].method + " " + transport.requests[0].target,
             "POST /bigquery/v2/projects/p/datasets/d/tables");
   const json body = json::parse(transport.requests[0].body);
   EXPECT_EQ(body["tableReference"]["tableId"], "person");
+  EXPECT_EQ(body["expirationTime"], "1700086400000");
   EXPECT_EQ(body["tableConstraints"]["primaryKey"]["columns"], json::array({"id"}));
   EXPECT_EQ(body["schema"]["fields"][0],
             json::parse(R"({"name":"id","type":"INTEGER","mode":"REQUIRED","description":"number"})"));

@@ -244,6 +244,15 @@ Result<JobOutcome> QueryJobs::run(const JobRequest& request, base::Deadline dead
   return std::move(error).side(base::Side::kSink);
 }
 
+Result<JobLook> QueryJobs::look(const std::string& project, const std::string& location, const std::string& job_id) {
+  TRY(const Seen seen, get(project, location, job_id));
+  JobLook out;
+  if (!seen.is_done) return out;
+  out.failure = seen.error;
+  if (!seen.error) out.outcome = seen.outcome();
+  return out;
+}
+
 Status QueryJobs::cancel(const std::string& project, const std::string& location, const std::string& job_id,
                          base::Deadline deadline) {
   TRY_STATUS(tell_to_stop(project, location, job_id));

@@ -63,6 +63,12 @@ struct JobOutcome {
   bool was_known = false;  // the id was taken: an earlier request has started it
 };
 
+// What is known of a job. Neither `outcome` nor `failure`: it has not ended.
+struct JobLook {
+  std::optional<JobOutcome> outcome;
+  std::optional<Error> failure;  // it has ended badly, and did nothing
+};
+
 struct DryRun {
   std::int64_t bytes_processed = 0;
   std::string statement_type;
@@ -81,6 +87,9 @@ class QueryJobs {
   // outcome when it had ended well before. kConflict when the id belongs to a job with another statement or destination.
   // kUnavailable (after back-off) when an accepted job is no longer known: calling again starts it again.
   Result<JobOutcome> run(const JobRequest& request, base::Deadline deadline, std::stop_token stop = {});
+
+  // How a job stands now; kNotFound when there is none (yet: a request that was lost may still arrive).
+  Result<JobLook> look(const std::string& project, const std::string& location, const std::string& job_id);
 
   // Tells a job to stop and waits for its end; kNotFound when there is none. Ok when it has ended, in whatever way.
   Status cancel(const std::string& project, const std::string& location, const std::string& job_id,

@@ -264,5 +264,26 @@ TEST_F(QueryJobsTest, DryRunsTellBytesAndColumns) {
   EXPECT_EQ(run().error().code(), ErrorCode::kConfig) << "a job needs an id";
 }
 
+TEST_F(QueryJobsTest, AJobIsLookedAtAsItStands) {
+  const auto none = jobs.look("p", "", request.job_id);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code(), ErrorCode::kNotFound);
+  server.polls_until_done = 3;
+  ASSERT_TRUE(jobs.run(request, base::Deadline::never()));
+  const auto done = jobs.look("p", "EU", request.job_id);
+  ASSERT_TRUE(done) << done.error().text();
+  ASSERT_TRUE(done->outcome && !done->failure);
+  EXPECT_EQ(done->outcome->output_rows, 4);
+  server.end = {{"state", "DONE"}, {"errorResult", {{"reason", "invalidQuery"}, {"message", "no"}}}};
+  const auto failed = jobs.look("p", "EU", request.job_id);
+  ASSERT_TRUE(failed) << failed.error().text();
+  EXPECT_TRUE(failed->failure && !failed->outcome);
+  server.jobs[request.job_id]["status"] = {{"state", "RUNNING"}};
+  server.polls_until_done = 5;
+  const auto running = jobs.look("p", "EU", request.job_id);
+  ASSERT_TRUE(running) << running.error().text();
+  EXPECT_TRUE(!running->failure && !running->outcome);
+}
+
 }  // namespace
 }  // namespace flytt::bigquery

@@ -187,6 +187,7 @@ json table_to_json(const TableInfo& table, bool is_patch) {
   if (!table.description.empty()) out["description"] = table.description;
   if (!table.labels.empty()) out["labels"] = table.labels;
   if (!table.max_staleness.empty()) out["maxStaleness"] = table.max_staleness;
+  if (!is_patch && table.expires_ms != 0) out["expirationTime"] = std::to_string(table.expires_ms);
   return out;
 }
 
@@ -212,6 +213,8 @@ Result<TableInfo> table_from_json(std::string_view body) {
   out.type = text_member(object, "type");
   out.etag = text_member(object, "etag");
   out.created_ms = int_member(object, "creationTime").value_or(0);
+  out.modified_ms = int_member(object, "lastModifiedTime").value_or(0);
+  out.expires_ms = int_member(object, "expirationTime").value_or(0);
   out.row_count = int_member(object, "numRows");
   out.has_streaming_buffer = object.contains("streamingBuffer");
   return out;
