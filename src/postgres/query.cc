@@ -107,11 +107,17 @@ class QuerySource final : public flow::Source {
   bool has_failed_ = false;
 };
 
-// A statement may end in a semicolon; inside parentheses it must not.
+// A statement may end in a semicolon, and a comment after it; inside parentheses it must not. What stands after -- in the
+// last line is a comment if nothing in it could close a string or another comment.
 std::string without_semicolon(std::string sql) {
-  const auto end = sql.find_last_not_of(" \t\r\n\f\v;");
-  sql.resize(end == sql.npos ? 0 : end + 1);
-  return sql;
+  while (true) {
+    const auto end = sql.find_last_not_of(" \t\r\n\f\v;");
+    sql.resize(end == sql.npos ? 0 : end + 1);
+    const auto line = sql.find_last_of("\r\n") + 1;
+    const auto comment = sql.find("--", line);
+    if (comment == sql.npos || sql.find_first_of("'\"$*/", comment) != sql.npos) return sql;
+    sql.resize(comment);
+  }
 }
 
 Error no_rows(const std::string& why) {

@@ -241,6 +241,17 @@ TEST(Query, a_statement_that_nobody_waits_for_is_ended_at_the_server) {
       "0");
 }
 
+TEST(Query, a_statement_may_end_in_a_semicolon_and_comments) {
+  ScratchDatabase database;
+  const auto session = open_session(database);
+  for (const char* sql : {"SELECT 7 AS v; -- the end", "SELECT 7 AS v -- it's\n;\n-- one\n-- two\n",
+                          "SELECT 7 AS v /* x */ -- ; y", "SELECT length('\n;--x') + 2 AS v ; "}) {
+    const auto found = ask(*session, sql);
+    ASSERT_TRUE(found) << sql << found.error().text();
+    EXPECT_EQ(found->rows, std::vector<std::string>{"7"}) << sql;
+  }
+}
+
 TEST(Query, the_roles_own_limits_and_names_hold) {
   ScratchDatabase database;
   database.sql("CREATE SCHEMA app; CREATE TABLE app.t (id int); INSERT INTO app.t VALUES (7); ALTER DATABASE " +
