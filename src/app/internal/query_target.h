@@ -1,0 +1,60 @@
+#pragma once
+// Where a query's rows go: the target table, made or widened to take them, and the statement that puts them there.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/config.h"
+#include "base/clock.h"
+#include "bigquery/client.h"
+#include "data/schema.h"
+#include "state/store.h"
+
+namespace flytt::app {
+
+// A column of a query's result. `origin` is its type in the words of the place that it comes from ("uuid").
+struct ResultColumn {
+  data::Field field;
+  std::string origin;
+};
+
+// A column of the target and the expression over `s`, the result, that fills it.
+struct TargetColumn {
+  std::string name;
+  std::string expression;
+  bool is_filled = true;  // false: the result does not have it
+};
+
+struct QueryTarget {
+  data::TablePath table;
+  std::vector<TargetColumn> columns;  // of the whole table, in its order
+};
+
+// The table of one slot. kConfig when the template gives a name that BigQuery does not take.
+Result<data::TablePath> target_table(const QueryConfig& query, const std::string& project, std::int64_t slot_micros);
+
+// Makes dataset and table when they are missing, and adds columns that the table lacks, nullable. Nothing else about a table
+// that is there is changed, and nothing at all when it cannot take the result. kSchema: a column of another type, or a
+// required one that the result lacks. kConflict: a stream of ours writes the table, or it is a view. kConfig: the result's
+// own columns are wrong. Blocks for a few requests; may be repeated.
+Result<QueryTarget> prepare_target(bigquery::Client& client, state::Store& store, const std::string& location,
+                                   const QueryConfig& query, const data::TablePath& table,
+                                   const std::vector<ResultColumn>& result, std::int64_t slot_micros);
+
+// GoogleSQL that writes `rows` (a table in backticks, or a statement in parentheses) as `query` says: a SELECT whose rows are
+// to go into the target, or for `write: upsert` a MERGE. Equal arguments give equal text.
+std::string write_statement(const QueryTarget& target, const QueryConfig& query, const std::string& rows);
+
+// Counts what a MERGE would not tell or tell badly: rows with NULL in a key column, and keys that are there more than once.
+std::string key_check_statement(const QueryConfig& query, const std::string& rows);
+
+// `name` with what it holds escaped.
+std::string quoted_name(std::string_view name);
+std::string quoted_table(const data::TablePath& table);
+
+// A SELECT as a FROM item. Its own semicolon and a comment at its end do no harm.
+std::string as_rows(const std::string& sql);
+
+}  // namespace flytt::app
