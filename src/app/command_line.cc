@@ -74,12 +74,15 @@ void add_source_verbs(CLI::App& app, Parsed& p) {
 }
 
 void add_running_verbs(CLI::App& app, Parsed& p) {
-  CLI::App* run = verb(app, p, "run", "Run the streams, and the embedded warehouse when the destination is local",
-                       "flytt run --once", [&p] { return run_run(p.common, p.run); });
+  CLI::App* run =
+      verb(app, p, "run",
+           "Run the streams and the scheduled queries, and the embedded warehouse when the destination is local",
+           "flytt run --once", [&p] { return run_run(p.common, p.run); });
   run->add_flag("--once", p.run.once,
-                "stop when everything that was in the sources at the start is durable and visible");
+                "stop when everything that was in the sources at the start is durable and visible, and after it each "
+                "query has run for its newest slot that has passed, unless it had succeeded before");
   run->add_flag("--adopt", p.run.adopt, "take over a replication slot that flytt did not create");
-  run->add_option("--only", p.run.only, "only these streams")->type_name("NAME");
+  run->add_option("--only", p.run.only, "only these streams and queries")->type_name("NAME");
 
   CLI::App* warehouse = verb(
       app, p, "warehouse", "Run only the BigQuery-compatible service",

@@ -8,6 +8,8 @@
 #include "app/internal/destination.h"
 #include "app/internal/origin_adapter.h"
 #include "app/internal/progress.h"
+#include "app/internal/running_queries.h"
+#include "app/internal/schedule_status.h"
 #include "app/internal/session.h"
 #include "app/internal/signals.h"
 #include "app/internal/topic_origin_adapter.h"
@@ -20,16 +22,22 @@ namespace flytt::app {
 namespace {
 
 constexpr std::chrono::seconds kCloseMax{30};
+constexpr std::chrono::milliseconds kLook{100};
+constexpr std::chrono::seconds kQueriesDrainMax{20};  // then what waits for the destination is ended, too
+constexpr std::chrono::seconds kQueriesCancelMax{5};  // then the process ends as it is
 
 // How one stream's share of the engine's memory is used: the channel, and a window of rows in flight for the stream and for
 // each copy worker; of a stream of topics, what the client has fetched ahead. A batch that is being built and one that is being encoded come on top, so the parts stay below the whole.
 struct MemoryPlan {
   std::size_t channel_bytes, window_bytes, prefetch_bytes;
 };
+// All queries together count as one stream.
+std::int64_t share_of_memory(const Config& config) {
+  const std::size_t users = config.streams.size() + config.topic_streams.size() + (config.queries.empty() ? 0 : 1);
+  return config.engine_memory_bytes / static_cast<std::int64_t>(std::max<std::size_t>(users, 1));
+}
 MemoryPlan plan_memory(const Config& config) {
-  const auto streams =
-      static_cast<std::int64_t>(std::max<std::size_t>(config.streams.size() + config.topic_streams.size(), 1));
-  const std::int64_t share = config.engine_memory_bytes / streams;
+  const std::int64_t share = share_of_memory(config);
   const std::int64_t window = std::clamp<std::int64_t>(share / (2 * (config.copy_workers + 1)), 4LL << 20, 40LL << 20);
   const std::int64_t channel = std::clamp<std::int64_t>(share / 6, 2LL << 20, 32LL << 20);
   const std::int64_t prefetch = std::clamp<std::int64_t>(share / 4, 4LL << 20, 64LL << 20);
@@ -47,6 +55,7 @@ struct Running {
   std::vector<std::unique_ptr<KafkaOrigin>> topic_origins;
   std::vector<std::unique_ptr<BigQueryDestination>> destinations;
   std::unique_ptr<pipeline::Engine> engine;
+  std::unique_ptr<RunningQueries> queries;  // null when there are none
   std::unique_ptr<AdminHandler> admin_handler;
   std::unique_ptr<gateway::HttpServer> admin;
   std::unique_ptr<gateway::HealthHandler> health_handler;
@@ -122,8 +131,8 @@ Status add_topic_streams(Session& session, const RunOptions& options, const Memo
 Status add_streams(Session& session, const RunOptions& options, Running& running) {
   const Config& config = session.config;
   for (const std::string& name : options.only)
-    if (!config.has_stream(name))
-      return Error(ErrorCode::kConfig, "--only " + name + ": there is no such stream in " + config.path);
+    if (!config.has_stream(name) && config.find_query(name) == nullptr)
+      return Error(ErrorCode::kConfig, "--only " + name + ": there is no such stream or query in " + config.path);
   const MemoryPlan memory = plan_memory(config);
   running.engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Parts{*running.store, session.clock, running.random, session.metrics});
@@ -134,9 +143,19 @@ Status add_streams(Session& session, const RunOptions& options, Running& running
     running.engine->add(engine_config(config, options, memory, stream.name, stream.from), *running.origins.back(),
                         add_destination(session, running, stream.max_staleness_ms, memory.window_bytes));
   }
-  TRY_STATUS(add_topic_streams(session, options, memory, running));
-  if (running.destinations.empty())
-    return Error(ErrorCode::kConfig, config.path + " has no streams; `flytt init` writes one");
+  return add_topic_streams(session, options, memory, running);
+}
+
+Status add_queries(Session& session, const RunOptions& options, Running& running) {
+  std::vector<const QueryConfig*> chosen;
+  for (const QueryConfig& query : session.config.queries)
+    if (is_chosen(options, query.name)) chosen.push_back(&query);
+  if (chosen.empty() && running.destinations.empty())
+    return Error(ErrorCode::kConfig, session.config.path + " has no streams and no queries; `flytt init` writes one");
+  if (chosen.empty()) return ok();
+  TRY(running.queries, RunningQueries::make({session, running.access, *running.store, running.random, *running.engine,
+                                             share_of_memory(session.config)},
+                                            chosen));
   return ok();
 }
 
@@ -147,7 +166,12 @@ gateway::Readiness readiness(const pipeline::Engine& engine) {
 }
 
 Status open_listeners(Session& session, Running& running) {
-  running.admin_handler = std::make_unique<AdminHandler>(*running.engine, session.clock);
+  running.admin_handler = std::make_unique<AdminHandler>(*running.engine, session.clock, [&session, &running] {
+    return schedules_json(
+        *running.store, session.config.queries,
+        running.queries ? running.queries->scheduler().status() : std::vector<scheduler::ScheduleStatus>(),
+        session.clock.wall_micros());
+  });
   TRY(running.admin, gateway::HttpServer::start({}, *running.admin_handler, session.clock));
   if (running.local) TRY_STATUS(running.local->announce(running.admin->address()));
   if (running.lock) TRY_STATUS(running.lock->set_endpoints({{"admin", running.admin->address()}}));
@@ -162,24 +186,65 @@ Status open_listeners(Session& session, Running& running) {
   return ok();
 }
 
-// Until every pipeline has ended. True when a second signal cut it short.
-bool wait_for_end(Session& session, const SignalWatch& signals, Running& running) {
-  Progress progress(session.clock, stderr_is_terminal());
-  bool is_stopping = false;
-  while (!running.engine->wait(session.clock.in(std::chrono::milliseconds(100)))) {
-    if (signals.wait(session.clock, base::Deadline::passed())) {
-      if (is_stopping) {
-        base::log_warning("second signal: stopping at once");
-        return true;
+// Waits for the end of everything that runs.
+class EndWatch {
+ public:
+  EndWatch(Session& session, const SignalWatch& signals, Running& running, bool is_once)
+      : clock_(session.clock), signals_(signals), running_(running), is_once_(is_once) {}
+
+  // True: it was cut short, by a second signal or because something does not end.
+  Result<bool> wait() {
+    Progress progress(clock_, stderr_is_terminal());
+    while (true) {
+      const bool streams_ended = running_.engine->wait(clock_.in(kLook));
+      if (signals_.wait(clock_, streams_ended ? clock_.in(kLook) : base::Deadline::passed())) {
+        if (began_to_end_) {
+          base::log_warning("second signal: stopping at once");
+          return true;
+        }
+        base::log_info("draining; a second signal stops at once");
+        begin_to_end();
       }
-      is_stopping = true;
-      base::log_info("draining; a second signal stops at once");
-      running.engine->request_stop();
+      progress.show(running_.engine->status());
+      if (!streams_ended) {
+        if (began_to_end_ && running_.queries) static_cast<void>(queries_ended());
+        continue;
+      }
+      if (!running_.queries || queries_ended()) return false;
+      if (is_stuck()) return true;
+      if (!began_to_end_ && is_once_) TRY_STATUS(go_on_once());
     }
-    progress.show(running.engine->status());
   }
-  return false;
-}
+
+ private:
+  void begin_to_end() {
+    began_to_end_ = clock_.steady();
+    running_.engine->request_stop();
+  }
+  bool queries_ended() { return began_to_end_ && running_.queries->stop(base::Deadline::passed()); }
+  // When the streams have ended, queries have their turn.
+  Status go_on_once() {
+    if (!std::exchange(queries_started_, true)) return running_.queries->start_once();
+    TRY(const bool is_done, running_.queries->is_done_once());
+    if (is_done) begin_to_end();
+    return ok();
+  }
+  bool is_stuck() {
+    if (!began_to_end_) return false;
+    const base::Duration since = clock_.steady() - *began_to_end_;
+    if (since >= kQueriesDrainMax) running_.queries->cancel();
+    if (since < kQueriesDrainMax + kQueriesCancelMax) return false;
+    base::log_warning("a query does not end; it goes on when flytt runs again");
+    return true;
+  }
+
+  const base::Clock& clock_;
+  const SignalWatch& signals_;
+  Running& running_;
+  const bool is_once_;
+  bool queries_started_ = false;
+  std::optional<base::SteadyTime> began_to_end_;
+};
 
 // 0 when all ended well; errors are printed, those of the configuration make the status 2. A run that should end with
 // everything has failed when a table was left out of it.
@@ -204,16 +269,24 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   TRY_STATUS(open_destination(*session, running));
   TRY(running.store, state::Store::open(session->config.state_file));
   TRY_STATUS(add_streams(*session, options, running));
+  TRY_STATUS(add_queries(*session, options, running));
   TRY_STATUS(open_listeners(*session, running));
   running.engine->start();
-  base::log_info("running", {{"streams", static_cast<std::int64_t>(running.destinations.size())}});
-  const bool is_cut_short = wait_for_end(*session, signals, running);
+  if (running.queries && !options.once) running.queries->start();
+  base::log_info("running", {{"streams", static_cast<std::int64_t>(running.destinations.size())},
+                             {"queries", static_cast<std::int64_t>(running.queries ? running.queries->size() : 0)}});
+  TRY(const bool is_cut_short, EndWatch(*session, signals, running, options.once).wait());
   if (is_cut_short) std::_Exit(kExitFailed);  // as safe as a crash, and no disk or server that hangs can hold it up
-  const std::vector<Error> failures = running.engine->failures();
+  std::vector<Error> failures = running.engine->failures();
+  if (running.queries && options.once) {
+    TRY(const std::vector<Error> of_queries, running.queries->failures_once());
+    failures.insert(failures.end(), of_queries.begin(), of_queries.end());
+  }
   const std::vector<pipeline::PipelineStatus> last = running.engine->status();
   if (options.once && running.local) TRY_STATUS(running.local->warehouse().apply_all());
-  running.engine.reset();
   running.admin->stop(session->clock.in(std::chrono::seconds(5)));
+  running.queries.reset();
+  running.engine.reset();
   if (running.health) running.health->stop(session->clock.in(std::chrono::seconds(1)));
   if (running.local) TRY_STATUS(running.local->close(session->clock.in(kCloseMax)));
   base::log_info("stopped");

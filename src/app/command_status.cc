@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/internal/admin.h"
 #include "app/internal/running_engine.h"
+#include "app/internal/schedule_status.h"
 #include "app/internal/session.h"
 #include "app/internal/signals.h"
 #include "app/output.h"
@@ -25,13 +26,14 @@ Result<std::string> current_status(Session& session) {
     int status = 0;
     return call_admin(*running, session.clock, "GET", "/flytt/v1/status", status);
   }
-  if (!std::filesystem::exists(session.config.state_file)) return status_json({}, false, session.clock.wall_micros());
+  const std::int64_t now = session.clock.wall_micros();
+  if (!std::filesystem::exists(session.config.state_file)) return status_json({}, "[]", false, now);
   const auto store = state::Store::open(session.config.state_file, state::Store::Access::kReadOnly);
-  if (!store && store.error().code() == ErrorCode::kNotFound)
-    return status_json({}, false, session.clock.wall_micros());
+  if (!store && store.error().code() == ErrorCode::kNotFound) return status_json({}, "[]", false, now);
   if (!store) return store.error();
   TRY(const auto remembered, remembered_status(**store));
-  return status_json(remembered, false, session.clock.wall_micros());
+  TRY(const std::string schedules, schedules_json(**store, session.config.queries, {}, now));
+  return status_json(remembered, schedules, false, now);
 }
 
 std::string text_of(const Json& value) {
@@ -45,6 +47,24 @@ std::string rows_of(const Json& table) {
   if (!table.at("eta_seconds").is_null())
     out += ", " + human_duration(table.at("eta_seconds").get<std::int64_t>() * 1000) + " left";
   return out;
+}
+
+// One line for each schedule; what is wrong with it goes to `troubles`.
+std::string schedules_text(const Json& schedules, std::string& troubles) {
+  TextTable table({"schedule", "state", "table", "next slot", "newest success", "last run"},
+                  {false, false, false, false, false, false});
+  for (const Json& schedule : schedules) {
+    const std::string name = text_of(schedule.at("name"));
+    const Json& last = schedule.at("last_run");
+    table.add({name, text_of(schedule.at("state")), text_of(schedule.at("target")), text_of(schedule.at("next_slot")),
+               text_of(schedule.at("newest_success_slot")), last.is_null() ? "" : text_of(last.at("state"))});
+    if (!schedule.at("waiting").is_null())
+      troubles += "\n" + name + " waits: " + text_of(schedule.at("waiting")) + "\n";
+    if (!last.is_null() && last.at("state") == "failed")
+      troubles += "\n" + name + " failed for its slot of " + text_of(last.at("slot")) + ": " +
+                  text_of(last.at("message")) + "\n";
+  }
+  return table.size() == 0 ? std::string() : "\n" + table.text();
 }
 
 std::string status_text(const std::string& json) {
@@ -80,6 +100,7 @@ std::string status_text(const std::string& json) {
   }
   out += streams.text() + "\n" + tables.text();
   if (partitions.size() != 0) out += "\n" + partitions.text();
+  out += schedules_text(status.at("schedules"), troubles);
   out += troubles;
   return out;
 }

@@ -2,31 +2,11 @@
 
 #include <algorithm>
 
-#include "base/log.h"
+#include "app/internal/json_object.h"
 
 namespace flytt::app {
 
 namespace {
-
-using base::json_quote;
-
-// One JSON object, member by member.
-class JsonObject {
- public:
-  JsonObject& text(const char* name, const std::string& value) { return raw(name, json_quote(value)); }
-  JsonObject& text_or_null(const char* name, const std::string& value) {
-    return raw(name, value.empty() ? "null" : json_quote(value));
-  }
-  JsonObject& number(const char* name, std::int64_t value) { return raw(name, std::to_string(value)); }
-  JsonObject& raw(const char* name, const std::string& json) {
-    out_ += (out_.size() == 1 ? "" : ",") + json_quote(name) + ":" + json;
-    return *this;
-  }
-  std::string end() const { return out_ + "}"; }
-
- private:
-  std::string out_ = "{";
-};
 
 std::string table_state(const state::TableRecord& record) {
   switch (record.phase) {
@@ -125,8 +105,8 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
-std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bool is_running,
-                        std::int64_t now_micros) {
+std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, const std::string& schedules,
+                        bool is_running, std::int64_t now_micros) {
   std::string list = "[";
   for (const pipeline::PipelineStatus& stream : streams) {
     std::string tables = "[";
@@ -157,7 +137,11 @@ std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bo
         .raw("partitions", partitions + "]");
     list += (list.size() == 1 ? "" : ",") + out.end();
   }
-  return JsonObject().raw("running", is_running ? "true" : "false").raw("streams", list + "]").end();
+  return JsonObject()
+      .raw("running", is_running ? "true" : "false")
+      .raw("streams", list + "]")
+      .raw("schedules", schedules)
+      .end();
 }
 
 Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& store) {
@@ -202,7 +186,10 @@ Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& st
 gateway::HttpResponse AdminHandler::handle(const gateway::HttpRequest& request) {
   gateway::HttpResponse answer;
   if (request.path == "/flytt/v1/status" && request.method == "GET") {
-    answer.body = status_json(engine_.status(), true, clock_.wall_micros());
+    auto schedules = schedules_();
+    answer.status = schedules ? 200 : 503;
+    answer.body = schedules ? status_json(engine_.status(), *schedules, true, clock_.wall_micros())
+                            : JsonObject().text("error", schedules.error().text()).end();
   } else if (request.path == "/flytt/v1/resync" && request.method == "POST") {
     const auto asked = engine_.resync(query_value(request.query, "stream"), query_value(request.query, "table"));
     answer.status = asked ? 202 : asked.error().code() == ErrorCode::kNotFound ? 404 : 503;

@@ -16,17 +16,22 @@ namespace flytt::app {
 
 class AdminHandler final : public gateway::HttpHandler {
  public:
-  // Both outlive the handler.
-  AdminHandler(pipeline::Engine& engine, const base::Clock& clock) : engine_(engine), clock_(clock) {}
+  // The array of schedule_status.h; called by the threads of the server.
+  using Schedules = std::function<Result<std::string>()>;
+  // All outlive the handler.
+  AdminHandler(pipeline::Engine& engine, const base::Clock& clock, Schedules schedules)
+      : engine_(engine), clock_(clock), schedules_(std::move(schedules)) {}
   gateway::HttpResponse handle(const gateway::HttpRequest& request) override;
 
  private:
   pipeline::Engine& engine_;
   const base::Clock& clock_;
+  const Schedules schedules_;
 };
 
-// {"running":true,"streams":[…]}
-std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, bool is_running, std::int64_t now_micros);
+// {"running":true,"streams":[…],"schedules":[…]}; `schedules` is the JSON of schedule_status.h.
+std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, const std::string& schedules,
+                        bool is_running, std::int64_t now_micros);
 // What state remembers while nothing runs.
 Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& store);
 

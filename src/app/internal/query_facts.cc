@@ -1,0 +1,119 @@
+#include "app/internal/query_facts.h"
+
+#include <algorithm>
+
+#include "data/civil.h"
+
+namespace flytt::app {
+
+namespace {
+
+using pipeline::Condition;
+using scheduler::Readiness;
+
+constexpr std::string_view kStream = "stream:";
+constexpr std::string_view kTable = "table:";
+constexpr std::chrono::seconds kForgotten{
+    60};  // a table that nobody has waited for so long is not asked about any more
+
+std::string time_text(std::int64_t micros) {
+  return data::format_datetime(micros / 1'000'000 * 1'000'000, ' ') + " UTC";
+}
+
+std::int64_t micros_of(base::Duration span) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
+}
+
+// Nothing that was received is on its way.
+bool is_settled(const pipeline::PipelineStatus& stream) {
+  if (!stream.copy_stage.empty() || stream.oldest_unsaved_ms != 0 || stream.channel_bytes != 0) return false;
+  const bool tables_follow =
+      std::all_of(stream.tables.begin(), stream.tables.end(), [](const pipeline::TableStatus& table) {
+        return table.record.phase == state::TablePhase::kStreaming ||
+               table.record.phase == state::TablePhase::kAbsent || table.record.phase == state::TablePhase::kDetached;
+      });
+  return tables_follow && std::all_of(stream.lanes.begin(), stream.lanes.end(), [](const pipeline::LaneStatus& lane) {
+           return lane.is_held_back || (!lane.is_waiting && lane.saved >= lane.end);
+         });
+}
+
+}  // namespace
+
+Readiness QueryFacts::readiness(std::string_view dependency, std::int64_t slot_micros) {
+  if (dependency.starts_with(kStream)) return stream(std::string(dependency.substr(kStream.size())), slot_micros);
+  if (dependency.starts_with(kTable)) return table(std::string(dependency.substr(kTable.size())), slot_micros);
+  return {false, "nobody knows what " + std::string(dependency) + " is"};
+}
+
+Readiness QueryFacts::stream(const std::string& name, std::int64_t slot_micros) const {
+  for (const pipeline::PipelineStatus& stream : parts_.streams()) {
+    if (stream.stream != name) continue;
+    const std::string until = "stream " + name + " is not complete up to " + time_text(slot_micros);
+    const bool is_copying = std::any_of(stream.tables.begin(), stream.tables.end(), [](const auto& table) {
+      return table.record.phase == state::TablePhase::kPlanned || table.record.phase == state::TablePhase::kReplacing ||
+             table.record.phase == state::TablePhase::kCopying;
+    });
+    if (is_copying) return {false, until + ": tables are copied"};
+    if (stream.newest_commit_micros >= slot_micros) return {};
+    // One that ended well has all that was there when it began; see `run --once`.
+    const bool has_ended = stream.condition == Condition::kStopped && stream.error.empty();
+    const bool is_quiet = stream.condition == Condition::kRunning && is_settled(stream) &&
+                          parts_.clock.wall_micros() - slot_micros >= micros_of(kQuiet);
+    if (has_ended || is_quiet) return {};
+    return {false, until + (stream.error.empty() ? "" : ": " + stream.error)};
+  }
+  return {false, "stream " + name + " does not run in this process"};
+}
+
+bool QueryFacts::is_complete_by_stream(const std::string& table, std::int64_t slot_micros) const {
+  for (const pipeline::PipelineStatus& stream : parts_.streams())
+    for (const pipeline::TableStatus& entry : stream.tables)
+      if (entry.record.dataset + "." + entry.record.table == table)
+        return entry.record.phase == state::TablePhase::kStreaming && this->stream(stream.stream, slot_micros).is_ready;
+  return false;
+}
+
+Readiness QueryFacts::table(const std::string& name, std::int64_t slot_micros) {
+  if (is_complete_by_stream(name, slot_micros)) return {};
+  std::lock_guard lock(mutex_);
+  Table& entry = tables_[name];
+  entry.wanted_at = parts_.clock.steady();
+  if (!thread_.joinable()) thread_ = std::jthread([this](const std::stop_token& token) { look(token); });
+  wanted_.notify_all();
+  if (entry.changed_micros && *entry.changed_micros >= slot_micros) return {};
+  const std::string until = "table " + name + " was not changed since " + time_text(slot_micros);
+  if (!entry.was_asked) return {false, "the destination is asked about table " + name};
+  return {false, until + (entry.problem.empty() ? "" : ": " + entry.problem)};
+}
+
+// The one that was asked about longest ago, if that is long enough.
+std::optional<std::string> QueryFacts::next_to_ask() {
+  const base::SteadyTime now = parts_.clock.steady();
+  std::erase_if(tables_, [&](const auto& item) { return now - item.second.wanted_at > kForgotten; });
+  for (const auto& [name, table] : tables_)
+    if (!table.was_asked || now - table.asked_at >= kTableLook) return name;
+  return std::nullopt;
+}
+
+void QueryFacts::look(const std::stop_token& token) {
+  std::unique_lock lock(mutex_);
+  while (!token.stop_requested()) {
+    const auto name = next_to_ask();
+    if (!name) {
+      wanted_.wait_for(lock, token, kTableLook, [&] { return next_to_ask().has_value(); });
+      continue;
+    }
+    lock.unlock();
+    const auto dot = name->find('.');
+    const auto changed = parts_.changed({parts_.project, name->substr(0, dot), name->substr(dot + 1)});
+    lock.lock();
+    const auto entry = tables_.find(*name);
+    if (entry == tables_.end()) continue;
+    entry->second.was_asked = true;
+    entry->second.asked_at = parts_.clock.steady();
+    entry->second.problem = !changed ? changed.error().text() : !*changed ? "there is no such table" : "";
+    if (changed) entry->second.changed_micros = *changed;
+  }
+}
+
+}  // namespace flytt::app

@@ -1,0 +1,64 @@
+#pragma once
+// QueryFacts: what the slots of queries wait for, as far as it is not another query.
+//
+//   stream:NAME          the stream is complete up to the slot: a change that was committed at or after it is durable; or the
+//                        stream runs, copies nothing, and for kQuiet after the slot all that it has received is durable
+//   table:DATASET.TABLE  the destination says that the table was changed at or after the slot; or a stream of ours writes it
+//                        and is complete up to the slot
+//
+// Thread-safe. `readiness` answers from memory: a thread of its own asks the destination about tables that somebody waits for,
+// every kTableLook. The destructor ends it, after the request that it waits for.
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "data/schema.h"
+#include "pipeline/status.h"
+#include "scheduler/decide.h"
+
+namespace flytt::app {
+
+class QueryFacts final : public scheduler::Facts {
+ public:
+  static constexpr std::chrono::seconds kQuiet{10};
+  static constexpr std::chrono::seconds kTableLook{5};
+
+  struct Parts {
+    const base::Clock& clock;
+    std::string project;
+    std::function<std::vector<pipeline::PipelineStatus>()> streams;
+    // When it was changed last, in microseconds since 1970; nullopt: there is no such table.
+    std::function<Result<std::optional<std::int64_t>>(const data::TablePath&)> changed;
+  };
+  explicit QueryFacts(Parts parts) : parts_(std::move(parts)) {}
+
+  scheduler::Readiness readiness(std::string_view dependency, std::int64_t slot_micros) override;
+
+ private:
+  struct Table {
+    base::SteadyTime wanted_at, asked_at;
+    bool was_asked = false;
+    std::optional<std::int64_t> changed_micros;
+    std::string problem;  // why it is not known
+  };
+  scheduler::Readiness stream(const std::string& name, std::int64_t slot_micros) const;
+  bool is_complete_by_stream(const std::string& table, std::int64_t slot_micros) const;
+  scheduler::Readiness table(const std::string& name, std::int64_t slot_micros);
+  void look(const std::stop_token& token);
+  std::optional<std::string> next_to_ask();
+
+  const Parts parts_;
+  std::mutex mutex_;
+  std::condition_variable_any wanted_;
+  std::map<std::string, Table> tables_;  // by dataset.table
+  std::jthread thread_;                  // last; begins with the first table that is waited for
+};
+
+}  // namespace flytt::app

@@ -1,0 +1,165 @@
+#include "app/internal/running_queries.h"
+
+#include <algorithm>
+
+#include "app/internal/query_job.h"
+#include "state/schedule_ledger.h"
+
+namespace flytt::app {
+
+namespace {
+
+constexpr std::string_view kSchedulePrefix = "schedule:";
+constexpr std::chrono::seconds kOncePatience{15};  // for what slots wait for, once nothing else runs
+constexpr std::size_t kHistoryLook = 200;
+constexpr std::int64_t kWindowBytesMin = 4LL << 20, kWindowBytesMax = 32LL << 20;
+
+Status check_dependencies(const std::vector<const QueryConfig*>& queries) {
+  for (const QueryConfig* query : queries)
+    for (const std::string& dependency : query->entry->policy.after) {
+      if (!dependency.starts_with(kSchedulePrefix)) continue;
+      const std::string name = dependency.substr(kSchedulePrefix.size());
+      const bool is_there = std::any_of(queries.begin(), queries.end(),
+                                        [&](const QueryConfig* other) { return other->entry->name == name; });
+      if (is_there) continue;
+      const std::string other = name.substr(name.find(':') + 1);
+      return Error(ErrorCode::kConfig, "query " + query->name + " waits for query " + other +
+                                           ", which does not run here; name it with --only, too");
+    }
+  return ok();
+}
+
+Result<std::optional<std::int64_t>> changed_micros(bigquery::Client& client, const data::TablePath& table) {
+  const auto info = client.get_table(table);
+  if (info) return std::optional(info->modified_ms * 1000);
+  if (info.error().code() == ErrorCode::kNotFound) return std::optional<std::int64_t>();
+  return info.error();
+}
+
+}  // namespace
+
+RunningQueries::RunningQueries(const Parts& parts) : parts_(parts) {
+  BigQueryAccess& access = parts_.access;
+  const base::Clock& clock = parts_.session.clock;
+  // Of their own, so that they can be cancelled without harm to the streams.
+  client_ = std::make_unique<bigquery::Client>(
+      bigquery::Client::Parts{*access.transport, *access.credentials, clock, parts_.random});
+  streams_ = std::make_unique<bigquery::WriteStreams>(
+      bigquery::WriteStreams::Parts{access.channel, *access.credentials, clock, parts_.random});
+  query_parts_ = std::make_unique<QueryParts>(
+      QueryParts{*client_, *streams_, access.channel, *access.credentials, clock, parts_.random, parts_.session.metrics,
+                 parts_.store, parts_.session.config.project, parts_.session.config.location});
+  query_parts_->window_bytes =
+      static_cast<std::size_t>(std::clamp(parts_.memory_bytes / 8, kWindowBytesMin, kWindowBytesMax));
+  facts_ = std::make_unique<QueryFacts>(QueryFacts::Parts{
+      clock, parts_.session.config.project, [engine = &parts_.engine] { return engine->status(); },
+      [client = client_.get()](const data::TablePath& table) { return changed_micros(*client, table); }});
+}
+
+RunningQueries::~RunningQueries() { cancel(); }
+
+void RunningQueries::cancel() {
+  client_->cancel();
+  streams_->cancel();
+}
+
+Result<std::unique_ptr<RunningQueries>> RunningQueries::make(const Parts& parts,
+                                                             const std::vector<const QueryConfig*>& queries) {
+  TRY_STATUS(check_dependencies(queries));
+  std::unique_ptr<RunningQueries> made(new RunningQueries(parts));
+  made->queries_ = queries;
+  std::vector<scheduler::ScheduledJob> jobs;
+  for (const QueryConfig* query : queries) {
+    const PostgresSourceConfig* source = query->from.empty() ? nullptr : parts.session.config.find_source(query->from);
+    jobs.push_back({*query->entry, std::make_unique<QueryJob>(*query, source, *made->query_parts_)});
+  }
+  TRY(made->scheduler_,
+      scheduler::Scheduler::make(
+          std::move(jobs), {state::ScheduleLedger(parts.store), parts.session.clock, parts.random, *made->facts_}));
+  for (const QueryConfig* query : queries) TRY_STATUS(made->show_old_successes(query->entry->name));
+  return made;
+}
+
+// The metric is there from the start, with what the ledger remembers.
+Status RunningQueries::show_old_successes(const std::string& schedule) {
+  state::ScheduleLedger ledger(parts_.store);
+  TRY(const auto history, ledger.history(schedule, kHistoryLook));
+  std::int64_t newest = 0;
+  for (const state::SlotRecord& slot : history)
+    if (slot.state == state::SlotState::kSucceeded) newest = std::max(newest, slot.finished_micros);
+  parts_.session.metrics.gauge("flytt_schedule_last_success_seconds", "schedule=" + base::json_quote(schedule)) =
+      newest / 1'000'000;
+  return ok();
+}
+
+void RunningQueries::start() { scheduler_->start(); }
+
+Status RunningQueries::start_once() {
+  started_micros_ = parts_.session.clock.wall_micros();
+  for (const QueryConfig* query : queries_) {
+    const auto newest = query->entry->schedule.last_until(started_micros_);
+    if (!newest) continue;
+    // A slot that has succeeded stays as it is.
+    TRY(const state::BackfillOutcome entered, scheduler_->backfill(query->entry->name, *newest, *newest + 1, false));
+    static_cast<void>(entered);
+  }
+  scheduler_->start();
+  return ok();
+}
+
+// Nothing of it is due, running, or still to be entered of what has passed.
+Result<bool> RunningQueries::is_idle(const scheduler::ScheduleStatus& status) {
+  const bool is_active = std::any_of(status.active.begin(), status.active.end(), [&](const state::SlotRecord& slot) {
+    return !status.is_paused || slot.key.is_manual || slot.state == state::SlotState::kRunning;
+  });
+  if (is_active) return false;
+  if (status.is_paused) return true;
+  TRY(const auto record, state::ScheduleLedger(parts_.store).schedule(status.name));
+  if (!record) return true;
+  for (const QueryConfig* query : queries_) {
+    if (query->entry->name != status.name) continue;
+    const auto next = query->entry->schedule.next_after(record->decided_micros);
+    return !next || *next > started_micros_;
+  }
+  return true;
+}
+
+Result<bool> RunningQueries::is_done_once() {
+  bool is_done = true, something_moves = false;
+  std::vector<Error> waiting;
+  for (const scheduler::ScheduleStatus& status : scheduler_->status()) {
+    TRY(const bool idle, is_idle(status));
+    if (idle) continue;
+    is_done = false;
+    const bool only_waits =
+        !status.waiting.empty() && std::all_of(status.active.begin(), status.active.end(), [](const auto& slot) {
+          return slot.state == state::SlotState::kDue && slot.attempt == 0;
+        });
+    if (!only_waits) something_moves = true;
+    waiting.push_back(Error(ErrorCode::kUnavailable, status.name + " was not run: " + status.waiting));
+  }
+  const base::SteadyTime now = parts_.session.clock.steady();
+  if (is_done || something_moves) {
+    waiting_since_.reset();
+    return is_done;
+  }
+  if (!waiting_since_) waiting_since_ = now;
+  if (now - *waiting_since_ < kOncePatience) return false;
+  given_up_ = std::move(waiting);
+  return true;
+}
+
+Result<std::vector<Error>> RunningQueries::failures_once() {
+  std::vector<Error> out = given_up_;
+  state::ScheduleLedger ledger(parts_.store);
+  for (const QueryConfig* query : queries_) {
+    const std::string& name = query->entry->name;
+    TRY(const auto history, ledger.history(name, kHistoryLook));
+    for (const state::SlotRecord& slot : history)
+      if (slot.state == state::SlotState::kFailed && slot.finished_micros >= started_micros_)
+        out.push_back(Error(ErrorCode::kUnavailable, name + " failed: " + slot.message));
+  }
+  return out;
+}
+
+}  // namespace flytt::app

@@ -1,0 +1,112 @@
+#include "app/internal/query_facts.h"
+
+#include <gtest/gtest.h>
+
+namespace flytt::app {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000;
+constexpr std::int64_t kSlot = 1'709'186'400 * kSecond;  // 2024-02-29 06:00:00 UTC
+
+class SetClock final : public base::Clock {
+ public:
+  base::SteadyTime steady() const override { return base::SteadyTime(std::chrono::microseconds(wall)); }
+  std::int64_t wall_micros() const override { return wall; }
+  std::int64_t wall = kSlot;
+};
+
+class QueryFactsTest : public testing::Test {
+ protected:
+  QueryFactsTest() {
+    stream_.stream = "sak";
+    stream_.condition = pipeline::Condition::kRunning;
+    pipeline::TableStatus table;
+    table.record.source_table = "public.person";
+    table.record.dataset = "landing";
+    table.record.table = "person";
+    table.record.phase = state::TablePhase::kStreaming;
+    stream_.tables.push_back(table);
+  }
+  std::string ask(std::string_view dependency) {
+    const scheduler::Readiness answer = facts_.readiness(dependency, kSlot);
+    return answer.is_ready ? "ready" : answer.reason;
+  }
+  // Until the destination was asked; a test that waits in vain is ended from outside.
+  std::string ask_until_known(std::string_view dependency) {
+    std::string said;
+    do {
+      said = ask(dependency);
+    } while (said.find("is asked about") != std::string::npos);
+    return said;
+  }
+
+  SetClock clock_;
+  pipeline::PipelineStatus stream_;
+  Result<std::optional<std::int64_t>> changed_ = std::optional<std::int64_t>(kSlot - 1);
+  QueryFacts facts_{{clock_, "team", [this] { return std::vector{stream_}; },
+                     [this](const data::TablePath& table) {
+                       EXPECT_EQ(table.text(), "team.mart.orders");
+                       return changed_;
+                     }}};
+};
+
+TEST_F(QueryFactsTest, AStreamIsCompleteWhenALaterChangeIsDurable) {
+  stream_.oldest_unsaved_ms = 5;
+  stream_.newest_commit_micros = kSlot - 1;
+  EXPECT_EQ(ask("stream:sak"), "stream sak is not complete up to 2024-02-29 06:00:00 UTC");
+  stream_.newest_commit_micros = kSlot;
+  EXPECT_EQ(ask("stream:sak"), "ready");
+  EXPECT_EQ(ask("stream:other"), "stream other does not run in this process");
+}
+
+TEST_F(QueryFactsTest, AQuietStreamIsCompleteAfterAWhile) {
+  clock_.wall = kSlot + 9 * kSecond;
+  EXPECT_NE(ask("stream:sak"), "ready");
+  clock_.wall = kSlot + 10 * kSecond;
+  EXPECT_EQ(ask("stream:sak"), "ready");
+  stream_.channel_bytes = 1;
+  EXPECT_NE(ask("stream:sak"), "ready");
+  stream_.channel_bytes = 0;
+  stream_.condition = pipeline::Condition::kWaiting;
+  stream_.error = "connection refused";
+  EXPECT_NE(ask("stream:sak").find(": connection refused"), std::string::npos);
+}
+
+TEST_F(QueryFactsTest, AStreamThatCopiesIsNotComplete) {
+  stream_.newest_commit_micros = kSlot;
+  stream_.tables[0].record.phase = state::TablePhase::kCopying;
+  EXPECT_NE(ask("stream:sak").find("tables are copied"), std::string::npos);
+}
+
+TEST_F(QueryFactsTest, ATopicBehindItsEndIsNotComplete) {
+  clock_.wall = kSlot + 60 * kSecond;
+  pipeline::LaneStatus lane;
+  lane.saved = 4;
+  lane.end = 5;
+  stream_.lanes.push_back(lane);
+  EXPECT_NE(ask("stream:sak"), "ready");
+  stream_.lanes[0].saved = 5;
+  EXPECT_EQ(ask("stream:sak"), "ready");
+}
+
+TEST_F(QueryFactsTest, ATableIsReadyWhenItChangedSince) {
+  EXPECT_EQ(ask_until_known("table:mart.orders"), "table mart.orders was not changed since 2024-02-29 06:00:00 UTC");
+}
+
+TEST_F(QueryFactsTest, ATableThatChangedIsReady) {
+  changed_ = std::optional<std::int64_t>(kSlot);
+  EXPECT_EQ(ask_until_known("table:mart.orders"), "ready");
+}
+
+TEST_F(QueryFactsTest, WhyATableIsNotKnownIsSaid) {
+  changed_ = Error(ErrorCode::kAuth, "no right");
+  EXPECT_NE(ask_until_known("table:mart.orders").find(": no right"), std::string::npos);
+}
+
+TEST_F(QueryFactsTest, ATableOfAStreamIsCompleteWithIt) {
+  stream_.newest_commit_micros = kSlot;
+  EXPECT_EQ(ask("table:landing.person"), "ready");
+}
+
+}  // namespace
+}  // namespace flytt::app
