@@ -1,10 +1,13 @@
 """Topics into tables: against a bare librdkafka consumer that throws its messages away, against the recipe's program in
 Python, the time from produced to visible, and memory with many partitions. One run, one machine.
 
-The clocks of flytt and of the bare consumer hold the whole process, with joining the group; flytt's ends when all is durable.
+What is compared is the time that messages flow. The bare consumer's is from its first message to its last. flytt's is from its
+first message (as its log has it) until the rows of the last one are committed, visible and remembered in state, as a scrape of its
+metrics every few milliseconds sees it. Whole processes, with start, joining the group and leaving it, are shown beside that.
 """
 
 import argparse
+import datetime
 import http.client
 import json
 import os
@@ -15,7 +18,7 @@ import threading
 import time
 import urllib.error
 
-from measure import HEADER, ROOT, line, measure, print_table
+from measure import ROOT, measure, print_table
 
 from support.flytt import PROGRAM, Project, wait_until
 from support.kafka import Kafka
@@ -34,25 +37,69 @@ def project_of(kafka, topic, delivery):
                         f"  events: {{from: events, topics: [{topic}], to: landing.events, delivery: {delivery}, schema: {SCHEMA}}}\n")
 
 
+class Flow:
+    """Watches a running flytt from beside: when its first message came and when all `count` messages were settled."""
+
+    def __init__(self, project, log, count):
+        self.project, self.log, self.count = project, log, count
+        self.settled = None
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.project.health_port, timeout=5)
+        while not self._end.wait(0.01):
+            try:
+                connection.request("GET", "/metrics")
+                text = connection.getresponse().read().decode()
+            except OSError:  # it does not listen yet, or no more
+                connection.close()
+                continue
+            saved = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.startswith("flytt_pipeline_saved_position{")]
+            if saved and int(saved[0]) >= self.count:
+                self.settled = time.time()
+                return
+
+    def seconds(self):
+        first = next(entry for entry in map(json.loads, self.log.read_text().splitlines()) if entry["message"] == "messages arrive")
+        return self.settled - datetime.datetime.fromisoformat(first["time"].replace("Z", "+00:00")).timestamp()
+
+
 def bench_throughput(kafka, partitions, count, rounds):
+    """The medians of all rounds' ratios and of flytt's rows per second, both of the time that messages flow."""
     topic = f"p{partitions}"
     kafka.create_topic(topic, partitions)
     kafka.produce(topic, (message(n) for n in range(count)))
-    results = []
-    for _ in range(rounds):
-        limit = measure([ROOT / "build" / "release" / "kafka_source_bench", kafka.brokers, topic, count, 1, "bare"])
-        with project_of(kafka, topic, "exactly_once") as project, open(project.folder / "bench.log", "wb") as log:
-            mine = measure([PROGRAM, "run", "--once"], cwd=project.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    table, ratios, whole_ratios, speeds = [], [], [], []
+    for number in range(1, rounds + 1):
+        limit = measure([ROOT / "build" / "release" / "kafka_source_bench", kafka.brokers, topic, count, 1, "bare"], stdout=subprocess.PIPE)
+        limit_flow = float(limit.output)
+        with project_of(kafka, topic, "exactly_once") as project:
+            path = project.folder / "bench.log"
+            with open(path, "wb") as log, Flow(project, path, count) as flow:
+                mine = measure([PROGRAM, "run", "--once"], cwd=project.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
             found = project.command("query", "--format", "csv", "SELECT COUNT(*), SUM(numericValue) FROM landing.events").stdout.split()[1]
+            if mine.status != 0 or limit.status != 0 or flow.settled is None or found != f"{count},{sum(range(count))}":
+                sys.exit(f"{topic}: ended with {mine.status} and {found}")
+            mine_flow = flow.seconds()
         kafka.forget_group("flytt_events")
-        if mine.status != 0 or limit.status != 0 or found != f"{count},{sum(range(count))}":
-            sys.exit(f"{topic}: ended with {mine.status} and {found}")
-        results.append((limit, mine))
-    results.sort(key=lambda r: r[0].seconds / r[1].seconds)
-    limit, mine = results[len(results) // 2]
-    print_table(HEADER, [line(f"bare consumer, {partitions} partitions", count, limit), line("flytt, exactly once, into the table", count, mine, limit)])
-    print(f"ratios of {rounds} rounds: {', '.join(f'{a.seconds / b.seconds:.2f}' for a, b in results)}\n")
-    return limit.seconds / mine.seconds, count / mine.seconds
+        ratios.append(limit_flow / mine_flow)
+        whole_ratios.append(limit.seconds / mine.seconds)
+        speeds.append(count / mine_flow)
+        for name, flow_seconds, whole, ratio in (("bare", limit_flow, limit, ""), ("flytt", mine_flow, mine, f"{ratios[-1]:.2f}")):
+            table.append([f"{number}: {name}, {partitions} partition(s)", f"{count / flow_seconds:,.0f}", f"{flow_seconds:.2f}", ratio, f"{whole.seconds:.2f}",
+                          f"{whole.cpu_seconds / count * 1e6:.2f}", f"{whole.peak_mib:.0f}"])
+    print_table(["round", "rows/s", "flow s", "ratio", "process s", "CPU s per million rows", "peak MiB"], table)
+    print(f"median ratio {statistics.median(ratios):.2f} of the flow (this one counts), {statistics.median(whole_ratios):.2f} of whole processes\n", flush=True)
+    return statistics.median(ratios), statistics.median(speeds)
 
 
 def bench_recipe(kafka, count):

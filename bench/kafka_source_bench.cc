@@ -4,7 +4,8 @@
 //   kafka_source_bench BROKERS TOPIC MESSAGES [ROUNDS [bare]]
 //
 // The topic holds MESSAGES messages of the recipe's four fields. Prints messages per second and CPU seconds per million
-// of each, and the ratio of the best rounds. With `bare` only the bare consumer runs.
+// of each, and the ratio of the best rounds. With `bare` only the bare consumer runs, and prints for each round the
+// seconds from its first message to its last, alone on a line.
 
 #include <librdkafka/rdkafka.h>
 #include <sys/resource.h>
@@ -159,7 +160,8 @@ int main(int argc, char** argv) {
   const int rounds = argc > 4 ? std::atoi(argv[4]) : 3;
   const base::SystemClock clock;
   if (argc > 5 && std::string_view(argv[5]) == "bare") {
-    for (int round = 0; round < rounds; ++round) bare(brokers, topic, messages, round, clock);
+    for (int round = 0; round < rounds; ++round)
+      std::printf("%.6f\n", static_cast<double>(messages) / bare(brokers, topic, messages, round, clock).per_second);
     return 0;
   }
   Measured best_bare, best_source;

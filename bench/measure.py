@@ -11,17 +11,18 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 
 class Measured:
-    def __init__(self, seconds, cpu_seconds, peak_mib, status):
-        self.seconds, self.cpu_seconds, self.peak_mib, self.status = seconds, cpu_seconds, peak_mib, status
+    def __init__(self, seconds, cpu_seconds, peak_mib, status, output):
+        self.seconds, self.cpu_seconds, self.peak_mib, self.status, self.output = seconds, cpu_seconds, peak_mib, status, output
 
 
 def measure(command, **options):
-    """Runs a command to its end. CPU and peak memory include its children that ended."""
+    """Runs a command to its end. CPU and peak memory include its children that ended. With `stdout=PIPE` its output is kept."""
     began = time.monotonic()
     process = subprocess.Popen([str(c) for c in command], **options)
+    output = process.stdout.read() if process.stdout else b""
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Measured(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, process.returncode)
+    return Measured(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, process.returncode, output)
 
 
 def print_table(header, rows):

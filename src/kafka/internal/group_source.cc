@@ -113,6 +113,8 @@ Status GroupSource::take(const rd_kafka_message_t& message) {
   if (rejected && dead_letters_) TRY_STATUS(dead_letters_->put(message, *rejected));
   lane->next_offset = message.offset + 1;
   position_moved_ = true;
+  if (!has_messages_) base::log_info("messages arrive", {{"group", member_->name()}});
+  has_messages_ = true;
   return ok();
 }
 

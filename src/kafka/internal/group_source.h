@@ -93,6 +93,7 @@ class GroupSource final : public TopicSource {
   std::vector<std::string> unread_;                        // at the last look
   bool is_paused_ = false;                                 // by stay_alive
   bool position_moved_ = false;                            // since the last batch
+  bool has_messages_ = false;                              // some have come
   bool has_trouble_ = false;
   std::string trouble_;  // of our own questions
   std::uint64_t repeated_ = 0;
