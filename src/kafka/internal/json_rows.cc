@@ -6,6 +6,7 @@
 #include "data/civil.h"
 #include "data/json_text.h"
 #include "kafka/internal/names.h"
+#include "kafka/internal/plain_json.h"
 #include "kafka/internal/times.h"
 #include "kafka/limits.h"
 
@@ -305,6 +306,7 @@ JsonRows::JsonRows(std::vector<FieldPlan> fields, ValueRules rules, UnknownMembe
       rules_(rules),
       unknown_(unknown),
       rest_column_(rest_column),
+      has_plain_names_(has_plain_names(fields_)),
       parser_(std::make_unique<Parser>()) {}
 
 JsonRows::~JsonRows() = default;
@@ -313,6 +315,26 @@ Refusal JsonRows::decode(std::string_view payload, std::vector<data::Column>& co
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (payload.substr(0, 3) == kByteOrderMark) payload.remove_prefix(3);
   if (payload.empty()) return {Verdict::kEmpty, {}, sentence(Verdict::kEmpty, {})};
+  return decode_plain(payload, columns) ? Refusal{} : decode_long(payload, columns);
+}
+
+bool JsonRows::decode_plain(std::string_view payload, std::vector<data::Column>& columns) {
+  if (!has_plain_names_) return false;
+  if (plain_pause_ > 0) {
+    --plain_pause_;
+    return false;
+  }
+  const std::size_t rows = columns.front().size();
+  if (append_plain(payload, fields_, rules_, columns)) {
+    if (unknown_ == UnknownMember::kCollect) columns[rest_column_].append_null();
+    return true;
+  }
+  for (const FieldPlan& plan : fields_) roll_back(columns[plan.column], rows);
+  plain_pause_ = kPlainPause;
+  return false;
+}
+
+Refusal JsonRows::decode_long(std::string_view payload, std::vector<data::Column>& columns) {
   std::vector<char>& padded = parser_->padded;
   const std::size_t needed = payload.size() + simdjson::SIMDJSON_PADDING;
   if (padded.size() < needed) padded.resize(needed * 2);

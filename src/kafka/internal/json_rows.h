@@ -1,7 +1,8 @@
 #pragma once
-// JsonRows: one JSON object → one cell in each payload column, in one forward pass (simdjson On-Demand).
+// JsonRows: one JSON object → one cell in each payload column, in one forward pass (simdjson On-Demand). Messages of the
+// usual form go a shorter way (plain_json.h); after one that does not, the next kPlainPause go the long way at once.
 //
-// Cost: the payload is copied once, because the parser reads beyond its end. A member is matched first with the one that
+// Cost of the long way: the payload is copied once, because the parser reads beyond its end. A member is matched first with the one that
 // followed its predecessor in the column order, by comparing bytes; only a surprise looks it up. Values are parsed by
 // the column's type straight into its builder; strings are unescaped into a buffer that the parser keeps.
 //
@@ -43,16 +44,22 @@ class JsonRows {
   // `columns` are those of the slice. kUnknownField (only with kReport): a member that is neither null nor an empty
   // array has no column.
   Refusal decode(std::string_view payload, std::vector<data::Column>& columns);
+  static constexpr unsigned kPlainPause = 15;
 
   const std::vector<FieldPlan>& fields() const { return fields_; }
 
  private:
   struct Parser;
   struct Pass;
+  bool decode_plain(std::string_view payload, std::vector<data::Column>& columns);
+  Refusal decode_long(std::string_view payload, std::vector<data::Column>& columns);
+
   std::vector<FieldPlan> fields_;
   ValueRules rules_;
   UnknownMember unknown_;
   std::uint32_t rest_column_;
+  bool has_plain_names_;
+  unsigned plain_pause_ = 0;  // messages left that go the long way
   std::unique_ptr<Parser> parser_;
 };
 
