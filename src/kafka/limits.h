@@ -21,6 +21,7 @@ inline constexpr auto kCommitPatience = 10'000ms;      // for one answer of the 
 inline constexpr auto kLookupPatience = 15'000ms;      // for offsets and samples of newly assigned partitions
 inline constexpr auto kRefusalPatience = 2'000ms;      // until a refused password or certificate is believed
 inline constexpr int kCoordinatorPauseMs = 100;        // until a group's coordinator that is away is asked for again
+inline constexpr int kWakePatienceMs = 200;            // for an answer that only wakes the client up
 inline constexpr auto kClosePatience = 10'000ms;       // for leaving the group
 inline constexpr std::size_t kRecordBytesMax = 3'000;  // of a lane's record: as base64 below the broker's 4,096
 

@@ -162,8 +162,11 @@ Status GroupMember::pause(const std::vector<Place>& places) {
 Status GroupMember::resume(const std::vector<Place>& places) {
   if (places.empty()) return ok();
   const auto code = rd_kafka_resume_partitions(client_->get(), to_list(places).get());
-  return code == RD_KAFKA_RESP_ERR_NO_ERROR ? ok()
-                                            : Status(client_->error(code, "resume partitions of group " + group_));
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client_->error(code, "resume partitions of group " + group_);
+  const NativeList asked = to_list(places);
+  for (int i = 0; i < asked.get()->cnt; ++i) asked.get()->elems[i].offset = RD_KAFKA_OFFSET_END;
+  static_cast<void>(rd_kafka_offsets_for_times(client_->get(), asked.get(), kWakePatienceMs));
+  return ok();
 }
 
 Result<std::vector<Place>> GroupMember::committed(const std::vector<Place>& partitions, base::Deadline deadline) {

@@ -53,6 +53,8 @@ class GroupMember {
   Status unassign(const std::vector<Place>& places);
 
   Status pause(const std::vector<Place>& places);
+  // Messages come at once; without the question that this asks of the partitions' leaders the client's threads would
+  // notice it only when they wake up by themselves, up to a second later.
   Status resume(const std::vector<Place>& places);
 
   // The group's committed places; offset -1: none.
