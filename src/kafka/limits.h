@@ -26,7 +26,9 @@ inline constexpr auto kClosePatience = 10'000ms;       // for leaving the group
 inline constexpr std::size_t kRecordBytesMax = 3'000;  // of a lane's record: as base64 below the broker's 4,096
 
 // -- Batches
-inline constexpr std::size_t kBatchRowsMax = 40'000;
+// Fifteen of them are a row group of the embedded warehouse, and even at a few hundred thousand messages a second they
+// follow each other closely enough for it to wait for a whole one.
+inline constexpr std::size_t kBatchRowsMax = 8'192;
 inline constexpr std::size_t kBatchBytesMax = 8u << 20;
 inline constexpr auto kBatchAgeDefault = 100ms;
 inline constexpr auto kIdlePositionInterval = 1'000ms;  // between batches that only move the position

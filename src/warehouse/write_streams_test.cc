@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 
 #include "warehouse/internal/test_support.h"
@@ -79,6 +80,50 @@ TEST_F(WriteStreams, OffsetsDecideWhatIsTaken) {
   EXPECT_EQ(ids(), "0;1;2;3;4;5;");
   const AppendOutcome late = send(*session, numbered(0, 1), 0).get();
   EXPECT_EQ(late.status.error().sentence(), "The offset is within stream, expected offset 6, received 0");
+}
+
+// Time stands still, so nothing is committed because it has waited for long.
+TEST(WriteStreamsInBulk, SmallAppendsOfALoadWaitWithIt) {
+  class StandingClock final : public base::Clock {
+   public:
+    base::SteadyTime steady() const override { return now_; }
+    std::int64_t wall_micros() const override { return base::SystemClock().wall_micros(); }
+
+   private:
+    const base::SteadyTime now_ = base::SystemClock().steady();
+  } clock;
+  base::Metrics metrics;
+  const test::TemporaryFolder folder;
+  WarehouseOptions options;
+  options.folder = folder.path();
+  options.project = "p";
+  options.maintenance = false;
+  auto house = Warehouse::open(options, clock, metrics).value();
+  ASSERT_TRUE(house->create_dataset({{"p", "d"}}));
+  TableInfo info;
+  info.path = {"p", "d", "t"};
+  info.schema = test::simple_schema(false);
+  ASSERT_TRUE(house->create_table(info));
+  const StreamPath stream = house->create_stream(info.path, StreamKind::kCommitted)->path;
+  const auto descriptor = test::encode(info.schema, {}, data::ChangeKind::kUpsert, false).descriptor;
+  auto session = house->open_stream_append(stream, descriptor).value();
+  const base::Metric& commits = metrics.counter("flytt_warehouse_commits_total");
+  const std::int64_t before = commits;
+  std::atomic<int> stored{0};
+  std::int64_t next = 0;
+  for (int i = 0; i < 20; ++i)
+    for (const std::int64_t count : {std::int64_t{3'000}, std::int64_t{5}}) {
+      std::vector<Row> rows;
+      for (std::int64_t n = 0; n < count; ++n) rows.push_back({next + n, "n", 0});
+      const auto encoded = test::encode(info.schema, rows, data::ChangeKind::kUpsert, false).rows;
+      session->append(
+          *encoded, encoded, next, [&stored](AppendOutcome outcome) { stored += outcome.status.has_value(); },
+          base::Deadline::never());
+      next += count;
+    }
+  ASSERT_TRUE(house->finalize_stream(stream));  // what was appended before is stored first
+  EXPECT_EQ(stored, 40);
+  EXPECT_EQ(commits - before, 1);
 }
 
 TEST_F(WriteStreams, PipelinedAppendsCountOnThoseBeforeThem) {

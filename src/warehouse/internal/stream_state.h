@@ -60,6 +60,7 @@ class StreamState {
   void give_back();
   void publish(const StreamFacts& facts);
   void mark_gone();
+  std::optional<base::SteadyTime> bulk_at;  // when rows came in bulk last
 
  private:
   mutable std::mutex mutex_;

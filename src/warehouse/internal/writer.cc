@@ -126,11 +126,19 @@ void Writer::loop() {
   work_off(true);
 }
 
+bool Writer::is_bulk(const RowBatch& batch, base::SteadyTime now) {
+  const bool is_large = batch.rows >= static_cast<std::int64_t>(kBulkRowsMin);
+  if (!batch.stream) return is_large;
+  if (is_large) batch.stream->bulk_at = now;
+  return batch.stream->bulk_at && now - *batch.stream->bulk_at < milliseconds(kBulkMillisMax);
+}
+
 void Writer::accept(std::unique_ptr<RowBatch> batch) {
   TableState& table = *batch->table;
   const ReadState state = table.read_state();
   const base::SteadyTime now = clock_.steady();
   const std::int64_t id = batch->is_staged() ? batch->stream->number : table.id;
+  const bool bulk = is_bulk(*batch, now);
   bool direct = false;
   if (state.dropped) {
     Transaction nothing;
@@ -140,8 +148,7 @@ void Writer::accept(std::unique_ptr<RowBatch> batch) {
   }
   if (batch->is_staged() || !batch->version->is_mirror()) {
     // Never in both lanes at once: the offsets of a stream rise from one batch to the next.
-    direct =
-        small_.count(id) == 0 && (batch->rows >= static_cast<std::int64_t>(kBulkRowsMin) || direct_.count(id) != 0);
+    direct = small_.count(id) == 0 && (bulk || direct_.count(id) != 0);
   } else {
     const bool uniform =
         batch->is_change && !batch->has_deletes && batch->least == batch->newest && !table.version()->wide;
@@ -162,7 +169,7 @@ void Writer::accept(std::unique_ptr<RowBatch> batch) {
   lane.newest = now;
   lane.rows += batch->rows;
   lane.bytes += batch->bytes;
-  if (batch->rows < static_cast<std::int64_t>(kBulkRowsMin)) lane.hurry = true;
+  if (!bulk) lane.hurry = true;
   lane.batches.push_back(std::move(batch));
 }
 

@@ -4,7 +4,8 @@
 // Row batches arrive through a queue bounded by bytes. The writer takes whatever is there, merges it per table and commits
 // several tables at once (group commit). Rows that go straight to a base in bulk wait a moment for their neighbours, so that
 // a commit holds whole row groups of DuckDB (122,880 rows): those are compressed and written once, and the write-ahead
-// log only names them. A small append never waits for others.
+// log only names them. A small append never waits for others, unless it belongs to a write stream that brought rows in
+// bulk a moment ago: it is the end of such a load, or a piece of it.
 //
 // Where a row goes. Tables without a key: base. Mirrors: when the table never held a row, its first sequence starts a first
 // load; an UPSERT with just that sequence goes straight to base (a "direct" row, to be verified before it is read), and
@@ -67,6 +68,7 @@ class Writer {
   bool take(std::deque<Entry>& entries);  // false when there is nothing left to do, ever
   void accept(std::unique_ptr<RowBatch> batch);
   void work_off(bool everything);
+  static bool is_bulk(const RowBatch& batch, base::SteadyTime now);
   bool is_ripe(const Lane& lane, base::SteadyTime now) const;
   base::Deadline next_ripe() const;
   void commit(const std::vector<Lane*>& lanes, std::int64_t rows_max);
