@@ -59,7 +59,8 @@ Result<Schedule> Schedule::parse(const ScheduleText& text) {
     return Error(ErrorCode::kConfig, made.start_ ? "the schedule has no slot between its start and its end"
                                                  : "the schedule has no slot before its end");
   const std::string_view rule = trimmed(text.cron.empty() ? text.every : text.cron);
-  made.definition_ = (text.cron.empty() ? "every " : "cron ") + std::string(rule);
+  const bool has_word = text.cron.empty() && rule.substr(0, 6) == "every ";
+  made.definition_ = (has_word ? "" : text.cron.empty() ? "every " : "cron ") + std::string(rule);
   made.definition_ += " in " + std::string(made.zone_.name());
   if (made.start_) made.definition_ += " from " + data::format_datetime(*made.start_) + "Z";
   if (made.end_) made.definition_ += " until " + data::format_datetime(*made.end_) + "Z";

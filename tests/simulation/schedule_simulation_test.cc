@@ -76,7 +76,7 @@ class ScheduleSimulationTest : public testing::Test {
 
 TEST_F(ScheduleSimulationTest, AYearOfCrashesAndJumpsRunsEachSlotOnce) {
   ScheduleSimulation simulation(1, path(), schedules(200, 11));
-  simulation.run(365 * kDay, 400, 100);
+  simulation.run(365 * kDay, 500, 100);
   simulation.settle();
   EXPECT_EQ(simulation.verdict(true), "");
   EXPECT_GT(simulation.slots_run(), 40'000);

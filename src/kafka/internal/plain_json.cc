@@ -15,7 +15,8 @@ namespace {
 
 using data::TypeKind;
 
-constexpr std::size_t kMissingMax = 8;   // members in a row that a message may leave out, before it is looked at the long way
+constexpr std::size_t kMissingMax =
+    8;  // members in a row that a message may leave out, before it is looked at the long way
 constexpr std::size_t kInt64Digits = 18;  // that surely fit
 
 constexpr std::uint64_t kOnes = 0x0101010101010101u, kHighs = 0x8080808080808080u;

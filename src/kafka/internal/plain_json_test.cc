@@ -12,9 +12,9 @@ namespace {
 using data::TypeKind;
 
 std::vector<DeclaredField> all_fields() {
-  return {{"s", TypeKind::kString, true}, {"i", TypeKind::kInt64},     {"b", TypeKind::kBool}, {"f", TypeKind::kFloat64},
-          {"t", TypeKind::kTimestamp},    {"n", TypeKind::kBigNumeric}, {"d", TypeKind::kDate}, {"y", TypeKind::kBytes},
-          {"j", TypeKind::kJson}};
+  return {{"s", TypeKind::kString, true}, {"i", TypeKind::kInt64},     {"b", TypeKind::kBool},
+          {"f", TypeKind::kFloat64},      {"t", TypeKind::kTimestamp}, {"n", TypeKind::kBigNumeric},
+          {"d", TypeKind::kDate},         {"y", TypeKind::kBytes},     {"j", TypeKind::kJson}};
 }
 
 // The last column takes no member of any message below.
@@ -101,7 +101,8 @@ std::string random_message(Dice& dice) {
     out += is_first ? "" : ",";
     is_first = false;
     out += std::string(dice.pick(kSpaces)) + "\"" + name + "\"" + dice.pick(kSpaces) + ":" + dice.pick(kSpaces);
-    static const char* const kFitting[] = {"\"text\"", "7", "true", "2.5", "\"2024-02-29T12:34:56Z\"", "1.25", "\"2024-02-29\"", "\"YWJj\"", "null", "1"};
+    static const char* const kFitting[] = {
+        "\"text\"", "7", "true", "2.5", "\"2024-02-29T12:34:56Z\"", "1.25", "\"2024-02-29\"", "\"YWJj\"", "null", "1"};
     out += dice.roll(4) == 0 ? dice.pick(kValues) : kFitting[i];
     out += dice.pick(kSpaces);
   }
@@ -145,7 +146,9 @@ TEST(PlainJson, takes_the_form_that_messages_usually_have) {
 }
 
 TEST(PlainJson, leaves_names_to_the_long_way_that_bytes_do_not_tell_apart) {
-  const auto plan = [](const char* key, std::uint32_t column) { return plan_field(key, key, TypeKind::kInt64, column); };
+  const auto plan = [](const char* key, std::uint32_t column) {
+    return plan_field(key, key, TypeKind::kInt64, column);
+  };
   EXPECT_TRUE(has_plain_names({plan("a", 0), plan("æ", 1)}));
   EXPECT_FALSE(has_plain_names({plan("a", 0), plan("b", 1), plan("a", 2)}));
   EXPECT_FALSE(has_plain_names({plan("a\"", 0)}));
