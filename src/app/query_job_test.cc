@@ -25,8 +25,10 @@ class CutTransport final : public bigquery::HttpTransport {
     if (request.method == "POST" && request.target.ends_with("/jobs")) {
       ++jobs_asked;
       last_job = request.body;
-      if (stop_at_job != nullptr) stop_at_job->request_stop();
     }
+    // When the job is looked at for the first time it is running.
+    if (stop_at_look != nullptr && request.target.find("/jobs/flytt_") != std::string::npos)
+      stop_at_look->request_stop();
     auto response = inner_.send(request, deadline);
     // The client would try again for minutes.
     if (requests++ >= cut_from) return Error(ErrorCode::kUnavailable, "the answer is lost").retry(base::Retry::kNever);
@@ -41,7 +43,7 @@ class CutTransport final : public bigquery::HttpTransport {
   int cut_from = kNever, requests = 0;
   int jobs_asked = 0;
   std::string last_job;
-  std::stop_source* stop_at_job = nullptr;
+  std::stop_source* stop_at_look = nullptr;
 
  private:
   bigquery::HttpTransport& inner_;
@@ -208,10 +210,10 @@ TEST_F(QueryJobTest, AStoppedRunHasDoneNothingAndGoesOnLater) {
   std::stop_source stop;
   scheduler::RunContext wanted = context();
   wanted.stop = stop.get_token();
-  transport_->stop_at_job = &stop;
+  transport_->stop_at_look = &stop;
   run(wanted);
   EXPECT_EQ(code_, ErrorCode::kCancelled);
-  transport_->stop_at_job = nullptr;
+  transport_->stop_at_look = nullptr;
   EXPECT_EQ(rows("SELECT COUNT(*) FROM mart.orders"), "0 ");
   query_.sql = "SELECT 3 AS id, 'c' AS name";
   EXPECT_EQ(run(context(1, true)).substr(0, 3), "ok:");

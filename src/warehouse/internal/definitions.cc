@@ -124,9 +124,11 @@ Result<WarehouseImpl::MadeTable> WarehouseImpl::make_table(const TableInfo& tabl
           return moved();
         }
         TRY_STATUS(insert_table(connection, *version));
-        if (rows != nullptr) {
-          TRY(made.rows, insert_selected(connection, *state, version->physical, rows->sql));
-        }
+        if (rows != nullptr)
+          TRY_STATUS(watched(*rows, connection, [&]() -> Status {
+            TRY(made.rows, insert_selected(connection, *state, version->physical, rows->sql));
+            return ok();
+          }));
         if (old) TRY_STATUS(remove_table(connection, *old->version()));
         return rows != nullptr && rows->finish ? rows->finish(connection, {made.rows, 0, 0}) : ok();
       },
@@ -227,6 +229,13 @@ Status WarehouseImpl::renew(TableState& table, TableState::Worn worn) {
       [&] { table.after_renewal(worn); });
 }
 
+Status WarehouseImpl::watched(const Selection& rows, Connection& connection, const std::function<Status()>& work) {
+  const QueryWatch::Guard guard(*watch_, connection, rows.deadline, rows.cancel);
+  TRY_STATUS(guard.check());
+  const Status done = work();
+  return done ? ok() : Status(guard.explain(done.error()));
+}
+
 Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::vector<std::string>& columns,
                                                 Selection& rows) {
   std::int64_t count = 0;
@@ -237,7 +246,10 @@ Result<std::int64_t> WarehouseImpl::insert_rows(TableState& table, const std::ve
           rows.is_void = true;
           return moved();
         }
-        TRY(count, insert_selected(connection, table, columns, rows.sql));
+        TRY_STATUS(watched(rows, connection, [&]() -> Status {
+          TRY(count, insert_selected(connection, table, columns, rows.sql));
+          return ok();
+        }));
         return rows.finish ? rows.finish(connection, {count, 0, 0}) : ok();
       },
       [&] { table.after_append(count, clock_.wall_micros()); }));
@@ -255,7 +267,10 @@ Result<DmlCounts> WarehouseImpl::rewrite_rows(TableState& table, Selection& guar
           return moved();
         }
         TRY_STATUS(check_takes_statements(table));
-        TRY(done, work(connection));
+        TRY_STATUS(watched(guard, connection, [&]() -> Status {
+          TRY(done, work(connection));
+          return ok();
+        }));
         return guard.finish ? guard.finish(connection, done) : ok();
       },
       [&] { table.after_rewrite(done.deleted, done.inserted, clock_.wall_micros()); }));

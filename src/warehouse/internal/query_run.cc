@@ -215,6 +215,8 @@ Result<std::unique_ptr<QueryResult>> QueryRun::write_to_destination(std::size_t 
   for (int attempt = 1;; ++attempt) {
     TRY(const Step step, translate(begin, connection, SnapshotCatalog::Use::kWrite));
     Selection rows;
+    rows.deadline = options_.deadline;
+    rows.cancel = options_.cancel;
     rows.sql = step.translation.query.sql;
     rows.is_current = [&step] { return !step.catalog->has_moved(); };
     written.statement_type = "SELECT";
@@ -308,6 +310,8 @@ Result<StatementSummary> QueryRun::write(std::size_t begin, Connection& connecti
     TRY(const Step step, translate(begin, connection, SnapshotCatalog::Use::kWrite));
     const googlesql::Translation& translation = step.translation;
     Selection rows;
+    rows.deadline = options_.deadline;
+    rows.cancel = options_.cancel;
     rows.is_current = [&step] { return !step.catalog->has_moved(); };
     StatementSummary known;
     known.statement_type = googlesql::statement_type(translation.kind, translation.create_table.query.has_value());

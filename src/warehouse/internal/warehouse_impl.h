@@ -27,6 +27,9 @@ struct Selection {
   std::string sql;
   std::function<bool()> is_current;  // asked on the writer thread: the tables are still those that `sql` was made for
   bool is_void = false;              // they were not, and nothing was done: translate again
+  // Until when, and whether still, somebody wants them; `cancel` may be null.
+  base::Deadline deadline;
+  std::shared_ptr<std::atomic<bool>> cancel;
   // Called last in the transaction that the rows are written in; may be empty.
   std::function<Status(internal::Connection&, const DmlCounts&)> finish;
 };
@@ -105,6 +108,8 @@ class WarehouseImpl {
 
  private:
   Status drop(const std::vector<std::shared_ptr<internal::TableState>>& tables);
+  // Work on the writer thread's connection that is stopped when nobody wants it any more.
+  Status watched(const Selection& rows, internal::Connection& connection, const std::function<Status()>& work);
   // One transaction on the writer thread; `committed` follows it there, before any later rows.
   Status transact(const std::vector<std::int64_t>& tables, const std::function<Status(internal::Connection&)>& work,
                   const std::function<void()>& committed = nullptr);
