@@ -37,16 +37,9 @@ std::string create_base(const TableVersion& version) {
   return "CREATE TABLE " + version.base() + "(" + columns + ")";
 }
 
-// A column of the log. DuckDB's own choice for long text is zstd, and of that it can only read 2,048 values at once, whatever
-// a question wants; of uncompressed text it reads the rows of its filter.
-std::string log_column(const TableVersion& version, std::size_t i) {
-  const std::string type = physical_type(version.info.schema.fields[i].type);
-  return stored_column(version, i) + (type == "VARCHAR" || type == "BLOB" ? " USING COMPRESSION uncompressed" : "");
-}
-
 std::string create_changes(const TableVersion& version) {
   std::string columns = std::string("_seq ") + version.sequence_type() + ", _ing BIGINT, _kind UTINYINT";
-  for (std::size_t i = 0; i < version.physical.size(); ++i) columns += ", " + log_column(version, i);
+  for (std::size_t i = 0; i < version.physical.size(); ++i) columns += ", " + passing_column(version, i);
   return "CREATE TABLE " + version.changes() + "(" + columns + ")";
 }
 
@@ -228,6 +221,11 @@ Status remove_table(Connection& connection, const TableVersion& version) {
   return ok();
 }
 
+std::string passing_column(const TableVersion& version, std::size_t i) {
+  const std::string type = physical_type(version.info.schema.fields[i].type);
+  return stored_column(version, i) + (type == "VARCHAR" || type == "BLOB" ? " USING COMPRESSION uncompressed" : "");
+}
+
 std::string stored_column(const TableVersion& version, std::size_t i) {
   const data::Type& type = version.info.schema.fields[i].type;
   return version.physical[i] + " " + physical_type(type) + (type.is(data::TypeKind::kArray) ? " DEFAULT []" : "");
@@ -237,7 +235,7 @@ Status add_columns(Connection& connection, const TableVersion& now, std::size_t 
   for (std::size_t i = first_new; i < now.physical.size(); ++i) {
     TRY_STATUS(connection.run("ALTER TABLE " + now.base() + " ADD COLUMN " + base_column(now, i)));
     if (now.is_mirror())
-      TRY_STATUS(connection.run("ALTER TABLE " + now.changes() + " ADD COLUMN " + log_column(now, i)));
+      TRY_STATUS(connection.run("ALTER TABLE " + now.changes() + " ADD COLUMN " + passing_column(now, i)));
   }
   return replace_table(connection, now);
 }

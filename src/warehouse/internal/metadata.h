@@ -39,6 +39,10 @@ Status replace_table(Connection& connection, const TableVersion& version);  // d
 Status remove_table(Connection& connection, const TableVersion& version);
 // Name and type of a column as DuckDB's DDL has them. A row that knows nothing of an ARRAY has an empty one: it is never NULL.
 std::string stored_column(const TableVersion& version, std::size_t i);
+// The same of a log, or of rows that wait to be shown. DuckDB's own choice for long text is zstd, and of that it can only read
+// 2,048 values at once, whatever a question wants; of uncompressed text it reads the rows of its filter. And rows that do not
+// stay are not worth the work.
+std::string passing_column(const TableVersion& version, std::size_t i);
 Status add_columns(Connection& connection, const TableVersion& now, std::size_t first_new);
 // The same rows in a table without dead ones.
 Status renew_base(Connection& connection, const TableVersion& version);

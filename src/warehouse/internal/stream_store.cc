@@ -61,7 +61,7 @@ Status insert_stream(Connection& connection, const StreamState& stream) {
   if (!stream.is_staged()) return ok();
   const auto version = stream.table->version();
   std::string columns = "_offset BIGINT";
-  for (std::size_t i = 0; i < version->physical.size(); ++i) columns += ", " + stored_column(*version, i);
+  for (std::size_t i = 0; i < version->physical.size(); ++i) columns += ", " + passing_column(*version, i);
   return connection.run("CREATE TABLE " + stream.staging() + "(" + columns + ")");
 }
 
@@ -89,7 +89,7 @@ Status add_staged_columns(Connection& connection, const StreamState& stream, con
                           std::size_t first_new) {
   if (!stream.is_staged() || stream.facts().committed_micros != 0) return ok();
   for (std::size_t i = first_new; i < now.physical.size(); ++i)
-    TRY_STATUS(connection.run("ALTER TABLE " + stream.staging() + " ADD COLUMN " + stored_column(now, i)));
+    TRY_STATUS(connection.run("ALTER TABLE " + stream.staging() + " ADD COLUMN " + passing_column(now, i)));
   return ok();
 }
 
