@@ -155,10 +155,10 @@ constexpr ConfigKey kQueryKeys[] = {
     {"queries.*.schedule.end", KeyKind::kString, true, "", "Slots are before it."},
     {"queries.*.to", KeyKind::kString, true, "",
      "dataset.table. The table may hold BigQuery's templates, of the slot's time in UTC: daily_{run_date}, "
-     "hourly_{run_time-1h\\|\"%Y%m%d%H\"}, and a partition: daily${run_date}."},
+     "hourly_{run_time-1h\\|\"%Y%m%d%H\"}."},
     {"queries.*.write", KeyKind::kString, true, "truncate",
-     "truncate: the result replaces the rows of the table (or partition); append: it is added; upsert: rows with the "
-     "same `key` are replaced, others added."},
+     "truncate: the result replaces the rows of the table; append: it is added; upsert: rows with the same `key` are "
+     "replaced, others added."},
     {"queries.*.key", KeyKind::kStringList, true, "", "Of upsert: columns of the result that say which row is meant."},
     {"queries.*.version", KeyKind::kString, true, "",
      "Name of a TIMESTAMP column that is added to the result and holds the slot's time."},

@@ -80,16 +80,6 @@ Status read_sql(const ConfigReader& reader, const QueryNodes& nodes, QueryConfig
   return is_empty ? reader.fail(node, "'sql' of query '" + query.name + "' is empty") : ok();
 }
 
-// What a template makes of some slot must be a table's name, perhaps with the partition: name$20260115.
-bool is_table_name(const std::string& rendered) {
-  const auto dollar = rendered.find('$');
-  const std::string name = rendered.substr(0, dollar);
-  if (name.empty() || !consists_of(name, word_characters() + "-")) return false;
-  if (dollar == std::string::npos) return true;
-  const std::string partition = rendered.substr(dollar + 1);
-  return !partition.empty() && consists_of(partition, std::string(kDigits));
-}
-
 Status read_target(const ConfigReader& reader, const QueryNodes& nodes, QueryConfig& query) {
   const YAML::Node node = nodes.map["to"];
   const std::string to = node ? node.Scalar() : "";
@@ -103,13 +93,13 @@ Status read_target(const ConfigReader& reader, const QueryNodes& nodes, QueryCon
   if (!parsed) return reader.fail(node, "'to': " + parsed.error().sentence());
   constexpr std::int64_t kSomeSlot = 1'768'453'200'000'000;  // 2026-01-15 05:00 UTC
   const std::string rendered = parsed->render(kSomeSlot);
-  if (!is_table_name(rendered))
-    return reader.fail(node, "'" + to + "' would be table '" + rendered +
-                                 "'; a table's name has letters, digits, _ and -, and $ before digits of a partition");
+  if (rendered.find('$') != std::string::npos)
+    return reader.fail(node, "'" + to + "' names a single partition, which is not in this version; name the table");
+  if (!consists_of(rendered, word_characters() + "-"))
+    return reader.fail(
+        node, "'" + to + "' would be table '" + rendered + "'; a table's name has letters, digits, _ and - only");
   if (begins_with(rendered, kOwnTables))
     return reader.fail(node, "tables that begin with " + std::string(kOwnTables) + " are flytt's own; choose another");
-  if (query.write == QueryWrite::kUpsert && rendered.find('$') != std::string::npos)
-    return reader.fail(node, "'write: upsert' goes into a whole table; take the partition out of '" + to + "'");
   return ok();
 }
 
