@@ -84,6 +84,36 @@ queries:
             self.assertEqual(plan[2]["columns"], [{"name": "id", "type": "INT64", "key": True}, {"name": "v", "type": "STRING", "key": False}])
             self.assertEqual([f.name for f in project.folder.iterdir()], ["flytt.yaml"], "nothing is made")
 
+    def test_query_and_the_table_that_is_there(self):
+        name = self.database("sporring_tabell", "INSERT INTO t VALUES (1, 'a')")
+        with Project({"app": (self.server.url(name), "landing", "")}, ports=False) as project:
+            project.command("setup", "postgres", "app")
+            project.command("run", "--once")
+            project.command("query", "CREATE TABLE landing.report (id STRING, day DATE NOT NULL)")
+            with open(project.folder / "flytt.yaml", "a") as config:
+                config.write("""queries:
+  types: {from: app, schedule: {every: 1h}, to: landing.report, write: append, sql: "SELECT id FROM t"}
+  stream: {schedule: {every: 1h}, to: landing.t, sql: "SELECT 1 AS id"}
+  wrong: {schedule: {every: 1h}, to: landing.other, sql: "SELECT missing FROM landing.t"}
+  ddl: {schedule: {every: 1h}, to: landing.other, write: append, sql: "DROP TABLE landing.report"}
+  fine: {schedule: {every: 1h}, to: "landing.daily_{run_date}", sql: "SELECT id, @run_time AS slot, @run_date AS day FROM landing.t"}
+""")
+            done = project.command("check", "--json", check=False)
+            self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+            found = [(f["place"], f["rule"], f["object"], f["sentence"]) for f in json.loads(done.stdout)["findings"]
+                     if f["place"].startswith("query:")]
+            self.assertEqual([f[:3] for f in found],
+                             [("query:types", "column", "team.landing.report.id"), ("query:types", "column", "team.landing.report.day"),
+                              ("query:stream", "to", "team.landing.t"), ("query:wrong", "sql", "wrong"), ("query:ddl", "sql", "ddl")], found)
+            self.assertIn("is STRING, and the result's is INT64", found[0][3])
+            self.assertIn("REQUIRED", found[1][3])
+            self.assertIn("stream 'app'", found[2][3])
+            self.assertIn("missing", found[3][3])
+            plan = json.loads(project.command("plan", "--json").stdout)["queries"]
+            self.assertEqual([q["action"] for q in plan], ["none", "none", "cannot run", "cannot run", "create"], plan)
+            self.assertEqual([c["type"] for c in plan[4]["columns"]], ["INT64", "TIMESTAMP", "DATE"])
+            self.assertIn("report", project.command("query", "--format", "csv", "SELECT table_name FROM landing.INFORMATION_SCHEMA.TABLES").stdout)
+
     def test_wrong_password(self):
         self.named(self.server.url("postgres", password="nope"), "password", "")
 

@@ -17,7 +17,7 @@ inline constexpr std::chrono::seconds kQueryCheckMax{30};
 // run with the parameters of a slot; kConfig with the server's own sentence as the cause when the statement is wrong.
 Result<data::TableSchema> query_columns(Session& session, const QueryConfig& query, bigquery::Client* client);
 
-// The table that the query's next slot (or, without one, a run by hand now) writes, without a partition.
+// The table that the query's next slot (or, without one, a run by hand now) writes.
 Result<data::TablePath> query_target(const Config& config, const QueryConfig& query, std::int64_t now_micros);
 
 // `client` may be null: the destination is not there yet, so only sources are asked.
