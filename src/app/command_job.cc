@@ -4,8 +4,11 @@
 #include <cstdio>
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
 #include "app/commands.h"
 #include "app/internal/job_view.h"
+#include "app/internal/running_engine.h"
 #include "app/internal/session.h"
 #include "app/output.h"
 #include "base/log.h"
@@ -76,13 +79,33 @@ std::string jobs_text(const Config& config, const std::vector<JobView>& jobs) {
   return table.text() + (notes.empty() ? "" : "\n" + notes);
 }
 
+// Reasons that only the running process knows. One that does not answer leaves what the state file says.
+void ask_engine(Session& session, std::vector<JobView>& jobs) {
+  const bool is_needed = std::any_of(jobs.begin(), jobs.end(), [](const JobView& job) { return job.waits_elsewhere; });
+  const auto running = find_running(session.config.lock_folder());
+  if (!is_needed || !running || !*running || (*running)->admin.empty()) return;
+  int status = 0;
+  const auto answer = call_admin(**running, session.clock, "GET", "/flytt/v1/status", status);
+  const auto told = answer ? nlohmann::json::parse(*answer, nullptr, false) : nlohmann::json();
+  if (!told.is_object() || !told.contains("schedules") || !told["schedules"].is_array()) return;
+  const auto text = [](const nlohmann::json& object, const char* key) {
+    const bool is_text = object.is_object() && object.contains(key) && object[key].is_string();
+    return is_text ? object[key].get<std::string>() : std::string();
+  };
+  for (const auto& schedule : told["schedules"])
+    for (JobView& job : jobs)
+      if (job.waits_elsewhere && text(schedule, "name") == job.entry->name && !text(schedule, "waiting").empty())
+        job.waiting = text(schedule, "waiting");
+}
+
 Result<int> list(Session& session, bool as_json) {
   TRY(const bool is_running, is_engine_running(session.config));
   TRY(const auto store, open_to_read(session.config));
   std::optional<state::ScheduleLedger> ledger;
   if (store) ledger.emplace(*store);
-  TRY(const std::vector<JobView> jobs,
+  TRY(std::vector<JobView> jobs,
       view_jobs(session.config, ledger ? &*ledger : nullptr, is_running, session.clock.wall_micros()));
+  ask_engine(session, jobs);
   print(as_json ? jobs_json(jobs, is_running) : jobs_text(session.config, jobs));
   return kExitDone;
 }

@@ -12,6 +12,7 @@
 #include "app/commands.h"
 #include "app/internal/job_view.h"
 #include "app/output.h"
+#include "gateway/http_server.h"
 #include "state/store.h"
 #include "warehouse/folder_lock.h"
 
@@ -249,6 +250,50 @@ TEST_F(JobCommandTest, BackfillLeavesOutWhatIsForgottenUnlessAskedAgain) {
   EXPECT_TRUE(prints("--again runs them, too")) << out_;
   ASSERT_EQ(run({"backfill", "dataproducts", "--from", "2026-01-15", "--to", "2026-01-16", "--again"}), kExitDone);
   EXPECT_TRUE(prints("1 to run")) << out_;
+}
+
+// What `flytt run` answers at its admin endpoint.
+class Admin final : public gateway::HttpHandler {
+ public:
+  gateway::HttpResponse handle(const gateway::HttpRequest&) override { return {200, "application/json", body, {}}; }
+  std::string body;
+};
+
+TEST_F(JobCommandTest, AReasonThatOnlyTheRunningProcessKnowsIsAskedOfIt) {
+  for (const char* name : {"dataproducts", "after"}) enroll(name, kSlot);
+  const std::int64_t midnight = kSlot + 81'000 * kSecond;  // a slot of `after`
+  enter("after", midnight);
+  enter("dataproducts", kSlot + 86'400 * kSecond);
+  end({"query:dataproducts", kSlot + 86'400 * kSecond, false}, 1, SlotState::kSucceeded, "", midnight);
+  start_engine();
+  ASSERT_EQ(run({"ls"}), kExitDone);
+  EXPECT_TRUE(prints("query:after: waits: for stream:sak")) << out_;
+  Admin admin;
+  auto server = gateway::HttpServer::start({}, admin, clock_);
+  ASSERT_TRUE(server);
+  ASSERT_TRUE(lock_->set_endpoints({{"admin", (*server)->address()}}));
+  for (const char* useless :
+       {"[]", "no JSON", R"({"streams":[]})", R"({"schedules":[{"name":"query:after","waiting":null}]})"}) {
+    admin.body = useless;
+    ASSERT_EQ(run({"ls"}), kExitDone);
+    EXPECT_TRUE(prints("query:after: waits: for stream:sak")) << useless << out_;
+  }
+  admin.body = R"({"schedules":[{"name":"query:after","waiting":"stream sak is not complete"}]})";
+  ASSERT_EQ(run({"ls"}), kExitDone);
+  EXPECT_TRUE(prints("query:after: waits: stream sak is not complete")) << out_;
+}
+
+TEST_F(JobCommandTest, WhatAnEndedProcessLeftRunningDoesNotRun) {
+  enroll("dataproducts");
+  enter("dataproducts", kSlot);
+  ASSERT_TRUE(ledger().apply({state::BeginRun{{"query:dataproducts", kSlot, false}, "me", kSlot}}));
+  ASSERT_EQ(run({"ls", "--json"}), kExitDone);
+  EXPECT_TRUE(prints(R"("state":"waiting")") && prints(R"("current":null)") &&
+              prints(R"("waiting":"flytt does not run")"))
+      << out_;
+  start_engine();
+  ASSERT_EQ(run({"ls"}), kExitDone);
+  EXPECT_TRUE(prints("attempt 1 for the slot of 2026-01-15 02:30:00 CET runs since 2026-01-15 02:30:00 CET")) << out_;
 }
 
 TEST_F(JobCommandTest, SaysWhatADueSlotWaitsFor) {

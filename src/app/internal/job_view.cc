@@ -35,14 +35,14 @@ std::string elsewhere(const scheduler::Policy& policy) {
   return names;
 }
 
-std::string why_it_waits(const JobView& view, const Views& views, bool is_running, std::int64_t now_micros) {
+std::string why_it_waits(JobView& view, const Views& views, std::int64_t now_micros) {
   const auto due = std::find_if(view.active.begin(), view.active.end(),
                                 [](const SlotRecord& slot) { return slot.state == SlotState::kDue; });
-  if (!is_running) {
+  if (!view.is_looked_after) {
     const bool has_passed =
         view.record && !view.record->is_paused &&
         view.entry->schedule.next_after(view.record->decided_micros).value_or(INT64_MAX) <= now_micros;
-    return due != view.active.end() || has_passed ? "flytt does not run" : "";
+    return !view.active.empty() || has_passed ? "flytt does not run" : "";
   }
   if (due == view.active.end()) return "";
   if (due->attempt > 0 && due->next_attempt_micros > now_micros)
@@ -58,7 +58,8 @@ std::string why_it_waits(const JobView& view, const Views& views, bool is_runnin
   const scheduler::Decision decision = scheduler::decide(question);
   if (!decision.waiting.empty()) return decision.waiting;
   const std::string names = elsewhere(view.entry->policy);
-  return names.empty() || due->key.is_manual ? "" : "for " + names;
+  view.waits_elsewhere = !names.empty() && !due->key.is_manual;
+  return view.waits_elsewhere ? "for " + names : "";
 }
 
 Status read_ledger(state::ScheduleLedger& ledger, JobView& view) {
@@ -75,6 +76,7 @@ Status read_ledger(state::ScheduleLedger& ledger, JobView& view) {
 }  // namespace
 
 const SlotRecord* JobView::running() const {
+  if (!is_looked_after) return nullptr;
   for (const SlotRecord& slot : active)
     if (slot.state == SlotState::kRunning) return &slot;
   return nullptr;
@@ -95,6 +97,7 @@ Result<std::vector<JobView>> view_jobs(const Config& config, state::ScheduleLedg
   for (const QueryConfig& query : config.queries) {
     JobView view;
     view.entry = &*query.entry;
+    view.is_looked_after = is_running;
     view.next_slot_micros = view.entry->schedule.next_after(now_micros);
     if (ledger != nullptr) TRY_STATUS(read_ledger(*ledger, view));
     scheduler::ScheduleView& known = views[view.entry->name];
@@ -103,7 +106,7 @@ Result<std::vector<JobView>> view_jobs(const Config& config, state::ScheduleLedg
     known.active = view.active;
     all.push_back(std::move(view));
   }
-  for (JobView& view : all) view.waiting = why_it_waits(view, views, is_running, now_micros);
+  for (JobView& view : all) view.waiting = why_it_waits(view, views, now_micros);
   return all;
 }
 

@@ -19,6 +19,8 @@ struct JobView {
   std::optional<state::SlotRecord> last;  // the attempt that ended last, whatever came of it
   std::vector<state::SlotRecord> active;  // due and running, oldest slot first
   std::string waiting;                    // why the oldest due slot does not run; empty: nothing waits
+  bool is_looked_after = false;           // a flytt runs; without one nothing is running, whatever the rows say
+  bool waits_elsewhere = false;           // only the running process knows the reason better
 
   bool is_paused() const { return record && record->is_paused; }
   const state::SlotRecord* running() const;
