@@ -4,12 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <fstream>
 #include <map>
 #include <mutex>
 #include <sstream>
 
+#include "app/commands.h"
 #include "app/internal/iam_plan.h"
+#include "app/output.h"
 #include "gateway/http_server.h"
 
 namespace flytt::app {
@@ -193,7 +196,8 @@ TEST_F(GoogleRightsTest, TheConnectionsOwnAccountNeedsCloudSqlClientInTheProject
   const std::string grant = "gcloud projects add-iam-policy-binding prod-sak --member=serviceAccount:" + kAgent +
                             " --role=roles/cloudsql.client --condition=None";
   peer_.answer("POST /v1/projects/prod-sak:getIamPolicy",
-               R"({"bindings":[{"role":"roles/cloudsql.viewer","members":["serviceAccount:)" + kAgent + R"("]}]})");
+               R"({"bindings":[{"role":"roles/cloudsql.viewer","members":["serviceAccount:)" + kAgent +
+                   R"("]},{"role":"roles/cloudsql.client","members":["serviceAccount:other@x.example"]}]})");
   expect_one("role roles/cloudsql.client|" + kAgent +
              ", the account of connection team-sak.europe-north1.sak, may not open prod-sak:europe-north1:sak|" +
              grant);
@@ -316,6 +320,28 @@ TEST(IamPlan, LooksAsBefore) {
   EXPECT_EQ(iam_text(*steps), file("/tests/golden/render_iam.txt"));
   EXPECT_EQ(iam_json(*steps), file("/tests/golden/render_iam.json"));
   EXPECT_EQ(iam_text(*steps).find("hemmelig"), std::string::npos);
+}
+
+TEST(IamPlan, IsPrintedByTheVerb) {
+  const std::string path = testing::TempDir() + "flytt-render.yaml";
+  std::ofstream(path) << kConfig;
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"flytt", "render", "iam", "--config", path});
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int status = run_command_line(static_cast<int>(arguments.size()), arguments.data());
+    static_cast<void>(testing::internal::GetCapturedStderr());
+    return std::pair(status, testing::internal::GetCapturedStdout());
+  };
+  const std::vector<std::string> whole{"--account", kAccount, "--reader", "group:team-sak@example.no"};
+  EXPECT_EQ(run(whole), std::pair(kExitDone, file("/tests/golden/render_iam.txt")));
+  std::vector<std::string> as_json = whole;
+  as_json.push_back("--json");
+  EXPECT_EQ(run(as_json), std::pair(kExitDone, file("/tests/golden/render_iam.json")));
+  EXPECT_EQ(run({}), std::pair(kExitUsage, std::string()));
+  std::remove(path.c_str());
 }
 
 TEST(IamPlan, SaysWhatIsMissing) {
