@@ -157,6 +157,12 @@ TEST_F(JobCommandTest, ARunThatIsAskedForWaitsForTheNextRun) {
   EXPECT_EQ(out_, "query:dataproducts is asked to run; `flytt job logs dataproducts` shows how it ends\n");
 }
 
+TEST_F(JobCommandTest, ARunningProcessThatDoesNotKnowTheScheduleIsNotWaitedFor) {
+  start_engine();
+  ASSERT_EQ(run({"run", "dataproducts", "--wait"}), kExitDone) << err_;
+  EXPECT_EQ(out_, "query:dataproducts will be run by the next `flytt run`\n");
+}
+
 TEST_F(JobCommandTest, WaitFollowsARunToItsEnd) {
   enroll("dataproducts");
   ledger();

@@ -80,6 +80,35 @@ class ASlotSucceedsOnce(unittest.TestCase):
     def assert_nothing_is_left(self):
         self.assertEqual(self.ask("SELECT table_name FROM landing.INFORMATION_SCHEMA.TABLES WHERE STARTS_WITH(table_name, '_flytt')"), [])
 
+    def test_job_verbs_beside_a_run(self):
+        self.configure(sql="SELECT id::text, name FROM dataproducts LIMIT 10", more="    write: append\n    version: slot\n")
+
+        def job(*words):
+            return json.loads(self.project.command("job", *words, "--json").stdout)
+
+        self.project.start()
+        self.project.wait_ready()
+        run = job("run", "dataproducts", "--wait")
+        self.assertEqual((run["trigger"], run["state"], run["attempt"]), ("manual", "succeeded", 1))
+        self.assertEqual(self.count(), 10)
+        listed = job("ls")
+        self.assertTrue(listed["running"])
+        self.assertEqual((listed["jobs"][0]["state"], listed["jobs"][0]["last"]["slot"]), ("idle", run["slot"]))
+
+        now = datetime.datetime.now(datetime.timezone.utc)
+        day = ["--from", (now - datetime.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ"), "--to", now.strftime("%Y-%m-%dT%H:%M:%SZ")]
+        job("pause", "dataproducts")
+        self.assertEqual(job("backfill", "dataproducts", *day)["entered"], 1)
+        self.assertEqual(job("ls")["jobs"][0]["state"], "paused")
+        self.assertEqual(job("run", "dataproducts", "--wait")["state"], "succeeded", "what is asked for runs all the same")
+        self.assertEqual(self.count(), 20)
+        job("resume", "dataproducts")
+        wait_until(lambda: [r["state"] for r in job("logs", "dataproducts")["runs"]] == ["succeeded"] * 3, lambda: job("logs", "dataproducts"))
+        self.assertEqual(self.count(), 30)
+        self.assertEqual(job("backfill", "dataproducts", *day)["succeeded_before"], 1)
+        self.assertEqual(self.project.stop(), 0)
+        self.assertFalse(job("ls")["running"])
+
     def test_the_recipe_runs_once_for_its_slot(self):
         self.configure(more="    write: append\n    version: slot\n")
         self.once()
