@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -342,6 +343,20 @@ TEST(IamPlan, IsPrintedByTheVerb) {
   EXPECT_EQ(run(as_json), std::pair(kExitDone, file("/tests/golden/render_iam.json")));
   EXPECT_EQ(run({}), std::pair(kExitUsage, std::string()));
   std::remove(path.c_str());
+}
+
+TEST(IamPlan, ARoleIsGivenOnceHoweverManyConnectionsNeedIt) {
+  std::string two = kConfig;
+  two +=
+      "  other:\n    schedule: {every: 1h}\n    to: produkt_sak.other\n"
+      "    sql: SELECT * FROM EXTERNAL_QUERY('europe-north1.other', 'SELECT 1')\n";
+  const auto steps = plan_iam(*config(two), {kAccount, {}});
+  ASSERT_TRUE(steps) << steps.error().text();
+  const auto count = [&](const std::string& role) {
+    return std::count_if(steps->begin(), steps->end(), [&](const IamStep& step) { return step.role == role; });
+  };
+  EXPECT_EQ(count("roles/bigquery.connectionUser"), 1);
+  EXPECT_EQ(count("roles/cloudsql.client"), 2) << "each connection has an account of its own";
 }
 
 TEST(IamPlan, SaysWhatIsMissing) {
