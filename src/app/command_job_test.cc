@@ -181,8 +181,8 @@ TEST_F(JobCommandTest, WaitFollowsARunToItsEnd) {
         const state::SlotKey key = (*active)[0].key;
         if (!mine.apply({state::BeginRun{key, "engine", key.slot_micros}})) continue;
         const auto state = is_good ? SlotState::kSucceeded : SlotState::kFailed;
-        static_cast<void>(
-            mine.apply({state::EndRun{key, 1, "engine", state, key.slot_micros + 3 * kSecond, 0, "12 rows"}}));
+        const state::EndRun ended{key, 1, "engine", state, key.slot_micros + 3 * kSecond, 0, "12 rows"};
+        while (!token.stop_requested() && !mine.apply({ended})) std::this_thread::yield();
       }
     });
     EXPECT_EQ(run({"run", "dataproducts", "--wait"}), is_good ? kExitDone : kExitFailed) << err_;
