@@ -37,7 +37,8 @@ inline constexpr std::chrono::milliseconds kQueryWaitMax{
 inline constexpr int kQueryThreadsMax = 4;                      // queries running at the same time
 inline constexpr std::size_t kQueriesWaitingMax = 1'000;        // behind them
 inline constexpr std::size_t kQueryResultBytesMax = 128 << 20;  // one kept answer
-inline constexpr std::chrono::minutes kRequestIdTime{15};       // BigQuery: how long a requestId is remembered
+inline constexpr std::size_t kTableAnswerBytesMax = 1 << 20;  // … of one that is in a table, until more is asked for
+inline constexpr std::chrono::minutes kRequestIdTime{15};     // BigQuery: how long a requestId is remembered
 inline constexpr std::size_t kRequestIdsMax = 10'000;
 inline constexpr std::size_t kListingsMax = 16;             // tabledata.list in progress, each with a snapshot
 inline constexpr std::chrono::seconds kListingIdleMax{60};  // then its page tokens are no longer good

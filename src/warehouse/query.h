@@ -68,6 +68,7 @@ struct StatementSummary {
   std::int64_t bytes_processed = 0;              // an estimate from row counts and types
   std::int64_t bytes_billed = 0;                 // by BigQuery's rules, of that estimate
   std::optional<std::int64_t> written_rows;      // into a destination
+  std::optional<data::TablePath> destination;    // of an answer that is in a table
   std::optional<std::int64_t> destination_rows;  // set once an answer is in its table: what fails later undoes nothing
 };
 

@@ -203,6 +203,8 @@ class Queries(RestClient):
         self.assertIn("Duplicate column names in the result are not supported when a destination table is present", str(caught.exception))
         self.assertEqual(write(f"SELECT id * 10 AS n FROM `{target}`", "WRITE_TRUNCATE"), [(10,), (20,)])
         self.assertEqual([field.name for field in self.client.get_table(target).schema], ["n"])
+        many = "SELECT n, REPEAT('x', 100) AS s FROM UNNEST(GENERATE_ARRAY(1, 30000)) AS n"
+        self.assertEqual(write(many, "WRITE_TRUNCATE"), [(n, "x" * 100) for n in range(1, 30001)])
 
     def test_rows_are_replaced_and_the_table_stays(self):
         target = self.table_id("kept")

@@ -22,8 +22,9 @@ std::string key_list(const TableVersion& version) {
 }
 
 // A column of the base. DuckDB's own choice for text, a dictionary with FSST, costs a load three times the CPU of zstd for
-// files of the same size; keys are read by every apply and keep it.
+// files of the same size; keys are read by every apply and keep it. A table that expires is not worth either.
 std::string base_column(const TableVersion& version, std::size_t i) {
+  if (version.info.expiration_micros) return passing_column(version, i);
   const bool is_text = physical_type(version.info.schema.fields[i].type) == "VARCHAR" &&
                        !version.info.schema.is_key(static_cast<std::uint32_t>(i));
   return stored_column(version, i) + (is_text ? " USING COMPRESSION zstd" : "");

@@ -235,6 +235,7 @@ Result<std::unique_ptr<QueryResult>> QueryRun::write_to_destination(std::size_t 
   }
   const auto table = warehouse_.directory_.find(options_.destination->table);
   written.destination_rows = table ? table->base_rows() : 0;
+  written.destination = options_.destination->table;
   QueryOptions reading = options_;
   reading.destination.reset();
   reading.bytes_billed_max.reset();

@@ -56,7 +56,7 @@ Result<std::string> JobMethods::results(const Job& job, const ResultsRequest& re
     return dump(out);
   }
   if (job.error) return error_of_job(job);
-  const auto stored = warehouse_.jobs().result(job.project, job.id);
+  TRY(const auto stored, jobs_.answer(job, request.range.rows_max == 0 ? 0 : request.range.offset));
   if (!stored) return results_are_gone(job);
   if (!stored->columns.empty()) out["schema"] = schema_of(stored->columns);
   out["jobReference"] = job_reference_json(job);
@@ -70,9 +70,6 @@ Result<std::string> JobMethods::results(const Job& job, const ResultsRequest& re
     out["endTime"] = millis_text(job.ended_micros);
   }
   out["totalRows"] = std::to_string(stored->row_count);
-  if (stored->rows_kept < stored->row_count && request.range.offset >= stored->rows_kept &&
-      request.range.rows_max.value_or(1) > 0)
-    return results_are_gone(job);
   const RowsJson page = rows_json(*stored, request.range);
   if (page.next_offset < stored->row_count) out["pageToken"] = page_token(page.next_offset);
   out["totalBytesProcessed"] = std::to_string(job.summary.bytes_processed);

@@ -37,6 +37,10 @@ class QueryJobs {
   Result<warehouse::Job> cancel(const std::string& project, const std::string& id);
   Result<warehouse::Job> find(const std::string& project, const std::string& id) const;
 
+  // The answer of a job that is done; null when it is no longer kept. Of one that is in a table the beginning is kept, and
+  // rows from `offset` on are read from the table as it is now.
+  Result<std::shared_ptr<const warehouse::StoredResult>> answer(const warehouse::Job& job, std::int64_t offset);
+
   warehouse::QueryOptions options_of(const std::string& project, const QueryRequest& request) const;
 
  private:
