@@ -334,5 +334,5 @@ class Kafka:
         return {m.client_id: [(p.topic, p.partition) for p in m.assignment.topic_partitions] for m in described.members}
 
     def forget_group(self, group):
-        """Deletes a group's offsets; it must be empty."""
-        self._done(self.admin.delete_consumer_groups([group]))
+        """Deletes a group's offsets; it must be empty. An answer that a restart of the broker has lost is an error soon."""
+        self._done(self.admin.delete_consumer_groups([group], request_timeout=10))
