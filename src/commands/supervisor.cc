@@ -245,7 +245,7 @@ void become_supervisor() {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   ::prctl(PR_SET_NAME, "flytt-run", 0, 0, 0);
   const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);  // its memory holds secrets
+  ::setrlimit(RLIMIT_CORE, &none);  // for the command, too: a core file would hold secrets
   ::fcntl(internal::kOwnerSocket, F_SETFD, FD_CLOEXEC);
 }
 

@@ -60,7 +60,7 @@ bool limit(__rlimit_resource resource, std::uint64_t most, std::uint64_t room) {
 }
 
 bool set_limits(const CommandLimits& limits) {
-  return limit(RLIMIT_CORE, 0, 0) && (limits.memory_bytes_max == 0 || limit(RLIMIT_DATA, limits.memory_bytes_max, 0)) &&
+  return (limits.memory_bytes_max == 0 || limit(RLIMIT_DATA, limits.memory_bytes_max, 0)) &&
          (limits.cpu_seconds_max == 0 || limit(RLIMIT_CPU, limits.cpu_seconds_max, 1)) &&
          (limits.open_files_max == 0 || limit(RLIMIT_NOFILE, limits.open_files_max, 0));
 }

@@ -17,8 +17,8 @@ struct StartedCommand {
   Descriptor failure;                          // see start_failure
 };
 
-// In a process group of its own, with the order's variables only, stdin from /dev/null, no signal blocked or ignored, and no
-// core file (it would hold secrets). It dies at once when the supervisor does. The caller has one thread.
+// In a process group of its own, with the order's variables only, stdin from /dev/null, no signal blocked or ignored. It
+// dies at once when the supervisor does. The caller has one thread.
 Result<StartedCommand> start_command(const Order& order);
 
 // Once the child has ended: why it did not become the program ("cannot execute X: No such file or directory"), or empty. Nothing
