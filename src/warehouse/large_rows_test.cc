@@ -42,6 +42,17 @@ class LargeRows : public Fixture {
     }
   }
 
+  // Every key in every round, a round in one append.
+  void write_again(AppendSession& session, std::int64_t rounds, std::int64_t keys, std::size_t bytes) {
+    for (std::int64_t round = 1; round <= rounds; ++round) {
+      std::vector<Row> rows;
+      for (std::int64_t id = 0; id < keys; ++id)
+        rows.push_back({id, value(round, id, bytes), static_cast<std::uint64_t>(round)});
+      const Status kept = upsert(session, rows);
+      ASSERT_TRUE(kept) << kept.error().text();
+    }
+  }
+
   void apply() {
     const Status applied = warehouse().apply_all();
     ASSERT_TRUE(applied) << applied.error().text();
@@ -119,13 +130,7 @@ TEST_F(LargeRows, AreReadWhileALongLogOfThemIsApplied) {
   reopen();
   make_mirror("t");
   auto session = open("t");
-  for (std::int64_t round = 1; round <= kRounds; ++round) {
-    std::vector<Row> rows;
-    for (std::int64_t id = 0; id < kHotKeys; ++id)
-      rows.push_back({id, value(round, id, kHotBytes), static_cast<std::uint64_t>(round)});
-    const Status kept = upsert(*session, rows);
-    ASSERT_TRUE(kept) << kept.error().text();
-  }
+  write_again(*session, kRounds, kHotKeys, kHotBytes);
   session.reset();
   reopen(true);
   std::atomic<std::int64_t> answers{0};
@@ -155,13 +160,7 @@ TEST_F(LargeRows, QuestionsThatNeedAllTheMemoryTakeTurns) {
   reopen();
   make_mirror("t");
   auto session = open("t");
-  for (std::int64_t round = 1; round <= kRounds; ++round) {
-    std::vector<Row> rows;
-    for (std::int64_t id = 0; id < kLargeKeys; ++id)
-      rows.push_back({id, value(round, id, kLargeBytes), static_cast<std::uint64_t>(round)});
-    const Status kept = upsert(*session, rows);
-    ASSERT_TRUE(kept) << kept.error().text();
-  }
+  write_again(*session, kRounds, kLargeKeys, kLargeBytes);
   session.reset();
   std::mutex mutex;
   std::string wrong;

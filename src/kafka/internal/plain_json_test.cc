@@ -30,24 +30,6 @@ bool is_plain(Table& table, std::string_view payload) {
   return append_plain(payload, table.shape.payload(), ValueRules(table.settings), slice.columns);
 }
 
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : state_(seed * 2 + 1) {}
-  std::uint64_t roll(std::uint64_t sides) {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return (state_ >> 11) % sides;
-  }
-  template <std::size_t N>
-  const char* pick(const char* const (&texts)[N]) {
-    return texts[roll(N)];
-  }
-
- private:
-  std::uint64_t state_;
-};
-
 std::string random_message(Dice& dice) {
   static const char* const kNames[] = {"s", "i", "b", "f", "t", "n", "d", "y", "j", "x"};
   static const char* const kSpaces[] = {"", "", "", " ", "\n\t", "\r"};

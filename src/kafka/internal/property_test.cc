@@ -13,20 +13,6 @@ using data::Type;
 using data::TypeKind;
 using Json = nlohmann::ordered_json;
 
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : state_(seed * 2 + 1) {}
-  std::uint64_t roll(std::uint64_t sides) {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return (state_ >> 11) % sides;
-  }
-
- private:
-  std::uint64_t state_;
-};
-
 std::string random_text(Dice& dice) {
   static const char* const kPieces[] = {"a", "\"", "\\",   "\n", "é", "\xF0\x9F\x98\x80",
                                         "/", "\t", "\x01", "0",  "{", "æøå "};

@@ -1,6 +1,7 @@
 #pragma once
 // For tests: messages into a slice, and its cells as text.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,5 +97,24 @@ inline PayloadSettings declare(std::vector<DeclaredField> fields) {
   settings.fields = std::move(fields);
   return settings;
 }
+
+// The same numbers for the same seed (xorshift).
+class Dice {
+ public:
+  explicit Dice(std::uint64_t seed) : state_(seed * 2 + 1) {}
+  std::uint64_t roll(std::uint64_t sides) {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    state_ ^= state_ << 17;
+    return (state_ >> 11) % sides;
+  }
+  template <std::size_t N>
+  const char* pick(const char* const (&texts)[N]) {
+    return texts[roll(N)];
+  }
+
+ private:
+  std::uint64_t state_;
+};
 
 }  // namespace flytt::kafka
