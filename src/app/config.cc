@@ -261,6 +261,12 @@ const QueryConfig* Config::find_query(std::string_view name) const {
   return nullptr;
 }
 
+const JobConfig* Config::find_job(std::string_view name) const {
+  for (const JobConfig& job : jobs)
+    if (job.name == name) return &job;
+  return nullptr;
+}
+
 std::vector<std::string> datasets_of(const Config& config) {
   const std::vector<std::string> landing = landing_datasets_of(config);
   std::set<std::string> names(landing.begin(), landing.end());

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "commands/command.h"
 #include "kafka/config.h"
 #include "scheduler/policy.h"
 
@@ -84,6 +85,30 @@ struct QueryConfig {
   std::optional<scheduler::Entry> entry;      // named query:<name>; always there after parsing
 };
 
+// A variable or a file of a command whose text must not be seen. The command gets `value`; a rendering for another place
+// has `reference` instead.
+struct SecretText {
+  std::string reference;  // as it stands in the file, ${env:NAME} or ${file:/path}
+  base::Secret value;     // empty when the reference cannot be resolved; `problem` then says why
+  std::string problem;
+};
+
+// A command that is run on a schedule, or when what it waits for has changed.
+struct JobConfig {
+  std::string name;
+  std::vector<std::string>
+      run;  // the program (a path is absolute after parsing; a bare name is looked for in PATH) and its
+            // arguments
+  std::map<std::string, std::string> environment;
+  std::map<std::string, SecretText> secrets;  // variables
+  std::map<std::string, SecretText> files;    // plain name → content, in the fresh working folder
+  std::string folder;                         // absolute; empty: a fresh one for each run
+  commands::CommandLimits limits;             // but `wall`, which is the entry's run_micros_max
+  int completions = 1;                        // so often the command must succeed for a slot to have succeeded
+  int parallelism = 1;                        // of them at the same time
+  std::optional<scheduler::Entry> entry;      // named job:<name>; always there after parsing
+};
+
 struct DestinationConfig {
   enum class Kind { kLocal, kRemote, kGoogle };
   Kind kind = Kind::kLocal;
@@ -109,12 +134,14 @@ struct Config {
   std::vector<KafkaSourceConfig> kafka_sources;
   std::vector<TopicStreamConfig> topic_streams;
   std::vector<QueryConfig> queries;
+  std::vector<JobConfig> jobs;
 
   const PostgresSourceConfig* find_source(std::string_view name) const;
   const StreamConfig* find_stream(std::string_view name) const;
   const KafkaSourceConfig* find_kafka_source(std::string_view name) const;
   const TopicStreamConfig* find_topic_stream(std::string_view name) const;
   const QueryConfig* find_query(std::string_view name) const;
+  const JobConfig* find_job(std::string_view name) const;
   // A stream of either kind has this name.
   bool has_stream(std::string_view name) const {
     return find_stream(name) != nullptr || find_topic_stream(name) != nullptr;
