@@ -15,6 +15,7 @@ inline constexpr std::size_t kBulkBytesMax = 72u << 20;  // bytes that may wait 
 inline constexpr std::int64_t kBulkMillisMax = 400;      // and how long at most,
 inline constexpr std::int64_t kBulkGapMillis = 25;       // or until so long after the last of them
 inline constexpr std::size_t kCommitRowsMax = 8 * kRowGroupRows;  // in one transaction
+inline constexpr std::size_t kOneAppendBytesMax = 1 << 20;        // of an append that is a transaction by itself
 inline constexpr std::size_t kAppendersMax = 256;                 // kept open by the writer
 inline constexpr std::size_t kKeyColumnsMax = 16;                 // BigQuery
 inline constexpr std::size_t kColumnsMax = 10'000;                // BigQuery

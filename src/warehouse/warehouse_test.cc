@@ -4,7 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
 #include <condition_variable>
+#include <csignal>
+#include <filesystem>
 
 #include "warehouse/rest_json.h"
 #include "warehouse/internal/test_support.h"
@@ -50,6 +54,47 @@ TEST_F(Fixture, AReplacementThatFailsLeavesTheTable) {
   EXPECT_EQ(rows("SELECT id, name FROM d.t"), "1,x;");
   EXPECT_EQ(rows("CREATE TABLE d.u AS SELECT CAST(name AS INT64) AS n FROM d.t").substr(0, 6), "error:");
   EXPECT_EQ(rows("SELECT COUNT(*) FROM d.INFORMATION_SCHEMA.TABLES"), "1;");
+}
+
+// Files that may not grow stand for a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit now{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+TEST_F(Fixture, NothingIsKeptOfAnAppendForWhichTheDiskHasNoRoom) {
+  make_plain("t");
+  auto session = open("t", false);
+  ASSERT_TRUE(insert(*session, {Row{0, "first", 0}}));
+  std::int64_t taken = 1;
+  Status last;
+  {
+    const FileSizeLimit limit(std::filesystem::file_size(folder_.path() + "/warehouse.duckdb.wal") + 5'000);
+    while (taken < 100 && (last = insert(*session, {Row{taken, std::string(300, 'x'), 0}}))) ++taken;
+    ASSERT_FALSE(last);
+    EXPECT_EQ(last.error().code(), ErrorCode::kUnavailable) << last.error().text();
+    EXPECT_FALSE(insert(*session, {Row{1000, std::string(300, 'y'), 0}}));
+  }
+  EXPECT_GT(taken, 1);
+  const std::string all = "SELECT COUNT(*), MAX(id) FROM d.t";
+  EXPECT_EQ(rows(all), std::to_string(taken) + "," + std::to_string(taken - 1) + ";");
+  session.reset();
+  reopen();
+  EXPECT_EQ(rows(all), std::to_string(taken) + "," + std::to_string(taken - 1) + ";");
+  session = open("t", false);
+  EXPECT_TRUE(insert(*session, {Row{taken, "room", 0}}));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ from support.workload import Writers, make_sak  # noqa: E402
 PLACES = {
     "postgres.copy.mid_range": (1, 3),            # mid-copy
     "postgres.stream.mid_transaction": (1, 60),
-    "warehouse.commit.before": (1, 40),           # the rows are written, their COMMIT is not
+    "warehouse.commit.before": (1, 40),           # nothing of it is committed
     "warehouse.commit.after": (1, 40),            # between the warehouse's commit and its answer
     "pipeline.receipt.before_save": (1, 40),
     "pipeline.save.after": (1, 40),               # between save and confirm

@@ -30,6 +30,12 @@ bool is_about_memory(std::string_view message) {
   return contains(message, "failed to pin block") || contains(message, "failed to allocate");
 }
 
+// DuckDB reports what the disk refuses during a COMMIT as an error of the transaction.
+bool is_about_file(std::string_view message) {
+  return contains(message, "No space left") || contains(message, "Disk quota exceeded") ||
+         contains(message, "Could not write file") || contains(message, "Could not fsync file");
+}
+
 Error memory_error() {
   return Error(ErrorCode::kThrottled,
                "Resources exceeded during query execution: raise the warehouse's memory or ask for less")
@@ -53,6 +59,7 @@ Error duck_error(duckdb_error_type type, std::string_view message) {
       return memory_error();
     case DUCKDB_ERROR_TRANSACTION:
       if (is_about_memory(message)) return memory_error();  // of a COMMIT
+      if (is_about_file(message)) return io_error(message);
       return Error(ErrorCode::kConflict, "another transaction changed the same table")
           .retry(base::Retry::kAfterBackoff)
           .cause(std::string(message));

@@ -161,6 +161,19 @@ Status RowStore::store_staged(Lane& lane, std::int64_t rows_max, Transaction& tr
   return ok();
 }
 
+bool RowStore::is_one_append(const std::vector<Lane*>& lanes, std::int64_t rows_max) {
+  if (lanes.size() != 1) return false;
+  const Lane& lane = *lanes.front();
+  if (lane.staged || lane.next_chunk != 0 || lane.batches.empty()) return false;
+  // Far below what makes an appender flush by itself.
+  if (lane.rows > std::min<std::int64_t>(rows_max, kBulkRowsMin) || lane.bytes > kOneAppendBytesMax) return false;
+  if (lane.table->version()->is_mirror() && lane.table->has_load_to_save()) return false;
+  const RowBatch& first = *lane.batches.front();
+  return std::all_of(lane.batches.begin(), lane.batches.end(), [&](const auto& batch) {
+    return !batch->stream && batch->version == first.version && batch->is_change == first.is_change;
+  });
+}
+
 Status RowStore::store(Lane& lane, std::int64_t rows_max, Transaction& transaction) {
   if (lane.staged) return store_staged(lane, rows_max, transaction);
   TableState& table = *lane.table;

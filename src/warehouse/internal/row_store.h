@@ -46,6 +46,9 @@ class RowStore {
  public:
   explicit RowStore(Connection& connection) : connection_(connection), appenders_(connection) {}
 
+  // Whether all of these lanes goes to DuckDB as one append, which is a transaction by itself: no BEGIN, no COMMIT. Each of
+  // these two takes DuckDB as long as a small append does.
+  static bool is_one_append(const std::vector<Lane*>& lanes, std::int64_t rows_max);
   // Stores rows of the lane until `rows_max` or its end, and tells the table before they can be seen. A mirror's lane stops
   // at exactly `rows_max`; a plain table's after the batch in which it is passed.
   Status store(Lane& lane, std::int64_t rows_max, Transaction& transaction);

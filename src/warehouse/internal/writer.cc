@@ -205,11 +205,12 @@ void Writer::work_off(bool everything) {
 }
 
 Status Writer::transact(const std::vector<Lane*>& lanes, std::int64_t rows_max, Transaction& transaction) {
-  TRY_STATUS(connection_.run("BEGIN"));
+  const bool commits_itself = RowStore::is_one_append(lanes, rows_max);
+  if (!commits_itself) TRY_STATUS(connection_.run("BEGIN"));
   for (Lane* lane : lanes) TRY_STATUS(store_.store(*lane, rows_max, transaction));
-  TRY_STATUS(store_.finish(transaction, clock_.wall_micros()));
+  if (!commits_itself) TRY_STATUS(store_.finish(transaction, clock_.wall_micros()));
   FAILPOINT_ERROR("warehouse.commit.before");
-  TRY_STATUS(connection_.run("COMMIT"));
+  TRY_STATUS(commits_itself ? store_.finish(transaction, clock_.wall_micros()) : connection_.run("COMMIT"));
   FAILPOINT("warehouse.commit.after");
   return ok();
 }
