@@ -56,6 +56,24 @@ TEST_F(Fixture, AReplacementThatFailsLeavesTheTable) {
   EXPECT_EQ(rows("SELECT COUNT(*) FROM d.INFORMATION_SCHEMA.TABLES"), "1;");
 }
 
+TEST_F(Fixture, AnArrayAndMoreColumnsAreAddedInOneChange) {
+  for (const bool is_mirror : {true, false}) {
+    const std::string name = is_mirror ? "m" : "p";
+    is_mirror ? make_mirror(name) : make_plain(name);
+    auto session = open(name, is_mirror);
+    ASSERT_TRUE(is_mirror ? upsert(*session, {Row{1, "a", 1}}) : insert(*session, {Row{1, "a", 0}}));
+    TableChange change;
+    change.schema = warehouse().table(path(name))->schema;
+    const data::Type number(data::TypeKind::kInt64), text(data::TypeKind::kString);
+    for (const auto& [column, type] :
+         {std::pair("list", data::Type::array(number)), {"n", number}, {"more", data::Type::array(text)}, {"s", text}})
+      change.schema->fields.push_back({column, type, false, ""});
+    const auto changed = warehouse().update_table(path(name), change);
+    ASSERT_TRUE(changed) << changed.error().text();
+    EXPECT_EQ(rows("SELECT id, ARRAY_LENGTH(list), n, ARRAY_LENGTH(more), s FROM d." + name), "1,0,NULL,0,NULL;");
+  }
+}
+
 // Files that may not grow stand for a full disk.
 class FileSizeLimit {
  public:

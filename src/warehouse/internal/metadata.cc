@@ -229,7 +229,9 @@ std::string passing_column(const TableVersion& version, std::size_t i) {
 
 std::string stored_column(const TableVersion& version, std::size_t i) {
   const data::Type& type = version.info.schema.fields[i].type;
-  return version.physical[i] + " " + physical_type(type) + (type.is(data::TypeKind::kArray) ? " DEFAULT []" : "");
+  // A constant, which [] is not: DuckDB computes others for each row, and a second column added behind such a one in the same
+  // transaction fails at its COMMIT.
+  return version.physical[i] + " " + physical_type(type) + (type.is(data::TypeKind::kArray) ? " DEFAULT '[]'" : "");
 }
 
 Status add_columns(Connection& connection, const TableVersion& now, std::size_t first_new) {
