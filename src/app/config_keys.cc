@@ -123,9 +123,10 @@ constexpr ConfigKey kTopicKeys[] = {
      "12, true and {…} are taken as their text where a STRING is declared."},
     {"streams.*.dead_letters", KeyKind::kString, true, "",
      "A topic of the same cluster that gets the messages which cannot be rows, beside their entry in quarantine (where "
-     "`quarantine retry` finds them): key, value, headers and time as they were, also with `raw: false`, and the "
-     "headers flytt.topic, flytt.partition, flytt.offset, flytt.reason and, when one is to blame, flytt.column, all "
-     "text, behind those of the message. They are stored, acks=all, before their place is saved; after a failure one "
+     "`quarantine retry` finds them): key, value and headers as they were, also with `raw: false`, and the "
+     "headers flytt.topic, flytt.partition, flytt.offset, flytt.reason, flytt.timestamp (of the message, in "
+     "milliseconds) and, when one is to blame, flytt.column, all text, behind those of the message. They are stored, "
+     "acks=all, before their place is saved; after a failure one "
      "may be there again, with the same topic, partition and offset. What only the destination refuses is in "
      "quarantine "
      "alone. The topic is not made; it needs the right Write, and a max.message.bytes above that of the topics that "

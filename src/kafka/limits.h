@@ -41,7 +41,8 @@ inline constexpr auto kFetchWait = 100ms;
 inline constexpr auto kQueueBackoff = 5ms;  // until a partition is asked for again that met the limit of the queue
 
 // -- Dead letters
-inline constexpr auto kDeadLetterPatience = 15'000ms;  // until their topic has them
+inline constexpr auto kDeadLetterTopicPatience = 5'000ms;  // until the topic is there
+inline constexpr auto kDeadLetterPatience = 15'000ms;      // until their topic has them
 // Of those under way together, and so of one: as much as the client takes of a message, and headers.
 inline constexpr std::size_t kDeadLetterBytesMax = 104u << 20;
 inline constexpr std::size_t kDeadLettersMax = 10'000;  // under way together

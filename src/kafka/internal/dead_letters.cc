@@ -18,7 +18,7 @@ constexpr const char* kOffsetHeader = "flytt.offset";
 Headers headers_of(const rd_kafka_message_t& message, const data::Rejection& rejection) {
   rd_kafka_headers_t* there = nullptr;
   const bool has_some = rd_kafka_message_headers(&message, &there) == RD_KAFKA_RESP_ERR_NO_ERROR;
-  Headers headers(has_some ? rd_kafka_headers_copy(there) : rd_kafka_headers_new(5));
+  Headers headers(has_some ? rd_kafka_headers_copy(there) : rd_kafka_headers_new(6));
   const auto add = [&headers](const char* name, const std::string& value) {
     rd_kafka_header_add(headers.get(), name, -1, value.data(), static_cast<ssize_t>(value.size()));
   };
@@ -27,6 +27,9 @@ Headers headers_of(const rd_kafka_message_t& message, const data::Rejection& rej
   add(kOffsetHeader, std::to_string(message.offset));
   if (!rejection.column.empty()) add("flytt.column", rejection.column);
   add("flytt.reason", rejection.reason);
+  rd_kafka_timestamp_type_t kind;
+  if (const std::int64_t time = rd_kafka_message_timestamp(&message, &kind); time > 0)
+    add("flytt.timestamp", std::to_string(time));
   return headers;
 }
 
@@ -79,7 +82,7 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::open(const ConnectionSettings&
                              {"acks", "all"},
                              {"linger.ms", "5"},
                              // a topic that is not there is an error within the patience
-                             {"topic.metadata.propagation.max.ms", "5000"},
+                             {"topic.metadata.propagation.max.ms", std::to_string(kDeadLetterTopicPatience.count())},
                              {"message.max.bytes", std::to_string(kDeadLetterBytesMax)},
                              {"queue.buffering.max.messages", std::to_string(kDeadLettersMax)},
                              // less than one letter's, and that one would never be taken
@@ -88,7 +91,26 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::open(const ConnectionSettings&
   std::unique_ptr<DeadLetters> letters(new DeadLetters(std::move(topic), settings.source, clock));
   TRY(letters->client_, NativeClient::open(std::move(config), settings.source, RD_KAFKA_PRODUCER));
   letters->client_->owner = letters.get();
+  TRY_STATUS(letters->look_for_topic());
   return letters;
+}
+
+// Before anything is read: a topic that is not there would be met at the first letter, months later. A broker that makes topics
+// when they are asked for needs a moment; one that does not answer is the business of whoever reads from it.
+Status DeadLetters::look_for_topic() {
+  const NativeTopic topic(rd_kafka_topic_new(client_->get(), topic_.c_str(), nullptr));
+  rd_kafka_resp_err_t found = RD_KAFKA_RESP_ERR_NO_ERROR;
+  for (const base::Deadline limit = clock_.in(kDeadLetterTopicPatience); !clock_.is_past(limit);) {
+    const rd_kafka_metadata_t* answer = nullptr;
+    const auto code = rd_kafka_metadata(client_->get(), 0, topic.get(), &answer, milliseconds_left(clock_, limit));
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    found = answer->topic_cnt == 1 ? answer->topics[0].err : RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_metadata_destroy(answer);
+    if (found == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) return error(found);
+    if (found != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return ok();
+    rd_kafka_poll(client_->get(), 200);
+  }
+  return found == RD_KAFKA_RESP_ERR_NO_ERROR ? ok() : Status(error(found));
 }
 
 void DeadLetters::on_delivery(rd_kafka_t*, const rd_kafka_message_t* letter, void* opaque) {
@@ -119,13 +141,11 @@ Error DeadLetters::error(rd_kafka_resp_err_t code) {
 
 Status DeadLetters::put(const rd_kafka_message_t& message, const data::Rejection& rejection) {
   Headers headers = headers_of(message, rejection);
-  rd_kafka_timestamp_type_t kind;
-  const std::int64_t time = rd_kafka_message_timestamp(&message, &kind);
   for (const base::Deadline limit = clock_.in(kDeadLetterPatience);;) {
     const auto code =
         rd_kafka_producev(client_->get(), RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                           RD_KAFKA_V_VALUE(message.payload, message.len), RD_KAFKA_V_KEY(message.key, message.key_len),
-                          RD_KAFKA_V_TIMESTAMP(time > 0 ? time : 0), RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
+                          RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_END);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       static_cast<void>(headers.release());  // they belong to the letter now
       ++under_way_;

@@ -1,9 +1,10 @@
 #pragma once
 // DeadLetters: messages that cannot become rows, as they were, in a topic of their own. Owned and called by one thread.
 //
-// A letter has the key, the value, the headers and the time of its message, and these headers more: flytt.topic,
-// flytt.partition, flytt.offset, flytt.column (when one is to blame) and flytt.reason, all text; of two headers of one name
-// the last is ours. It is written by an idempotent producer with acks=all. A message that is read again after a failure is
+// A letter has the key, the value and the headers of its message, and these headers more: flytt.topic, flytt.partition,
+// flytt.offset, flytt.column (when one is to blame), flytt.reason and flytt.timestamp (the message's time in ms since 1970), all
+// text; of two headers of one name the last is ours. Its own time is that of its writing: with the message's a topic that keeps
+// what is a week old would throw away at once what an old message left. It is written by an idempotent producer with acks=all. A message that is read again after a failure is
 // written again: of a message there is at least one letter, and by topic, partition and offset they can be told apart.
 
 #include <memory>
@@ -16,7 +17,8 @@ namespace flytt::kafka {
 
 class DeadLetters {
  public:
-  // Asks nothing of the brokers: whether the topic takes letters is known when the first one is written.
+  // kNotFound, kAuth: there is no such topic, or it must not be seen (waits at most kDeadLetterTopicPatience). Whether it takes
+  // letters is known when the first one is written.
   static Result<std::unique_ptr<DeadLetters>> open(const ConnectionSettings& settings, std::string topic,
                                                    const base::Clock& clock);
 
@@ -32,6 +34,7 @@ class DeadLetters {
   DeadLetters(std::string topic, std::string source, const base::Clock& clock)
       : topic_(std::move(topic)), source_(std::move(source)), clock_(clock) {}
   static void on_delivery(rd_kafka_t* native, const rd_kafka_message_t* letter, void* opaque);
+  Status look_for_topic();
   Error error(rd_kafka_resp_err_t code);
 
   const std::string topic_, source_;
