@@ -67,11 +67,8 @@ Result<int> drop(Session& session, const QuarantineOptions& options) {
   TRY_STATUS(open_for_rows(session, *open));
   std::int64_t dropped = 0;
   for (const QuarantinePlace& place : quarantine_places(session.config, choice.stream)) {
-    TRY(const QuarantineRows entries,
-        read_quarantine(*open, session.config, place, kEntryPlace, choice.table, options.position, ""));
-    if (entries.rows.empty()) continue;
-    TRY([[maybe_unused]] const auto refused, write_rows(session, *open, {quarantine_deletes(place, entries)}));
-    dropped += static_cast<std::int64_t>(entries.rows.size());
+    TRY(const std::int64_t gone, drop_quarantine(session, *open, place, choice.table, options.position));
+    dropped += gone;
   }
   print(human_count(dropped) + (dropped == 1 ? " entry dropped\n" : " entries dropped\n"));
   return kExitDone;

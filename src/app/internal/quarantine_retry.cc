@@ -35,14 +35,18 @@ class TopicRetry {
     if (!there) return ok();  // nothing was ever set aside here
     pipeline::Quarantine quarantine(place_.source, destination_, session_.clock);
     TRY([[maybe_unused]] const auto schema, quarantine.beside(place_.path));  // with the columns of this version
-    TRY(QuarantineRows entries, read_quarantine(open_, session_.config, place_, kWholeEntry, topic, position, ""));
+    return read_quarantine_pages(open_, session_.config, place_, kWholeEntry, topic, position, "",
+                                 [&](const QuarantineRows& page) { return run_page(page, counts); });
+  }
+
+ private:
+  Status run_page(const QuarantineRows& entries, RetryCounts& counts) {
     std::map<std::string, std::vector<Entry>> by_topic;
     for (const bigquery::ResultRow& row : entries.rows) take(entries, row, by_topic, counts);
     for (auto& [name, of_topic] : by_topic) TRY_STATUS(retry(name, of_topic, entries, counts));
     return ok();
   }
 
- private:
   void take(const QuarantineRows& entries, const bigquery::ResultRow& row,
             std::map<std::string, std::vector<Entry>>& by_topic, RetryCounts& counts) {
     Entry entry;
@@ -158,15 +162,13 @@ class TopicRetry {
 // Values of a database stand in rows that go on changing: their tables are copied again, and what is still bad comes back.
 Status retry_tables(Session& session, OpenDestination& open, const QuarantinePlace& place, const std::string& table,
                     const std::string& position, RetryCounts& counts) {
-  TRY(const QuarantineRows chosen, read_quarantine(open, session.config, place, kEntryPlace, table, position, ""));
-  std::set<std::string> names;
-  for (const bigquery::ResultRow& row : chosen.rows) names.insert(chosen.text(row, "table"));
-  for (const std::string& name : names) {
-    TRY(const QuarantineRows entries, read_quarantine(open, session.config, place, kEntryPlace, name, "", ""));
+  TRY(const QuarantineRows tables,
+      read_quarantine(open, session.config, place, "DISTINCT `table`", table, position, "ORDER BY `table`"));
+  for (const bigquery::ResultRow& row : tables.rows) {
+    const std::string name = tables.text(row, "table");
     TRY(const AskedWhom whom, ask_for_resync(session, place.stream, name));
-    TRY([[maybe_unused]] const auto refused, write_rows(session, open, {quarantine_deletes(place, entries)}));
-    counts.copied.push_back(
-        {place.stream + "." + name, static_cast<std::int64_t>(entries.rows.size()), whom == AskedWhom::kRunning});
+    TRY(const std::int64_t gone, drop_quarantine(session, open, place, name, ""));
+    counts.copied.push_back({place.stream + "." + name, gone, whom == AskedWhom::kRunning});
   }
   return ok();
 }

@@ -153,9 +153,21 @@ std::string QuarantineRows::text(const bigquery::ResultRow& row, std::string_vie
 Result<QuarantineRows> read_quarantine(OpenDestination& open, const Config& config, const QuarantinePlace& place,
                                        const std::string& columns, const std::string& table,
                                        const std::string& position, const std::string& tail) {
+  QuarantineRows all;
+  TRY_STATUS(read_quarantine_pages(open, config, place, columns, table, position, tail, [&](QuarantineRows page) {
+    all.schema = std::move(page.schema);
+    std::move(page.rows.begin(), page.rows.end(), std::back_inserter(all.rows));
+    return ok();
+  }));
+  return all;
+}
+
+Status read_quarantine_pages(OpenDestination& open, const Config& config, const QuarantinePlace& place,
+                             const std::string& columns, const std::string& table, const std::string& position,
+                             const std::string& tail, const std::function<Status(QuarantineRows)>& use) {
   bigquery::Client& client = *open.access.client;
   const auto there = client.get_table(place.path);
-  if (!there && there.error().code() == ErrorCode::kNotFound) return QuarantineRows{};
+  if (!there && there.error().code() == ErrorCode::kNotFound) return ok();
   if (!there) return there.error();
   bigquery::QueryRequest request;
   request.project = config.project;
@@ -167,12 +179,10 @@ Result<QuarantineRows> read_quarantine(OpenDestination& open, const Config& conf
   if (!position.empty()) request.sql += " AND position = " + sql_text(position);
   request.sql += " " + tail;
   TRY(bigquery::QueryResult result, client.query(request));
-  QuarantineRows entries;
-  entries.schema = result.schema();
   for (;;) {
     TRY(auto rows, result.next_page());
-    if (rows.empty()) return entries;
-    std::move(rows.begin(), rows.end(), std::back_inserter(entries.rows));
+    if (rows.empty()) return ok();
+    TRY_STATUS(use({result.schema(), std::move(rows)}));
   }
 }
 
@@ -257,6 +267,18 @@ Result<std::vector<pipeline::RefusedRow>> write_rows(Session& session, OpenDesti
     if (session.clock.is_past(deadline))
       return Error(ErrorCode::kTimeout, "the destination does not answer").side(base::Side::kSink);
   }
+}
+
+Result<std::int64_t> drop_quarantine(Session& session, OpenDestination& open, const QuarantinePlace& place,
+                                     const std::string& table, const std::string& position) {
+  std::int64_t dropped = 0;
+  TRY_STATUS(read_quarantine_pages(
+      open, session.config, place, kEntryPlace, table, position, "", [&](const QuarantineRows& page) -> Status {
+        TRY([[maybe_unused]] const auto refused, write_rows(session, open, {quarantine_deletes(place, page)}));
+        dropped += static_cast<std::int64_t>(page.rows.size());
+        return ok();
+      }));
+  return dropped;
 }
 
 }  // namespace flytt::app

@@ -1,6 +1,7 @@
 #pragma once
 // The quarantine tables of a configuration's datasets, read and written by the verbs.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -37,6 +38,11 @@ struct QuarantineRows {
 Result<QuarantineRows> read_quarantine(OpenDestination& open, const Config& config, const QuarantinePlace& place,
                                        const std::string& columns, const std::string& table,
                                        const std::string& position, const std::string& tail);
+// The same in parts, each as large as a page of the destination's answer (some MiB), so that any number of entries needs
+// no more memory than that. What `use` writes does not change what comes later. An error of `use` ends it.
+Status read_quarantine_pages(OpenDestination& open, const Config& config, const QuarantinePlace& place,
+                             const std::string& columns, const std::string& table, const std::string& position,
+                             const std::string& tail, const std::function<Status(QuarantineRows)>& use);
 
 // Makes rows writable, also while another process serves the warehouse.
 Status open_for_rows(Session& session, OpenDestination& open);
@@ -47,7 +53,7 @@ bool parse_message_position(const std::string& position, std::string& topic, std
 
 // The columns that quarantine_deletes() needs, for read_quarantine(); `sequence`, too, where the table has it.
 inline constexpr const char* kEntryPlace = "source, `table`, position, `column`, key, attempts";
-// A slice that takes the entries away: DELETEs that come after them in their order.
+// A slice that takes entries away: DELETEs that come after them in their order.
 data::TableSlice quarantine_deletes(const QuarantinePlace& place, const QuarantineRows& entries);
 
 // The columns that quarantine_again() needs, for read_quarantine().
@@ -70,5 +76,9 @@ Result<std::vector<pipeline::RefusedRow>> write_rows(Session& session, OpenDesti
                                                      std::vector<data::TableSlice> slices,
                                                      const std::string& write_stream = {},
                                                      const data::TablePath& lane_table = {});
+
+// Takes the chosen entries away, durably; how many they were.
+Result<std::int64_t> drop_quarantine(Session& session, OpenDestination& open, const QuarantinePlace& place,
+                                     const std::string& table, const std::string& position);
 
 }  // namespace flytt::app
