@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "app/config_keys.h"
-#include "app/internal/config_reader.h"
+#include "app/internal/config_schedule.h"
 
 namespace flytt::app {
 
@@ -225,7 +225,10 @@ Result<Config> read_root(const ConfigReader& reader, const YAML::Node& root) {
   if (root["sources"]) TRY_STATUS(read_sources(reader, root["sources"], config));
   if (root["streams"])
     for (const auto& entry : root["streams"]) TRY_STATUS(read_stream(reader, entry.first, entry.second, config));
-  TRY_STATUS(read_queries(reader, root["queries"], config));
+  std::vector<ScheduledNodes> scheduled;
+  TRY_STATUS(read_queries(reader, root["queries"], config, scheduled));
+  TRY_STATUS(read_jobs(reader, root["jobs"], config, scheduled));
+  TRY_STATUS(read_after(reader, scheduled, config));
   return config;
 }
 

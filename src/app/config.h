@@ -85,10 +85,10 @@ struct QueryConfig {
   std::optional<scheduler::Entry> entry;      // named query:<name>; always there after parsing
 };
 
-// A variable or a file of a command whose text must not be seen. The command gets `value`; a rendering for another place
-// has `reference` instead.
+// A variable of a command whose text must not be seen, or a file. The command gets `value`; a rendering for another
+// place has `reference` instead.
 struct SecretText {
-  std::string reference;  // as it stands in the file, ${env:NAME} or ${file:/path}
+  std::string reference;  // as it stands in the file, ${env:NAME} or ${file:/path}; empty: a file's plain text
   base::Secret value;     // empty when the reference cannot be resolved; `problem` then says why
   std::string problem;
 };

@@ -1,6 +1,7 @@
 #include "app/config_keys.h"
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 
 namespace flytt::app {
@@ -145,15 +146,6 @@ constexpr ConfigKey kQueryKeys[] = {
      "GoogleSQL in the destination, where EXTERNAL_QUERY reaches sources, too."},
     {"queries.*.sql", KeyKind::kReference, true, "",
      "One statement that returns rows; or ${file:query.sql}, a file that holds it."},
-    {"queries.*.schedule", KeyKind::kMap, true, "", "When it runs: `cron` or `every`. Each such time is a slot."},
-    {"queries.*.schedule.cron", KeyKind::kString, true, "",
-     "Minute, hour, day of month, month, day of week: \"15 5 * * *\"; or @hourly, @daily, @every 90m."},
-    {"queries.*.schedule.every", KeyKind::kString, true, "",
-     "A duration (10m, 1h30m), or BigQuery's language: \"24 hours\", \"every monday 09:00\"."},
-    {"queries.*.schedule.timezone", KeyKind::kString, true, "UTC", "IANA name, Europe/Oslo."},
-    {"queries.*.schedule.start", KeyKind::kString, true, "",
-     "First instant that may be a slot: 2026-01-15 09:00 in the zone, or 2026-01-15T08:00:00Z."},
-    {"queries.*.schedule.end", KeyKind::kString, true, "", "Slots are before it."},
     {"queries.*.to", KeyKind::kString, true, "",
      "dataset.table. The table may hold BigQuery's templates, of the slot's time in UTC: daily_{run_date}, "
      "hourly_{run_time-1h\\|\"%Y%m%d%H\"}."},
@@ -163,34 +155,84 @@ constexpr ConfigKey kQueryKeys[] = {
     {"queries.*.key", KeyKind::kStringList, true, "", "Of upsert: columns of the result that say which row is meant."},
     {"queries.*.version", KeyKind::kString, true, "",
      "Name of a TIMESTAMP column that is added to the result and holds the slot's time."},
-    {"queries.*.after", KeyKind::kStringList, true, "[]",
-     "What a slot waits for: stream:NAME or table:dataset.table (complete up to the slot), query:NAME (succeeded for "
-     "its "
-     "newest slot at or before this one). A run that is asked for by hand does not wait."},
-    {"queries.*.missed", KeyKind::kString, true, "last",
-     "Of slots that passed while nothing could run: none, the last, or all of them."},
-    {"queries.*.missed_max", KeyKind::kNumber, true, "24", "Of missed: all, the newest that still run."},
-    {"queries.*.concurrency", KeyKind::kString, true, "forbid",
-     "When a slot comes while a run is on: forbid (it waits), replace (the run is stopped) or allow (both run)."},
-    {"queries.*.retries", KeyKind::kMap, true, "", "Attempts after one that failed and may succeed later."},
-    {"queries.*.retries.max", KeyKind::kNumber, true, "3", "How many, after the first."},
-    {"queries.*.retries.delay", KeyKind::kDuration, true, "10s", "Wait before the first of them."},
-    {"queries.*.retries.delay_max", KeyKind::kDuration, true, "6m", "Longest wait; not below `delay`."},
-    {"queries.*.retries.factor", KeyKind::kNumber, true, "2", "By which each wait is longer than the one before."},
-    {"queries.*.timeout", KeyKind::kDuration, true, "none", "A run that takes longer is stopped and has failed."},
-    {"queries.*.start_within", KeyKind::kDuration, true, "none",
-     "A slot that could not start within this time is skipped."},
     {"queries.*.labels", KeyKind::kMap, true, "", "Labels of its jobs in BigQuery, beside flytt's own."},
     {"queries.*.labels.*", KeyKind::kString, true, "", "Lower case letters, digits, _ and -."},
     {"queries.*.max_bytes", KeyKind::kBytes, true, "none",
      "A query in the destination that would read more is refused before it starts."},
 };
 
+// Of queries and of jobs, below each of them.
+constexpr ConfigKey kScheduledKeys[] = {
+    {"schedule", KeyKind::kMap, true, "", "When it runs: `cron` or `every`. Each such time is a slot."},
+    {"schedule.cron", KeyKind::kString, true, "",
+     "Minute, hour, day of month, month, day of week: \"15 5 * * *\"; or @hourly, @daily, @every 90m."},
+    {"schedule.every", KeyKind::kString, true, "",
+     "A duration (10m, 1h30m), or BigQuery's language: \"24 hours\", \"every monday 09:00\"."},
+    {"schedule.timezone", KeyKind::kString, true, "UTC", "IANA name, Europe/Oslo."},
+    {"schedule.start", KeyKind::kString, true, "",
+     "First instant that may be a slot: 2026-01-15 09:00 in the zone, or 2026-01-15T08:00:00Z."},
+    {"schedule.end", KeyKind::kString, true, "", "Slots are before it."},
+    {"after", KeyKind::kStringList, true, "[]",
+     "What a slot waits for: stream:NAME or table:dataset.table (complete up to the slot), query:NAME or job:NAME "
+     "(succeeded "
+     "for its newest slot at or before this one). A run that is asked for by hand does not wait."},
+    {"missed", KeyKind::kString, true, "last",
+     "Of slots that passed while nothing could run: none, the last, or all of them."},
+    {"missed_max", KeyKind::kNumber, true, "24", "Of missed: all, the newest that still run."},
+    {"concurrency", KeyKind::kString, true, "forbid",
+     "When a slot comes while a run is on: forbid (it waits), replace (the run is stopped) or allow (both run)."},
+    {"retries", KeyKind::kMap, true, "", "Attempts after one that failed and may succeed later."},
+    {"retries.max", KeyKind::kNumber, true, "3", "How many, after the first."},
+    {"retries.delay", KeyKind::kDuration, true, "10s", "Wait before the first of them."},
+    {"retries.delay_max", KeyKind::kDuration, true, "6m", "Longest wait; not below `delay`."},
+    {"retries.factor", KeyKind::kNumber, true, "2", "By which each wait is longer than the one before."},
+    {"timeout", KeyKind::kDuration, true, "none", "A run that takes longer is stopped and has failed."},
+    {"start_within", KeyKind::kDuration, true, "none", "A slot that could not start within this time is skipped."},
+};
+
+constexpr ConfigKey kJobKeys[] = {
+    {"jobs", KeyKind::kMap, true, "",
+     "Commands that run on a schedule, by a name of your choice. A slot succeeds once, but its command may be run more "
+     "than once, when a run failed, or its end is not known: its effects are there at least once."},
+    {"jobs.*", KeyKind::kMap, true, "", "One job; `schedule` and `run` are obligatory."},
+    {"jobs.*.run", KeyKind::kStringList, true, "",
+     "[program, argument, …]. A program with a slash is relative to this file, another is looked for in PATH. There is "
+     "no shell: a script has its #! line. Exit code 0 is success, 78 is a failure that is not retried."},
+    {"jobs.*.env", KeyKind::kMap, true, "",
+     "Variables beside PATH, HOME, LANG and TZ of flytt, and FLYTT_RUN, FLYTT_JOB, FLYTT_SLOT (RFC 3339, UTC), "
+     "FLYTT_ATTEMPT, FLYTT_TRIGGER (schedule, backfill, manual) and FLYTT_COMPLETION (from 0)."},
+    {"jobs.*.env.*", KeyKind::kString, true, "", "A plain text."},
+    {"jobs.*.secrets", KeyKind::kMap, true, "", "Variables whose value is never shown."},
+    {"jobs.*.secrets.*", KeyKind::kReference, true, "",
+     "One reference, ${env:NAME} or ${file:/path}, without the line ends at its end; a text is refused."},
+    {"jobs.*.files", KeyKind::kMap, true, "",
+     "Files that are placed into the fresh working folder, readable by the job alone."},
+    {"jobs.*.files.*", KeyKind::kReference, true, "",
+     "By plain name: the content, or one reference, without the line ends at its end."},
+    {"jobs.*.folder", KeyKind::kString, true, "a fresh one",
+     "Working folder, relative to this file. A fresh one is private, and is removed when the run has ended."},
+    {"jobs.*.limits", KeyKind::kMap, true, "", "Bounds of each run."},
+    {"jobs.*.limits.memory", KeyKind::kBytes, true, "none",
+     "Heap and other private writable memory, of each process by itself."},
+    {"jobs.*.limits.cpu", KeyKind::kDuration, true, "none",
+     "Processor time, of each process by itself; whole seconds."},
+    {"jobs.*.limits.disk", KeyKind::kBytes, true, "1GiB",
+     "What lies in the working folder; a run that passes it is killed."},
+    {"jobs.*.limits.output", KeyKind::kBytes, true, "4MiB",
+     "What is kept of standard output and standard error: the beginning and the newest part."},
+    {"jobs.*.limits.open_files", KeyKind::kNumber, true, "1024", "Files that a process may have open."},
+    {"jobs.*.grace", KeyKind::kDuration, true, "30s",
+     "Between SIGTERM and SIGKILL, when a run is stopped; 0s kills at once."},
+    {"jobs.*.completions", KeyKind::kNumber, true, "1",
+     "So often the command must succeed for a slot to have succeeded; FLYTT_COMPLETION numbers them from 0. What has "
+     "succeeded is not run again by a later attempt of the slot."},
+    {"jobs.*.parallelism", KeyKind::kNumber, true, "1", "Of completions, how many run at the same time."},
+};
+
 constexpr ConfigKey kOtherKeys[] = {
     {"streams.*.arrays", KeyKind::kString, false, "", "How arrays are stored."},
     {"models", KeyKind::kString, false, "", "Folder of models."},
     {"zones", KeyKind::kMap, false, "", "Access by zone."},
-    {"jobs", KeyKind::kMap, false, "", "Scheduled commands."},
 };
 
 std::vector<std::string> split_path(std::string_view path) {
@@ -235,7 +277,17 @@ const std::vector<ConfigKey>& config_keys() {
     add(kSourceKeys);
     add(kStreamKeys);
     add(kTopicKeys);
+    static std::deque<std::string> paths;  // that are put together here
+    const auto add_scheduled = [&](const std::string& below) {
+      for (ConfigKey key : kScheduledKeys) {
+        key.path = paths.emplace_back(below + std::string(key.path));
+        all.push_back(key);
+      }
+    };
     add(kQueryKeys);
+    add_scheduled("queries.*.");
+    add(kJobKeys);
+    add_scheduled("jobs.*.");
     add(kOtherKeys);
     return all;
   }();

@@ -2,19 +2,15 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <set>
 
-#include "app/config_keys.h"
-#include "app/internal/config_reader.h"
-#include "data/time_zone.h"
+#include "app/internal/config_schedule.h"
 #include "scheduler/name_template.h"
 
 namespace flytt::app {
 
 namespace {
 
-constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::size_t kNameBytesMax = 100;       // of a query; it becomes part of job ids
 constexpr std::size_t kLabelCharactersMax = 63;  // of a key and of a value, as BigQuery has it
@@ -23,31 +19,12 @@ constexpr std::size_t kColumnBytesMax = 300;
 constexpr std::string_view kOwnLabels = "flytt";   // labels that begin with it are flytt's
 constexpr std::string_view kOwnTables = "_flytt";  // and tables
 
-bool consists_of(std::string_view text, const std::string& allowed) {
-  return text.find_first_not_of(allowed) == text.npos;
-}
-
-const std::string& word_characters() {
-  static const std::string characters = std::string(kLetters) + std::string(kDigits) + "_";
-  return characters;
-}
-
 bool begins_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
-std::string did_you_mean(const std::string& name, const std::vector<std::string>& candidates) {
-  const std::string nearest = nearest_name(name, candidates);
-  return nearest.empty() ? std::string() : "; did you mean '" + nearest + "'?";
-}
-
 bool is_column_name(std::string_view name) {
-  return !name.empty() && name.size() <= kColumnBytesMax && consists_of(name, word_characters()) &&
+  return !name.empty() && name.size() <= kColumnBytesMax && consists_of(name, kWordCharacters) &&
          kDigits.find(name[0]) == kDigits.npos;
 }
-
-// One query's part of the file, while it is read.
-struct QueryNodes {
-  YAML::Node name, map;
-};
 
 Status read_from(const ConfigReader& reader, const YAML::Node& node, const Config& config, QueryConfig& query) {
   if (!node) return ok();
@@ -68,7 +45,7 @@ Status read_from(const ConfigReader& reader, const YAML::Node& node, const Confi
 }
 
 // The text itself, or one reference to it.
-Status read_sql(const ConfigReader& reader, const QueryNodes& nodes, QueryConfig& query) {
+Status read_sql(const ConfigReader& reader, const ScheduledNodes& nodes, QueryConfig& query) {
   const YAML::Node node = nodes.map["sql"];
   if (!node) return reader.fail(nodes.name, "query '" + query.name + "' needs 'sql'");
   query.sql = node.Scalar();
@@ -80,14 +57,14 @@ Status read_sql(const ConfigReader& reader, const QueryNodes& nodes, QueryConfig
   return is_empty ? reader.fail(node, "'sql' of query '" + query.name + "' is empty") : ok();
 }
 
-Status read_target(const ConfigReader& reader, const QueryNodes& nodes, QueryConfig& query) {
+Status read_target(const ConfigReader& reader, const ScheduledNodes& nodes, QueryConfig& query) {
   const YAML::Node node = nodes.map["to"];
   const std::string to = node ? node.Scalar() : "";
   if (to.empty()) return reader.fail(nodes.name, "query '" + query.name + "' needs 'to: dataset.table'");
   const auto dot = to.find('.');
   query.dataset = to.substr(0, dot);
   if (dot != std::string::npos) query.table = to.substr(dot + 1);
-  if (query.dataset.empty() || query.table.empty() || !consists_of(query.dataset, word_characters()))
+  if (query.dataset.empty() || query.table.empty() || !consists_of(query.dataset, kWordCharacters))
     return reader.fail(node, "'" + to + "' must be dataset.table; a dataset's name has letters, digits and _ only");
   const auto parsed = scheduler::NameTemplate::parse(query.table);
   if (!parsed) return reader.fail(node, "'to': " + parsed.error().sentence());
@@ -95,7 +72,7 @@ Status read_target(const ConfigReader& reader, const QueryNodes& nodes, QueryCon
   const std::string rendered = parsed->render(kSomeSlot);
   if (rendered.find('$') != std::string::npos)
     return reader.fail(node, "'" + to + "' names a single partition, which is not in this version; name the table");
-  if (!consists_of(rendered, word_characters() + "-"))
+  if (!consists_of(rendered, std::string(kWordCharacters) + "-"))
     return reader.fail(
         node, "'" + to + "' would be table '" + rendered + "'; a table's name has letters, digits, _ and - only");
   if (begins_with(rendered, kOwnTables))
@@ -103,7 +80,7 @@ Status read_target(const ConfigReader& reader, const QueryNodes& nodes, QueryCon
   return ok();
 }
 
-Status read_write(const ConfigReader& reader, const QueryNodes& nodes, QueryConfig& query) {
+Status read_write(const ConfigReader& reader, const ScheduledNodes& nodes, QueryConfig& query) {
   std::size_t write = 0;
   TRY_STATUS(reader.choice(nodes.map["write"], {"truncate", "append", "upsert"}, write));
   query.write = static_cast<QueryWrite>(write);
@@ -176,83 +153,10 @@ Status read_cost(const ConfigReader& reader, const YAML::Node& node, QueryConfig
   return ok();
 }
 
-// -- when it runs
-
-// Which key of the schedule is to blame: each is tried without those after it.
-Result<scheduler::Schedule> read_schedule(const ConfigReader& reader, const QueryNodes& nodes,
-                                          const std::string& name) {
-  const YAML::Node node = nodes.map["schedule"];
-  if (!node || !node.IsMap() || node.size() == 0)
-    return reader.fail(node ? node : nodes.name, "query '" + name +
-                                                     "' needs 'schedule: {cron: \"15 5 * * *\", timezone: "
-                                                     "Europe/Oslo}', or {every: \"24 hours\"}");
-  const auto refuse = [&](const char* key, const Error& error) {
-    return reader.fail(node[key] ? node[key] : node, error.sentence());
-  };
-  scheduler::ScheduleText text;
-  text.timezone = text_or(node, "timezone", "");
-  if (!text.timezone.empty())
-    if (const auto zone = data::TimeZone::find(text.timezone); !zone) return refuse("timezone", zone.error());
-  text.cron = text_or(node, "cron", "");
-  text.every = text_or(node, "every", "");
-  auto schedule = scheduler::Schedule::parse(text);
-  if (!schedule) return refuse(text.every.empty() ? "cron" : "every", schedule.error());
-  text.start = text_or(node, "start", "");
-  schedule = scheduler::Schedule::parse(text);
-  if (!schedule) return refuse("start", schedule.error());
-  text.end = text_or(node, "end", "");
-  schedule = scheduler::Schedule::parse(text);
-  if (!schedule) return refuse("end", schedule.error());
-  return schedule;
-}
-
-template <typename Number>
-Status read_number(const ConfigReader& reader, const YAML::Node& node, Number& out) {
-  if (!node) return ok();
-  const std::string text = node.Scalar();
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (failure != std::errc() || end != text.data() + text.size())
-    return reader.fail(node, "'" + text + "' is not a number");
-  return ok();
-}
-
-Status read_micros(const ConfigReader& reader, const YAML::Node& node, std::int64_t& out) {
-  if (!node) return ok();
-  std::int64_t millis = 0;
-  TRY_STATUS(reader.duration(node, millis));
-  out = millis * 1000;
-  return ok();
-}
-
-Status read_retries(const ConfigReader& reader, const YAML::Node& node, scheduler::Retries& retries) {
-  if (!node || !node.IsMap()) return ok();
-  TRY_STATUS(read_number(reader, node["max"], retries.max));
-  TRY_STATUS(read_micros(reader, node["delay"], retries.delay_micros));
-  if (!node["delay_max"]) retries.delay_micros_max = std::max(retries.delay_micros_max, retries.delay_micros);
-  TRY_STATUS(read_micros(reader, node["delay_max"], retries.delay_micros_max));
-  return read_number(reader, node["factor"], retries.factor);
-}
-
-Status read_policy(const ConfigReader& reader, const YAML::Node& node, scheduler::Policy& policy) {
-  auto missed = static_cast<std::size_t>(policy.missed), concurrency = static_cast<std::size_t>(policy.concurrency);
-  TRY_STATUS(reader.choice(node["missed"], {"none", "last", "all"}, missed));
-  TRY_STATUS(reader.choice(node["concurrency"], {"forbid", "replace", "allow"}, concurrency));
-  policy.missed = static_cast<scheduler::Missed>(missed);
-  policy.concurrency = static_cast<scheduler::Concurrency>(concurrency);
-  if (node["missed_max"] && policy.missed != scheduler::Missed::kAll)
-    return reader.fail(node["missed_max"], "'missed_max' belongs to 'missed: all'");
-  TRY_STATUS(read_number(reader, node["missed_max"], policy.missed_max));
-  TRY_STATUS(read_retries(reader, node["retries"], policy.retries));
-  TRY_STATUS(read_micros(reader, node["timeout"], policy.run_micros_max));
-  return read_micros(reader, node["start_within"], policy.start_micros_max);
-}
-
-Result<QueryConfig> read_query(const ConfigReader& reader, const QueryNodes& nodes, const Config& config) {
+Result<QueryConfig> read_query(const ConfigReader& reader, const ScheduledNodes& nodes, const Config& config) {
   QueryConfig query;
   query.name = nodes.name.Scalar();
-  if (query.name.empty() || query.name.size() > kNameBytesMax || !consists_of(query.name, word_characters() + "-"))
-    return reader.fail(nodes.name, "a query's name consists of letters, digits, _ and -, " +
-                                       std::to_string(kNameBytesMax) + " at most (it becomes part of job ids)");
+  TRY_STATUS(check_scheduled_name(reader, nodes, kNameBytesMax));
   if (!nodes.map.IsMap()) return reader.fail(nodes.name, "query '" + query.name + "' needs 'schedule', 'to' and 'sql'");
   TRY_STATUS(read_from(reader, nodes.map["from"], config, query));
   TRY_STATUS(read_sql(reader, nodes, query));
@@ -260,12 +164,7 @@ Result<QueryConfig> read_query(const ConfigReader& reader, const QueryNodes& nod
   TRY_STATUS(read_target(reader, nodes, query));
   TRY_STATUS(read_labels(reader, nodes.map["labels"], query));
   TRY_STATUS(read_cost(reader, nodes.map["max_bytes"], query));
-  TRY(scheduler::Schedule schedule, read_schedule(reader, nodes, query.name));
-  scheduler::Policy policy;
-  TRY_STATUS(read_policy(reader, nodes.map, policy));
-  query.entry = scheduler::Entry{"query:" + query.name, std::move(schedule), std::move(policy)};
-  if (const Status checked = scheduler::check_entries({*query.entry}); !checked)
-    return reader.fail(nodes.name, checked.error().sentence());
+  TRY(query.entry, read_entry(reader, nodes));
   return query;
 }
 
@@ -273,7 +172,7 @@ Result<QueryConfig> read_query(const ConfigReader& reader, const QueryNodes& nod
 
 std::string target(const QueryConfig& query) { return query.dataset + "." + query.table; }
 
-Status check_targets(const ConfigReader& reader, const std::vector<QueryNodes>& all, const Config& config) {
+Status check_targets(const ConfigReader& reader, const std::vector<ScheduledNodes>& all, const Config& config) {
   for (std::size_t i = 0; i < config.queries.size(); ++i) {
     const QueryConfig& query = config.queries[i];
     const YAML::Node node = all[i].map["to"];
@@ -293,107 +192,19 @@ Status check_targets(const ConfigReader& reader, const std::vector<QueryNodes>& 
   return ok();
 }
 
-std::vector<std::string> stream_names(const Config& config) {
-  std::vector<std::string> names;
-  for (const StreamConfig& stream : config.streams) names.push_back(stream.name);
-  for (const TopicStreamConfig& stream : config.topic_streams) names.push_back(stream.name);
-  return names;
-}
-
-// A table of a query stands for the queries that write it; any other is asked of the streams that land in its dataset.
-Status add_table(const ConfigReader& reader, const YAML::Node& node, const std::string& table, const Config& config,
-                 std::vector<std::string>& after) {
-  const auto dot = table.find('.');
-  const std::string dataset = table.substr(0, dot);
-  if (dot == std::string::npos || dataset.empty() || dot + 1 == table.size())
-    return reader.fail(node, "'table:" + table + "' must be table:dataset.table");
-  bool is_of_query = false;
-  for (const QueryConfig& query : config.queries)
-    if (target(query) == table) {
-      after.push_back("schedule:query:" + query.name);
-      is_of_query = true;
-    }
-  if (is_of_query) return ok();
-  std::vector<std::string> known;
-  for (const StreamConfig& stream : config.streams) {
-    known.push_back(stream.dataset + table.substr(dot));
-    if (stream.dataset == dataset) after.push_back("table:" + table);
-  }
-  for (const TopicStreamConfig& stream : config.topic_streams) {
-    known.push_back(stream.dataset + "." + (stream.table.empty() ? table.substr(dot + 1) : stream.table));
-    if (known.back() == table) after.push_back("table:" + table);
-  }
-  for (const QueryConfig& query : config.queries) known.push_back(target(query));
-  if (!after.empty() && after.back() == "table:" + table) return ok();
-  return reader.fail(node,
-                     "no stream and no query of this file writes table '" + table + "'" + did_you_mean(table, known));
-}
-
-Status add_dependency(const ConfigReader& reader, const YAML::Node& node, const Config& config,
-                      std::vector<std::string>& after) {
-  const std::string text = node.Scalar();
-  const auto colon = text.find(':');
-  const std::string kind = text.substr(0, colon);
-  const std::string name = colon == std::string::npos ? std::string() : text.substr(colon + 1);
-  if (kind == "stream" && !name.empty()) {
-    if (!config.has_stream(name))
-      return reader.fail(node, "unknown stream '" + name + "'" + did_you_mean(name, stream_names(config)));
-    after.push_back(text);
-    return ok();
-  }
-  if (kind == "query" && !name.empty()) {
-    std::vector<std::string> names;
-    for (const QueryConfig& query : config.queries) names.push_back(query.name);
-    if (config.find_query(name) == nullptr)
-      return reader.fail(node, "unknown query '" + name + "'" + did_you_mean(name, names));
-    after.push_back("schedule:query:" + name);
-    return ok();
-  }
-  if (kind == "table" && !name.empty()) return add_table(reader, node, name, config, after);
-  return reader.fail(node, "'" + text + "' must be stream:NAME, table:dataset.table or query:NAME" +
-                               (name.empty() ? "" : did_you_mean(kind, {"stream", "table", "query"})));
-}
-
-// The first query that closes a circle with those before it is named with its line.
-Status check_circles(const ConfigReader& reader, const std::vector<QueryNodes>& all, const Config& config) {
-  std::vector<scheduler::Entry> entries;
-  for (std::size_t i = 0; i < config.queries.size(); ++i) {
-    entries.push_back(*config.queries[i].entry);
-    std::vector<scheduler::Entry> known = entries;
-    for (scheduler::Entry& entry : known)
-      entry.policy.after.erase(std::remove_if(entry.policy.after.begin(), entry.policy.after.end(),
-                                              [&](const std::string& name) {
-                                                return std::none_of(entries.begin(), entries.end(),
-                                                                    [&](const scheduler::Entry& other) {
-                                                                      return name == "schedule:" + other.name;
-                                                                    });
-                                              }),
-                               entry.policy.after.end());
-    if (const Status checked = scheduler::check_entries(known); !checked)
-      return reader.fail(all[i].map["after"], checked.error().sentence());
-  }
-  return ok();
-}
-
 }  // namespace
 
-Status read_queries(const ConfigReader& reader, const YAML::Node& node, Config& config) {
+Status read_queries(const ConfigReader& reader, const YAML::Node& node, Config& config,
+                    std::vector<ScheduledNodes>& scheduled) {
   if (!node || !node.IsMap()) return ok();
-  std::vector<QueryNodes> all;
+  std::vector<ScheduledNodes> all;
   for (const auto& entry : node) {
-    all.push_back({entry.first, entry.second});
+    all.push_back({"query", entry.first, entry.second});
     TRY(QueryConfig query, read_query(reader, all.back(), config));
     config.queries.push_back(std::move(query));
   }
-  TRY_STATUS(check_targets(reader, all, config));
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const YAML::Node after = all[i].map["after"];
-    if (!after) continue;
-    std::vector<std::string> dependencies;
-    for (const auto& entry : after) TRY_STATUS(add_dependency(reader, entry, config, dependencies));
-    config.queries[i].entry->policy.after = std::move(dependencies);
-  }
-  return check_circles(reader, all, config);
+  scheduled.insert(scheduled.end(), all.begin(), all.end());
+  return check_targets(reader, all, config);
 }
 
 }  // namespace flytt::app

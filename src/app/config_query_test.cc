@@ -205,7 +205,7 @@ INSTANTIATE_TEST_SUITE_P(
             "flytt.yaml:7: unknown stream 'sk'; did you mean 'sak'?"},
         Bad{"a: {after: [\"query:b\"], schedule: {every: 1h}, to: d.t, sql: S}", "flytt.yaml:7: unknown query 'b'"},
         Bad{"a: {after: [\"steam:sak\"], schedule: {every: 1h}, to: d.t, sql: S}",
-            "'steam:sak' must be stream:NAME, table:dataset.table or query:NAME; did you mean 'stream'?"},
+            "'steam:sak' must be stream:NAME, table:dataset.table, query:NAME or job:NAME; did you mean 'stream'?"},
         Bad{"a: {after: [sak], schedule: {every: 1h}, to: d.t, sql: S}", "'sak' must be stream:NAME"},
         Bad{"a: {after: [\"table:person\"], schedule: {every: 1h}, to: d.t, sql: S}", "must be table:dataset.table"},
         Bad{"a: {after: [\"table:landin.person\"], schedule: {every: 1h}, to: d.t, sql: S}",

@@ -1,5 +1,5 @@
 #pragma once
-// Reading the nodes of the configuration file; what config.cc, config_kafka.cc and config_query.cc share.
+// Reading the nodes of the configuration file; what the config_*.cc files share.
 
 #include <yaml-cpp/yaml.h>
 
@@ -33,7 +33,5 @@ std::string text_or(const YAML::Node& map, const char* key, std::string standard
 // `sources.*.kafka` and a stream that reads from such a source.
 Status read_kafka_source(const ConfigReader& reader, const std::string& name, const YAML::Node& node, Config& config);
 Status read_topic_stream(const ConfigReader& reader, const YAML::Node& name, const YAML::Node& node, Config& config);
-// `queries`; sources and streams are there already.
-Status read_queries(const ConfigReader& reader, const YAML::Node& node, Config& config);
 
 }  // namespace flytt::app
