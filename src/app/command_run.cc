@@ -8,7 +8,7 @@
 #include "app/internal/destination.h"
 #include "app/internal/origin_adapter.h"
 #include "app/internal/progress.h"
-#include "app/internal/running_queries.h"
+#include "app/internal/running_schedules.h"
 #include "app/internal/schedule_status.h"
 #include "app/internal/session.h"
 #include "app/internal/signals.h"
@@ -23,8 +23,8 @@ namespace {
 
 constexpr std::chrono::seconds kCloseMax{30};
 constexpr std::chrono::milliseconds kLook{100};
-constexpr std::chrono::seconds kQueriesDrainMax{20};  // then what waits for the destination is ended, too
-constexpr std::chrono::seconds kQueriesCancelMax{5};  // then the process ends as it is
+constexpr std::chrono::seconds kSchedulesDrainMax{20};  // then what waits for the destination is ended, too
+constexpr std::chrono::seconds kSchedulesCancelMax{5};  // then the process ends as it is
 
 // How one stream's share of the engine's memory is used: the channel, and a window of rows in flight for the stream and for
 // each copy worker; of a stream of topics, what the client has fetched ahead. A batch that is being built and one that is being encoded come on top, so the parts stay below the whole.
@@ -55,7 +55,7 @@ struct Running {
   std::vector<std::unique_ptr<KafkaOrigin>> topic_origins;
   std::vector<std::unique_ptr<BigQueryDestination>> destinations;
   std::unique_ptr<pipeline::Engine> engine;
-  std::unique_ptr<RunningQueries> queries;  // null when there are none
+  std::unique_ptr<RunningSchedules> schedules;  // null when there are none
   std::unique_ptr<AdminHandler> admin_handler;
   std::unique_ptr<gateway::HttpServer> admin;
   std::unique_ptr<gateway::HealthHandler> health_handler;
@@ -131,8 +131,8 @@ Status add_topic_streams(Session& session, const RunOptions& options, const Memo
 Status add_streams(Session& session, const RunOptions& options, Running& running) {
   const Config& config = session.config;
   for (const std::string& name : options.only)
-    if (!config.has_stream(name) && config.find_query(name) == nullptr)
-      return Error(ErrorCode::kConfig, "--only " + name + ": there is no such stream or query in " + config.path);
+    if (!config.has_stream(name) && config.find_query(name) == nullptr && config.find_job(name) == nullptr)
+      return Error(ErrorCode::kConfig, "--only " + name + ": there is no such stream, query or job in " + config.path);
   const MemoryPlan memory = plan_memory(config);
   running.engine = std::make_unique<pipeline::Engine>(
       pipeline::Engine::Parts{*running.store, session.clock, running.random, session.metrics});
@@ -146,16 +146,20 @@ Status add_streams(Session& session, const RunOptions& options, Running& running
   return add_topic_streams(session, options, memory, running);
 }
 
-Status add_queries(Session& session, const RunOptions& options, Running& running) {
-  std::vector<const QueryConfig*> chosen;
+Status add_schedules(Session& session, const RunOptions& options, Running& running) {
+  RunningSchedules::Chosen chosen;
   for (const QueryConfig& query : session.config.queries)
-    if (is_chosen(options, query.name)) chosen.push_back(&query);
-  if (chosen.empty() && running.destinations.empty())
-    return Error(ErrorCode::kConfig, session.config.path + " has no streams and no queries; `flytt init` writes one");
-  if (chosen.empty()) return ok();
-  TRY(running.queries, RunningQueries::make({session, running.access, *running.store, running.random, *running.engine,
-                                             share_of_memory(session.config)},
-                                            chosen));
+    if (is_chosen(options, query.name)) chosen.queries.push_back(&query);
+  for (const JobConfig& job : session.config.jobs)
+    if (is_chosen(options, job.name)) chosen.jobs.push_back(&job);
+  const bool has_schedules = !chosen.queries.empty() || !chosen.jobs.empty();
+  if (!has_schedules && running.destinations.empty())
+    return Error(ErrorCode::kConfig,
+                 session.config.path + " has no streams, queries or jobs; `flytt init` writes one with streams");
+  if (!has_schedules) return ok();
+  TRY(running.schedules, RunningSchedules::make({session, running.access, *running.store, running.random,
+                                                 *running.engine, share_of_memory(session.config)},
+                                                chosen));
   return ok();
 }
 
@@ -168,8 +172,8 @@ gateway::Readiness readiness(const pipeline::Engine& engine) {
 Status open_listeners(Session& session, Running& running) {
   running.admin_handler = std::make_unique<AdminHandler>(*running.engine, session.clock, [&session, &running] {
     return schedules_json(
-        *running.store, session.config.queries,
-        running.queries ? running.queries->scheduler().status() : std::vector<scheduler::ScheduleStatus>(),
+        *running.store, session.config,
+        running.schedules ? running.schedules->scheduler().status() : std::vector<scheduler::ScheduleStatus>(),
         session.clock.wall_micros());
   });
   TRY(running.admin, gateway::HttpServer::start({}, *running.admin_handler, session.clock));
@@ -207,10 +211,10 @@ class EndWatch {
       }
       progress.show(running_.engine->status());
       if (!streams_ended) {
-        if (began_to_end_ && running_.queries) static_cast<void>(queries_ended());
+        if (began_to_end_ && running_.schedules) static_cast<void>(schedules_ended());
         continue;
       }
-      if (!running_.queries || queries_ended()) return false;
+      if (!running_.schedules || schedules_ended()) return false;
       if (is_stuck()) return true;
       if (!began_to_end_ && is_once_) TRY_STATUS(go_on_once());
     }
@@ -221,20 +225,20 @@ class EndWatch {
     began_to_end_ = clock_.steady();
     running_.engine->request_stop();
   }
-  bool queries_ended() { return began_to_end_ && running_.queries->stop(base::Deadline::passed()); }
-  // When the streams have ended, queries have their turn.
+  bool schedules_ended() { return began_to_end_ && running_.schedules->stop(base::Deadline::passed()); }
+  // When the streams have ended, schedules have their turn.
   Status go_on_once() {
-    if (!std::exchange(queries_started_, true)) return running_.queries->start_once();
-    TRY(const bool is_done, running_.queries->is_done_once());
+    if (!std::exchange(schedules_started_, true)) return running_.schedules->start_once();
+    TRY(const bool is_done, running_.schedules->is_done_once());
     if (is_done) begin_to_end();
     return ok();
   }
   bool is_stuck() {
     if (!began_to_end_) return false;
     const base::Duration since = clock_.steady() - *began_to_end_;
-    if (since >= kQueriesDrainMax) running_.queries->cancel();
-    if (since < kQueriesDrainMax + kQueriesCancelMax) return false;
-    base::log_warning("a query does not end; it goes on when flytt runs again");
+    if (since >= kSchedulesDrainMax) running_.schedules->cancel();
+    if (since < kSchedulesDrainMax + kSchedulesCancelMax) return false;
+    base::log_warning("a run does not end; it goes on when flytt runs again");
     return true;
   }
 
@@ -242,7 +246,7 @@ class EndWatch {
   const SignalWatch& signals_;
   Running& running_;
   const bool is_once_;
-  bool queries_started_ = false;
+  bool schedules_started_ = false;
   std::optional<base::SteadyTime> began_to_end_;
 };
 
@@ -269,23 +273,25 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   TRY_STATUS(open_destination(*session, running));
   TRY(running.store, state::Store::open(session->config.state_file));
   TRY_STATUS(add_streams(*session, options, running));
-  TRY_STATUS(add_queries(*session, options, running));
+  TRY_STATUS(add_schedules(*session, options, running));
   TRY_STATUS(open_listeners(*session, running));
   running.engine->start();
-  if (running.queries && !options.once) running.queries->start();
-  base::log_info("running", {{"streams", static_cast<std::int64_t>(running.destinations.size())},
-                             {"queries", static_cast<std::int64_t>(running.queries ? running.queries->size() : 0)}});
+  if (running.schedules && !options.once) running.schedules->start();
+  base::log_info("running",
+                 {{"streams", static_cast<std::int64_t>(running.destinations.size())},
+                  {"schedules",
+                   static_cast<std::int64_t>(running.schedules ? running.schedules->scheduler().status().size() : 0)}});
   TRY(const bool is_cut_short, EndWatch(*session, signals, running, options.once).wait());
   if (is_cut_short) std::_Exit(kExitFailed);  // as safe as a crash, and no disk or server that hangs can hold it up
   std::vector<Error> failures = running.engine->failures();
-  if (running.queries && options.once) {
-    TRY(const std::vector<Error> of_queries, running.queries->failures_once());
-    failures.insert(failures.end(), of_queries.begin(), of_queries.end());
+  if (running.schedules && options.once) {
+    TRY(const std::vector<Error> of_schedules, running.schedules->failures_once());
+    failures.insert(failures.end(), of_schedules.begin(), of_schedules.end());
   }
   const std::vector<pipeline::PipelineStatus> last = running.engine->status();
   if (options.once && running.local) TRY_STATUS(running.local->warehouse().apply_all());
   running.admin->stop(session->clock.in(std::chrono::seconds(5)));
-  running.queries.reset();
+  running.schedules.reset();
   running.engine.reset();
   if (running.health) running.health->stop(session->clock.in(std::chrono::seconds(1)));
   if (running.local) TRY_STATUS(running.local->close(session->clock.in(kCloseMax)));

@@ -32,7 +32,7 @@ Result<std::string> current_status(Session& session) {
   if (!store && store.error().code() == ErrorCode::kNotFound) return status_json({}, "[]", false, now);
   if (!store) return store.error();
   TRY(const auto remembered, remembered_status(**store));
-  TRY(const std::string schedules, schedules_json(**store, session.config.queries, {}, now));
+  TRY(const std::string schedules, schedules_json(**store, session.config, {}, now));
   return status_json(remembered, schedules, false, now);
 }
 

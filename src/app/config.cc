@@ -291,6 +291,18 @@ std::string Config::lock_folder() const {
   return state_file + ".lock";
 }
 
+std::string Config::runs_folder() const {
+  if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder + "/runs";
+  return state_file + ".runs";
+}
+
+std::vector<const scheduler::Entry*> entries_of(const Config& config) {
+  std::vector<const scheduler::Entry*> all;
+  for (const QueryConfig& query : config.queries) all.push_back(&*query.entry);
+  for (const JobConfig& job : config.jobs) all.push_back(&*job.entry);
+  return all;
+}
+
 Result<Config> parse_config(const std::string& text, const std::string& path, const Environment& environment) {
   try {
     return read_root(ConfigReader{path, environment}, YAML::Load(text));

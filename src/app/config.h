@@ -148,7 +148,12 @@ struct Config {
   }
   // The folder that holds LOCK: the warehouse's own, or one beside the state file.
   std::string lock_folder() const;
+  // Where the runs of jobs are kept: in the warehouse's folder, or beside the state file.
+  std::string runs_folder() const;
 };
+
+// Everything that has a schedule, queries first, in the file's order.
+std::vector<const scheduler::Entry*> entries_of(const Config& config);
 
 // Datasets that rows go into, sorted.
 std::vector<std::string> datasets_of(const Config& config);

@@ -29,7 +29,8 @@ Status read_command(const ConfigReader& reader, const ScheduledNodes& nodes, Job
   }
   if (job.run[0].find('/') != std::string::npos) job.run[0] = reader.beside(job.run[0]);
   if (!folder) return ok();
-  if (folder.Scalar().empty()) return reader.fail(folder, "'folder' is empty; leave it out for a fresh one in each run");
+  if (folder.Scalar().empty())
+    return reader.fail(folder, "'folder' is empty; leave it out for a fresh one in each run");
   job.folder = reader.beside(folder.Scalar());
   return ok();
 }
@@ -37,7 +38,8 @@ Status read_command(const ConfigReader& reader, const ScheduledNodes& nodes, Job
 Status check_variable(const ConfigReader& reader, const YAML::Node& name) {
   const std::string text = name.Scalar();
   const bool is_name = !text.empty() && consists_of(text, kWordCharacters) && (text[0] < '0' || text[0] > '9');
-  if (!is_name) return reader.fail(name, "'" + text + "' is no name of a variable: letters, digits and _, no digit first");
+  if (!is_name)
+    return reader.fail(name, "'" + text + "' is no name of a variable: letters, digits and _, no digit first");
   if (text.starts_with(kOwnVariables))
     return reader.fail(name, "'" + text + "': variables that begin with FLYTT_ are flytt's own");
   return ok();
@@ -62,8 +64,9 @@ Status read_variables(const ConfigReader& reader, const ScheduledNodes& nodes, J
     for (const auto& entry : env) {
       TRY_STATUS(check_variable(reader, entry.first));
       if (is_reference(entry.second.Scalar()))
-        return reader.fail(entry.second, "variable '" + entry.first.Scalar() +
-                                             "' is a reference; it belongs under 'secrets', as 'env' is shown as it is");
+        return reader.fail(entry.second,
+                           "variable '" + entry.first.Scalar() +
+                               "' is a reference; it belongs under 'secrets', as 'env' is shown as it is");
       if (holds_nul(entry.second.Scalar()))
         return reader.fail(entry.second, "the value of a variable must not hold a zero byte");
       job.environment[entry.first.Scalar()] = entry.second.Scalar();
@@ -86,7 +89,8 @@ Status read_variables(const ConfigReader& reader, const ScheduledNodes& nodes, J
 Status read_files(const ConfigReader& reader, const YAML::Node& node, JobConfig& job) {
   if (!node || !node.IsMap()) return ok();
   if (!job.folder.empty())
-    return reader.fail(node, "'files' are placed into the fresh working folder of each run, and this job has its 'folder'");
+    return reader.fail(node,
+                       "'files' are placed into the fresh working folder of each run, and this job has its 'folder'");
   for (const auto& entry : node) {
     const std::string name = entry.first.Scalar();
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos || holds_nul(name))
@@ -139,8 +143,8 @@ Status read_completions(const ConfigReader& reader, const ScheduledNodes& nodes,
   if (job.parallelism < 1 || job.parallelism > kParallelismMax)
     return reader.fail(parallelism, "'parallelism' must be 1 to " + std::to_string(kParallelismMax));
   if (job.parallelism > job.completions)
-    return reader.fail(parallelism, "'parallelism' is more than 'completions', which is " +
-                                        std::to_string(job.completions));
+    return reader.fail(parallelism,
+                       "'parallelism' is more than 'completions', which is " + std::to_string(job.completions));
   return ok();
 }
 
@@ -149,7 +153,8 @@ Result<JobConfig> read_job(const ConfigReader& reader, const ScheduledNodes& nod
   job.name = nodes.name.Scalar();
   TRY_STATUS(check_scheduled_name(reader, nodes, kNameBytesMax));
   if (config.find_query(job.name) != nullptr)
-    return reader.fail(nodes.name, "there is a query called '" + job.name + "', and commands name either; choose another");
+    return reader.fail(nodes.name,
+                       "there is a query called '" + job.name + "', and commands name either; choose another");
   if (!nodes.map.IsMap()) return reader.fail(nodes.name, "job '" + job.name + "' needs 'schedule' and 'run'");
   TRY_STATUS(read_command(reader, nodes, job));
   TRY_STATUS(read_variables(reader, nodes, job));

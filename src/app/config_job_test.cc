@@ -139,7 +139,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"a: {run: [x], limits: {memory: 1GB}, schedule: {every: 1h}}", "flytt.yaml:6: '1GB' is not a size"},
         Bad{"a: {run: [x], limits: {memory: 1KiB}, schedule: {every: 1h}}", "flytt.yaml:6: '1KiB' is too little"},
         Bad{"a: {run: [x], limits: {output: 1KiB}, schedule: {every: 1h}}", "is too little; at least 4KiB"},
-        Bad{"a: {run: [x], limits: {cpu: 500ms}, schedule: {every: 1h}}", "flytt.yaml:6: 'limits.cpu' is whole seconds"},
+        Bad{"a: {run: [x], limits: {cpu: 500ms}, schedule: {every: 1h}}",
+            "flytt.yaml:6: 'limits.cpu' is whole seconds"},
         Bad{"a: {run: [x], limits: {open_files: 3}, schedule: {every: 1h}}", "'limits.open_files' must be at least 16"},
         Bad{"a: {run: [x], grace: 5, schedule: {every: 1h}}", "flytt.yaml:6: '5' is not a duration"}));
 
@@ -170,8 +171,7 @@ INSTANTIATE_TEST_SUITE_P(
             "flytt.yaml:6: unknown query 'dayly'; did you mean 'daily'?"},
         Bad{"a: {run: [x], schedule: {every: 1h}, after: [\"stream:sk\"]}", "unknown stream 'sk'; did you mean 'sak'?"},
         Bad{"a: {run: [x], schedule: {every: 1h}, after: [\"table:mart.dayly\"]}", "did you mean 'mart.daily'?"},
-        Bad{"a: {run: [x], schedule: {every: 1h}, after: [\"jub:b\"]}",
-            "query:NAME or job:NAME; did you mean 'job'?"},
+        Bad{"a: {run: [x], schedule: {every: 1h}, after: [\"jub:b\"]}", "query:NAME or job:NAME; did you mean 'job'?"},
         Bad{"a: {run: [x], schedule: {every: 1h}, after: [\"job:a\"]}",
             "flytt.yaml:6: schedules wait for each other: job:a → job:a"},
         Bad{"a: {run: [x], schedule: {every: 1h}, after: [\"job:b\"]}\n"

@@ -198,6 +198,25 @@ void open_up(const std::filesystem::path& folder) {
     if (at->symlink_status(error).type() == std::filesystem::file_type::directory) open_up(at->path());
 }
 
+Status remove_all(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  if (error) {
+    open_up(folder);
+    std::filesystem::remove_all(folder, error);
+  }
+  if (error) return Error(ErrorCode::kUnavailable, "cannot remove " + folder).cause(error.message());
+  return ok();
+}
+
+// kConflict while the run lives. One of which not even that can be read has ended.
+Status check_ended(const std::string& folder) {
+  const auto supervisor = internal::read_supervisor(folder);
+  if (supervisor && *supervisor && !has_ended(open_supervisor(**supervisor)))
+    return Error(ErrorCode::kConflict, "the run in " + folder + " lives; stop it before its folder is removed");
+  return ok();
+}
+
 }  // namespace
 
 struct Run::State {
@@ -303,18 +322,18 @@ Result<std::string> read_output(const std::string& folder, std::size_t bytes_max
   return internal::read_output_files(folder, bytes_max);
 }
 
+Result<OutputPiece> read_output_from(const std::string& folder, std::uint64_t offset, std::size_t bytes_max) {
+  return internal::read_output_from(folder, offset, bytes_max);
+}
+
+Status remove_work(const std::string& folder) {
+  TRY_STATUS(check_ended(folder));
+  return remove_all(folder + "/" + kWorkFolder);
+}
+
 Status remove(const std::string& folder) {
-  const auto supervisor = internal::read_supervisor(folder);
-  if (supervisor && *supervisor && !has_ended(open_supervisor(**supervisor)))
-    return Error(ErrorCode::kConflict, "the run in " + folder + " lives; stop it before its folder is removed");
-  std::error_code error;
-  std::filesystem::remove_all(folder, error);
-  if (error) {
-    open_up(folder);
-    std::filesystem::remove_all(folder, error);
-  }
-  if (error) return Error(ErrorCode::kUnavailable, "cannot remove " + folder).cause(error.message());
-  return ok();
+  TRY_STATUS(check_ended(folder));
+  return remove_all(folder);
 }
 
 }  // namespace flytt::commands

@@ -9,6 +9,7 @@
 // kNotFound (no such run, or nothing was started), kTimeout, kCorrupt (a file is not ours), kUnavailable (the system refuses:
 // the cause tells). A command that fails is no error: Outcome tells how it ended.
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -72,6 +73,16 @@ Result<Run> adopt(const std::string& folder, const Host& host);
 // stderr appear when they are whole.
 Result<std::string> read_output(const std::string& folder, std::size_t bytes_max);
 
+// What follows byte `offset` of all output, as far as it is kept, at most about `bytes_max` bytes of it; a line says what was
+// left out in front of it. `next` is the offset to go on with. Otherwise as read_output.
+struct OutputPiece {
+  std::string text;
+  std::uint64_t next = 0;
+};
+Result<OutputPiece> read_output_from(const std::string& folder, std::uint64_t offset, std::size_t bytes_max);
+
+// Deletes the run's own working folder, with what the command has left there; kConflict while the run lives. May be repeated.
+Status remove_work(const std::string& folder);
 // Deletes the folder with all that is in it; kConflict while the run lives. A folder that is not there is no error.
 Status remove(const std::string& folder);
 

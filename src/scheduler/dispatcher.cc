@@ -268,7 +268,7 @@ std::vector<RunOrder> Dispatcher::orders() {
   std::vector<RunOrder> made;
   for (const SlotKey& key : std::exchange(begun_, {})) {
     const SlotRecord* row = find_row(views_.at(key.schedule), key);
-    RunOrder order{key, {key.schedule, key.slot_micros, "schedule", 1, false, "", {}}};
+    RunOrder order{key, {key.schedule, key.slot_micros, "schedule", 1, false, "", {}, {}}};
     if (row == nullptr) {
       // Somebody had it forgotten in this very moment; without its row it cannot end well either.
       live_.erase(key);

@@ -27,7 +27,7 @@ namespace flytt::scheduler {
 
 struct RunOrder {
   state::SlotKey key;
-  RunContext context;  // without its stop token
+  RunContext context;  // without its stop tokens
 };
 
 struct Round {

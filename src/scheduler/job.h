@@ -20,6 +20,9 @@ struct RunContext {
   // work after it (a BigQuery job id) finds out whether the attempt was done, and then does nothing and succeeds.
   std::string run_id;
   std::stop_token stop;  // asked to end: the run took too long, is replaced, or the program ends
+  // Of these reasons, the last. Work that goes on without the program may be left to itself then: kCancelled keeps its
+  // slot, and the same attempt is resumed when the program is there again.
+  std::stop_token program_ends;
 };
 
 struct RunOutcome {

@@ -75,6 +75,7 @@ void Scheduler::begin(RunOrder order) {
   Run& run = runs_.emplace_back();
   run.key = order.key;
   order.context.stop = run.stop.get_token();
+  order.context.program_ends = program_ends_.get_token();
   base::log_info("run started", {{"schedule", order.key.schedule}, {"run", order.context.run_id}});
   run.thread = std::jthread(
       [this, &run, job = found->job.get(), context = std::move(order.context)] { execute(run, *job, context); });
@@ -116,6 +117,7 @@ bool Scheduler::stop(base::Deadline deadline) {
   }
   std::unique_lock lock(mutex_);
   is_ending_ = true;
+  program_ends_.request_stop();
   for (Run& run : runs_) run.stop.request_stop();
   const auto all_done = [&] {
     return std::all_of(runs_.begin(), runs_.end(), [](const Run& run) { return run.is_done; });

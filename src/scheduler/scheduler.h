@@ -79,6 +79,7 @@ class Scheduler {
   std::unique_ptr<Dispatcher> dispatcher_;  // below: guarded by mutex_
   bool has_news_ = true;
   bool is_ending_ = false;
+  std::stop_source program_ends_;
   std::int64_t wake_micros_ = INT64_MIN;
   std::list<Run> runs_;  // their threads use all that is above
   std::jthread thread_;

@@ -181,15 +181,8 @@ Status add_dependency(const ConfigReader& reader, const YAML::Node& node, const 
                                (name.empty() ? "" : did_you_mean(kind, {"stream", "table", "query", "job"})));
 }
 
-std::vector<scheduler::Entry*> entries_of(Config& config) {
-  std::vector<scheduler::Entry*> all;
-  for (QueryConfig& query : config.queries) all.push_back(&*query.entry);
-  for (JobConfig& job : config.jobs) all.push_back(&*job.entry);
-  return all;
-}
-
 Status check_circles(const ConfigReader& reader, const std::vector<ScheduledNodes>& all,
-                     const std::vector<scheduler::Entry*>& entries) {
+                     const std::vector<const scheduler::Entry*>& entries) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     std::vector<scheduler::Entry> known;
     std::vector<std::string> names;
@@ -197,9 +190,8 @@ Status check_circles(const ConfigReader& reader, const std::vector<ScheduledNode
     for (std::size_t j = 0; j <= i; ++j) {
       known.push_back(*entries[j]);
       std::vector<std::string>& after = known.back().policy.after;
-      std::erase_if(after, [&](const std::string& name) {
-        return std::find(names.begin(), names.end(), name) == names.end();
-      });
+      std::erase_if(
+          after, [&](const std::string& name) { return std::find(names.begin(), names.end(), name) == names.end(); });
     }
     if (const Status checked = scheduler::check_entries(known); !checked)
       return reader.fail(all[i].map["after"], checked.error().sentence());
@@ -210,15 +202,15 @@ Status check_circles(const ConfigReader& reader, const std::vector<ScheduledNode
 }  // namespace
 
 Status read_after(const ConfigReader& reader, const std::vector<ScheduledNodes>& all, Config& config) {
-  const std::vector<scheduler::Entry*> entries = entries_of(config);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const YAML::Node after = all[i].map["after"];
     if (!after) continue;
     std::vector<std::string> dependencies;
     for (const auto& entry : after) TRY_STATUS(add_dependency(reader, entry, config, dependencies));
-    entries[i]->policy.after = std::move(dependencies);
+    const std::size_t queries = config.queries.size();
+    (i < queries ? config.queries[i].entry : config.jobs[i - queries].entry)->policy.after = std::move(dependencies);
   }
-  return check_circles(reader, all, entries);
+  return check_circles(reader, all, entries_of(config));
 }
 
 }  // namespace flytt::app

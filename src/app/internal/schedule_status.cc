@@ -44,14 +44,20 @@ std::string state_of(const std::vector<state::SlotRecord>& active, bool is_runni
   return active.empty() ? "idle" : "due";
 }
 
+std::string target_of(const Config& config, const std::string& name) {
+  for (const QueryConfig& query : config.queries)
+    if (query.entry->name == name) return query.dataset + "." + query.table;
+  return "";
+}
+
 }  // namespace
 
-Result<std::string> schedules_json(state::Store& store, const std::vector<QueryConfig>& queries,
+Result<std::string> schedules_json(state::Store& store, const Config& config,
                                    const std::vector<scheduler::ScheduleStatus>& running, std::int64_t now_micros) {
   state::ScheduleLedger ledger(store);
   std::string list = "[";
-  for (const QueryConfig& query : queries) {
-    const std::string& name = query.entry->name;
+  for (const scheduler::Entry* entry : entries_of(config)) {
+    const std::string& name = entry->name;
     const auto live = std::find_if(running.begin(), running.end(), [&](const auto& one) { return one.name == name; });
     TRY(const auto record, ledger.schedule(name));
     TRY(const auto active, ledger.active(name));
@@ -61,11 +67,11 @@ Result<std::string> schedules_json(state::Store& store, const std::vector<QueryC
     list += (list.size() == 1 ? "" : ",") +
             JsonObject()
                 .text("name", name)
-                .text("definition", query.entry->schedule.definition())
-                .text("target", query.dataset + "." + query.table)
+                .text("definition", entry->schedule.definition())
+                .text_or_null("target", target_of(config, name))
                 .text("state", state_of(active, live != running.end(), is_paused))
                 .text_or_null("waiting", waiting)
-                .raw("next_slot", instant_json(query.entry->schedule.next_after(now_micros)))
+                .raw("next_slot", instant_json(entry->schedule.next_after(now_micros)))
                 .raw("newest_success_slot",
                      instant_json(record ? std::optional(record->newest_success_micros) : std::nullopt))
                 .raw("last_run", last_run_json(history))

@@ -18,6 +18,14 @@ Environment process_environment() {
   };
 }
 
+std::map<std::string, std::string> command_environment() {
+  std::map<std::string, std::string> found;
+  const Environment environment = process_environment();
+  for (const std::string& name : commands::CommandSpec().inherited)
+    if (const auto value = environment(name)) found.emplace(name, *value);
+  return found;
+}
+
 std::string analyzer_library_path() {
   std::error_code failure;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", failure);

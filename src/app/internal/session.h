@@ -1,6 +1,7 @@
 #pragma once
 // What every verb starts with: configuration, clock, metrics, randomness, and where the program lies.
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,8 @@ struct Session {
 Result<std::unique_ptr<Session>> open_session(const CommonOptions& common);
 
 Environment process_environment();
+// What commands of jobs take over from this process: those of CommandSpec::inherited that it has.
+std::map<std::string, std::string> command_environment();
 // lib/liblocal_service_jni.so beside the running program.
 std::string analyzer_library_path();
 // Sets up logging and failpoints from the environment; called once, before threads start.

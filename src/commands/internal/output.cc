@@ -159,4 +159,21 @@ Result<std::string> read_output_files(const std::string& folder, std::size_t byt
   return Error(ErrorCode::kUnavailable, "the output in " + folder + " changes faster than it can be read; try again");
 }
 
+Result<OutputPiece> read_output_from(const std::string& folder, std::uint64_t offset, std::size_t bytes_max) {
+  TRY(const auto parts, list_parts(folder));
+  OutputPiece piece{"", offset};
+  for (const auto& [begin, bytes] : parts) {
+    if (piece.text.size() >= bytes_max) break;
+    if (begin + bytes <= piece.next) continue;
+    const std::uint64_t skipped = piece.next > begin ? piece.next - begin : 0;
+    const std::size_t count = std::min<std::uint64_t>(bytes_max - piece.text.size(), bytes - skipped);
+    const auto text = read_part(folder + "/output." + std::to_string(begin), skipped, count);
+    if (!text || text->empty()) break;  // deleted meanwhile: the next call sees what took its place
+    if (begin > piece.next) piece.text += "[" + std::to_string(begin - piece.next) + " bytes left out]\n";
+    piece.text += *text;
+    piece.next = begin + skipped + text->size();
+  }
+  return piece;
+}
+
 }  // namespace flytt::commands::internal

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "commands/internal/descriptor.h"
+#include "commands/run.h"
 
 namespace flytt::commands::internal {
 
@@ -55,5 +56,6 @@ class LineJoiner {
 };
 
 Result<std::string> read_output_files(const std::string& folder, std::size_t bytes_max);
+Result<OutputPiece> read_output_from(const std::string& folder, std::uint64_t offset, std::size_t bytes_max);
 
 }  // namespace flytt::commands::internal

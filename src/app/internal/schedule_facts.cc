@@ -1,4 +1,4 @@
-#include "app/internal/query_facts.h"
+#include "app/internal/schedule_facts.h"
 
 #include <algorithm>
 
@@ -39,13 +39,13 @@ bool is_settled(const pipeline::PipelineStatus& stream) {
 
 }  // namespace
 
-Readiness QueryFacts::readiness(std::string_view dependency, std::int64_t slot_micros) {
+Readiness ScheduleFacts::readiness(std::string_view dependency, std::int64_t slot_micros) {
   if (dependency.starts_with(kStream)) return stream(std::string(dependency.substr(kStream.size())), slot_micros);
   if (dependency.starts_with(kTable)) return table(std::string(dependency.substr(kTable.size())), slot_micros);
   return {false, "nobody knows what " + std::string(dependency) + " is"};
 }
 
-Readiness QueryFacts::stream(const std::string& name, std::int64_t slot_micros) const {
+Readiness ScheduleFacts::stream(const std::string& name, std::int64_t slot_micros) const {
   for (const pipeline::PipelineStatus& stream : parts_.streams()) {
     if (stream.stream != name) continue;
     const std::string until = "stream " + name + " is not complete up to " + time_text(slot_micros);
@@ -65,7 +65,7 @@ Readiness QueryFacts::stream(const std::string& name, std::int64_t slot_micros) 
   return {false, "stream " + name + " does not run in this process"};
 }
 
-bool QueryFacts::is_complete_by_stream(const std::string& table, std::int64_t slot_micros) const {
+bool ScheduleFacts::is_complete_by_stream(const std::string& table, std::int64_t slot_micros) const {
   for (const pipeline::PipelineStatus& stream : parts_.streams())
     for (const pipeline::TableStatus& entry : stream.tables)
       if (entry.record.dataset + "." + entry.record.table == table)
@@ -73,7 +73,7 @@ bool QueryFacts::is_complete_by_stream(const std::string& table, std::int64_t sl
   return false;
 }
 
-Readiness QueryFacts::table(const std::string& name, std::int64_t slot_micros) {
+Readiness ScheduleFacts::table(const std::string& name, std::int64_t slot_micros) {
   if (is_complete_by_stream(name, slot_micros)) return {};
   std::lock_guard lock(mutex_);
   Table& entry = tables_[name];
@@ -87,7 +87,7 @@ Readiness QueryFacts::table(const std::string& name, std::int64_t slot_micros) {
 }
 
 // The one that was asked about longest ago, if that is long enough.
-std::optional<std::string> QueryFacts::next_to_ask() {
+std::optional<std::string> ScheduleFacts::next_to_ask() {
   const base::SteadyTime now = parts_.clock.steady();
   std::erase_if(tables_, [&](const auto& item) { return now - item.second.wanted_at > kForgotten; });
   for (const auto& [name, table] : tables_)
@@ -95,7 +95,7 @@ std::optional<std::string> QueryFacts::next_to_ask() {
   return std::nullopt;
 }
 
-void QueryFacts::look(const std::stop_token& token) {
+void ScheduleFacts::look(const std::stop_token& token) {
   std::unique_lock lock(mutex_);
   while (!token.stop_requested()) {
     const auto name = next_to_ask();

@@ -1,4 +1,4 @@
-#include "app/internal/query_facts.h"
+#include "app/internal/schedule_facts.h"
 
 #include <gtest/gtest.h>
 
@@ -15,9 +15,9 @@ class SetClock final : public base::Clock {
   std::int64_t wall = kSlot;
 };
 
-class QueryFactsTest : public testing::Test {
+class ScheduleFactsTest : public testing::Test {
  protected:
-  QueryFactsTest() {
+  ScheduleFactsTest() {
     stream_.stream = "sak";
     stream_.condition = pipeline::Condition::kRunning;
     pipeline::TableStatus table;
@@ -43,14 +43,14 @@ class QueryFactsTest : public testing::Test {
   SetClock clock_;
   pipeline::PipelineStatus stream_;
   Result<std::optional<std::int64_t>> changed_ = std::optional<std::int64_t>(kSlot - 1);
-  QueryFacts facts_{{clock_, "team", [this] { return std::vector{stream_}; },
-                     [this](const data::TablePath& table) {
-                       EXPECT_EQ(table.text(), "team.mart.orders");
-                       return changed_;
-                     }}};
+  ScheduleFacts facts_{{clock_, "team", [this] { return std::vector{stream_}; },
+                        [this](const data::TablePath& table) {
+                          EXPECT_EQ(table.text(), "team.mart.orders");
+                          return changed_;
+                        }}};
 };
 
-TEST_F(QueryFactsTest, AStreamIsCompleteWhenALaterChangeIsDurable) {
+TEST_F(ScheduleFactsTest, AStreamIsCompleteWhenALaterChangeIsDurable) {
   stream_.oldest_unsaved_ms = 5;
   stream_.newest_commit_micros = kSlot - 1;
   EXPECT_EQ(ask("stream:sak"), "stream sak is not complete up to 2024-02-29 06:00:00 UTC");
@@ -59,7 +59,7 @@ TEST_F(QueryFactsTest, AStreamIsCompleteWhenALaterChangeIsDurable) {
   EXPECT_EQ(ask("stream:other"), "stream other does not run in this process");
 }
 
-TEST_F(QueryFactsTest, AQuietStreamIsCompleteAfterAWhile) {
+TEST_F(ScheduleFactsTest, AQuietStreamIsCompleteAfterAWhile) {
   clock_.wall = kSlot + 9 * kSecond;
   EXPECT_NE(ask("stream:sak"), "ready");
   clock_.wall = kSlot + 10 * kSecond;
@@ -72,13 +72,13 @@ TEST_F(QueryFactsTest, AQuietStreamIsCompleteAfterAWhile) {
   EXPECT_NE(ask("stream:sak").find(": connection refused"), std::string::npos);
 }
 
-TEST_F(QueryFactsTest, AStreamThatCopiesIsNotComplete) {
+TEST_F(ScheduleFactsTest, AStreamThatCopiesIsNotComplete) {
   stream_.newest_commit_micros = kSlot;
   stream_.tables[0].record.phase = state::TablePhase::kCopying;
   EXPECT_NE(ask("stream:sak").find("tables are copied"), std::string::npos);
 }
 
-TEST_F(QueryFactsTest, ATopicBehindItsEndIsNotComplete) {
+TEST_F(ScheduleFactsTest, ATopicBehindItsEndIsNotComplete) {
   clock_.wall = kSlot + 60 * kSecond;
   pipeline::LaneStatus lane;
   lane.saved = 4;
@@ -89,21 +89,21 @@ TEST_F(QueryFactsTest, ATopicBehindItsEndIsNotComplete) {
   EXPECT_EQ(ask("stream:sak"), "ready");
 }
 
-TEST_F(QueryFactsTest, ATableIsReadyWhenItChangedSince) {
+TEST_F(ScheduleFactsTest, ATableIsReadyWhenItChangedSince) {
   EXPECT_EQ(ask_until_known("table:mart.orders"), "table mart.orders was not changed since 2024-02-29 06:00:00 UTC");
 }
 
-TEST_F(QueryFactsTest, ATableThatChangedIsReady) {
+TEST_F(ScheduleFactsTest, ATableThatChangedIsReady) {
   changed_ = std::optional<std::int64_t>(kSlot);
   EXPECT_EQ(ask_until_known("table:mart.orders"), "ready");
 }
 
-TEST_F(QueryFactsTest, WhyATableIsNotKnownIsSaid) {
+TEST_F(ScheduleFactsTest, WhyATableIsNotKnownIsSaid) {
   changed_ = Error(ErrorCode::kAuth, "no right");
   EXPECT_NE(ask_until_known("table:mart.orders").find(": no right"), std::string::npos);
 }
 
-TEST_F(QueryFactsTest, ATableOfAStreamIsCompleteWithIt) {
+TEST_F(ScheduleFactsTest, ATableOfAStreamIsCompleteWithIt) {
   stream_.newest_commit_micros = kSlot;
   EXPECT_EQ(ask("table:landing.person"), "ready");
 }

@@ -1,5 +1,5 @@
 #pragma once
-// QueryFacts: what the slots of queries wait for, as far as it is not another query.
+// ScheduleFacts: what slots wait for, as far as it is not another schedule.
 //
 //   stream:NAME          the stream is complete up to the slot: a change that was committed at or after it is durable; or the
 //                        stream runs, copies nothing, and for kQuiet after the slot all that it has received is durable
@@ -25,7 +25,7 @@
 
 namespace flytt::app {
 
-class QueryFacts final : public scheduler::Facts {
+class ScheduleFacts final : public scheduler::Facts {
  public:
   static constexpr std::chrono::seconds kQuiet{10};
   static constexpr std::chrono::seconds kTableLook{5};
@@ -37,7 +37,7 @@ class QueryFacts final : public scheduler::Facts {
     // When it was changed last, in microseconds since 1970; nullopt: there is no such table.
     std::function<Result<std::optional<std::int64_t>>(const data::TablePath&)> changed;
   };
-  explicit QueryFacts(Parts parts) : parts_(std::move(parts)) {}
+  explicit ScheduleFacts(Parts parts) : parts_(std::move(parts)) {}
 
   scheduler::Readiness readiness(std::string_view dependency, std::int64_t slot_micros) override;
 

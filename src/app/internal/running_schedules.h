@@ -1,5 +1,5 @@
 #pragma once
-// The queries of a running process: their jobs, what they wait for, and the one scheduler that starts them.
+// The schedules of a running process: queries and jobs, what they wait for, and the one scheduler that starts them.
 
 #include <memory>
 #include <string>
@@ -7,8 +7,9 @@
 
 #include "app/config.h"
 #include "app/internal/destination_adapter.h"
-#include "app/internal/query_facts.h"
+#include "app/internal/job_run.h"
 #include "app/internal/query_parts.h"
+#include "app/internal/schedule_facts.h"
 #include "app/internal/session.h"
 #include "pipeline/engine.h"
 #include "scheduler/scheduler.h"
@@ -17,9 +18,9 @@
 namespace flytt::app {
 
 // Owned and called by one thread, but for `scheduler`.
-class RunningQueries {
+class RunningSchedules {
  public:
-  // All outlive the object. `memory_bytes` is for all runs together.
+  // All outlive the object. `memory_bytes` is for all runs of queries together.
   struct Parts {
     Session& session;
     BigQueryAccess& access;
@@ -28,13 +29,16 @@ class RunningQueries {
     pipeline::Engine& engine;
     std::int64_t memory_bytes;
   };
-  // kConfig: a query waits for one that is not among them.
-  static Result<std::unique_ptr<RunningQueries>> make(const Parts& parts,
-                                                      const std::vector<const QueryConfig*>& queries);
-  ~RunningQueries();
+  struct Chosen {
+    std::vector<const QueryConfig*> queries;
+    std::vector<const JobConfig*> jobs;
+  };
+  // kConfig: one waits for another that is not among them; a secret of a job cannot be resolved.
+  static Result<std::unique_ptr<RunningSchedules>> make(const Parts& parts, const Chosen& chosen);
+  ~RunningSchedules();
 
   void start();
-  // For `run --once`, instead of start: of each query the newest slot that has passed, unless it has succeeded, beside
+  // For `run --once`, instead of start: of each schedule the newest slot that has passed, unless it has succeeded, beside
   // those that are due anyway.
   Status start_once();
   // Of start_once: whether nothing is left to be done. What waits for something that does not come is given up.
@@ -42,16 +46,15 @@ class RunningQueries {
   // What failed or was given up since start_once.
   Result<std::vector<Error>> failures_once();
 
-  // Asks runs to end. True: they have ended. May be called again.
+  // Asks runs to end, and leaves commands to their supervisors. True: they have ended. May be called again.
   bool stop(base::Deadline deadline) { return scheduler_->stop(deadline); }
   // Ends what waits for the destination, too, for good.
   void cancel();
 
-  std::size_t size() const { return queries_.size(); }
   scheduler::Scheduler& scheduler() { return *scheduler_; }
 
  private:
-  explicit RunningQueries(const Parts& parts);
+  explicit RunningSchedules(const Parts& parts);
   Result<bool> is_idle(const scheduler::ScheduleStatus& status);
   Status show_old_successes(const std::string& schedule);
 
@@ -59,8 +62,9 @@ class RunningQueries {
   std::unique_ptr<bigquery::Client> client_;
   std::unique_ptr<bigquery::WriteStreams> streams_;
   std::unique_ptr<QueryParts> query_parts_;
-  std::unique_ptr<QueryFacts> facts_;
-  std::vector<const QueryConfig*> queries_;
+  std::unique_ptr<ScheduleFacts> facts_;
+  std::unique_ptr<JobParts> job_parts_;
+  std::vector<const scheduler::Entry*> entries_;
   std::int64_t started_micros_ = 0;
   std::optional<base::SteadyTime> waiting_since_;
   std::vector<Error> given_up_;

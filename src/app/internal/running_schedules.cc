@@ -1,4 +1,4 @@
-#include "app/internal/running_queries.h"
+#include "app/internal/running_schedules.h"
 
 #include <algorithm>
 
@@ -14,18 +14,31 @@ constexpr std::chrono::seconds kOncePatience{15};  // for what slots wait for, o
 constexpr std::size_t kHistoryLook = 200;
 constexpr std::int64_t kWindowBytesMin = 4LL << 20, kWindowBytesMax = 32LL << 20;
 
-Status check_dependencies(const std::vector<const QueryConfig*>& queries) {
-  for (const QueryConfig* query : queries)
-    for (const std::string& dependency : query->entry->policy.after) {
+// "query dataproducts"
+std::string words(const std::string& schedule) {
+  const auto colon = schedule.find(':');
+  return schedule.substr(0, colon) + " " + schedule.substr(colon + 1);
+}
+
+Status check_dependencies(const std::vector<const scheduler::Entry*>& entries) {
+  for (const scheduler::Entry* entry : entries)
+    for (const std::string& dependency : entry->policy.after) {
       if (!dependency.starts_with(kSchedulePrefix)) continue;
       const std::string name = dependency.substr(kSchedulePrefix.size());
-      const bool is_there = std::any_of(queries.begin(), queries.end(),
-                                        [&](const QueryConfig* other) { return other->entry->name == name; });
-      if (is_there) continue;
-      const std::string other = name.substr(name.find(':') + 1);
-      return Error(ErrorCode::kConfig, "query " + query->name + " waits for query " + other +
-                                           ", which does not run here; name it with --only, too");
+      const bool is_there = std::any_of(entries.begin(), entries.end(),
+                                        [&](const scheduler::Entry* other) { return other->name == name; });
+      if (!is_there)
+        return Error(ErrorCode::kConfig, words(entry->name) + " waits for " + words(name) +
+                                             ", which does not run here; name it with --only, too");
     }
+  return ok();
+}
+
+Status check_secrets(const JobConfig& job) {
+  for (const auto* texts : {&job.secrets, &job.files})
+    for (const auto& [name, text] : *texts)
+      if (!text.problem.empty())
+        return Error(ErrorCode::kConfig, text.problem + "; '" + name + "' of job '" + job.name + "' is this reference");
   return ok();
 }
 
@@ -38,7 +51,7 @@ Result<std::optional<std::int64_t>> changed_micros(bigquery::Client& client, con
 
 }  // namespace
 
-RunningQueries::RunningQueries(const Parts& parts) : parts_(parts) {
+RunningSchedules::RunningSchedules(const Parts& parts) : parts_(parts) {
   BigQueryAccess& access = parts_.access;
   const base::Clock& clock = parts_.session.clock;
   // Of their own, so that they can be cancelled without harm to the streams.
@@ -51,37 +64,43 @@ RunningQueries::RunningQueries(const Parts& parts) : parts_(parts) {
                  parts_.store, parts_.session.config.project, parts_.session.config.location});
   query_parts_->window_bytes =
       static_cast<std::size_t>(std::clamp(parts_.memory_bytes / 8, kWindowBytesMin, kWindowBytesMax));
-  facts_ = std::make_unique<QueryFacts>(QueryFacts::Parts{
+  job_parts_ = std::make_unique<JobParts>(JobParts{
+      parts_.session.metrics, parts_.store, parts_.session.config.runs_folder(), {clock, command_environment()}});
+  facts_ = std::make_unique<ScheduleFacts>(ScheduleFacts::Parts{
       clock, parts_.session.config.project, [engine = &parts_.engine] { return engine->status(); },
       [client = client_.get()](const data::TablePath& table) { return changed_micros(*client, table); }});
 }
 
-RunningQueries::~RunningQueries() { cancel(); }
+RunningSchedules::~RunningSchedules() { cancel(); }
 
-void RunningQueries::cancel() {
+void RunningSchedules::cancel() {
   client_->cancel();
   streams_->cancel();
 }
 
-Result<std::unique_ptr<RunningQueries>> RunningQueries::make(const Parts& parts,
-                                                             const std::vector<const QueryConfig*>& queries) {
-  TRY_STATUS(check_dependencies(queries));
-  std::unique_ptr<RunningQueries> made(new RunningQueries(parts));
-  made->queries_ = queries;
+Result<std::unique_ptr<RunningSchedules>> RunningSchedules::make(const Parts& parts, const Chosen& chosen) {
+  std::unique_ptr<RunningSchedules> made(new RunningSchedules(parts));
   std::vector<scheduler::ScheduledJob> jobs;
-  for (const QueryConfig* query : queries) {
+  for (const QueryConfig* query : chosen.queries) {
     const PostgresSourceConfig* source = query->from.empty() ? nullptr : parts.session.config.find_source(query->from);
     jobs.push_back({*query->entry, std::make_unique<QueryJob>(*query, source, *made->query_parts_)});
+    made->entries_.push_back(&*query->entry);
   }
+  for (const JobConfig* job : chosen.jobs) {
+    TRY_STATUS(check_secrets(*job));
+    jobs.push_back({*job->entry, std::make_unique<JobRun>(*job, *made->job_parts_)});
+    made->entries_.push_back(&*job->entry);
+  }
+  TRY_STATUS(check_dependencies(made->entries_));
   TRY(made->scheduler_,
       scheduler::Scheduler::make(
           std::move(jobs), {state::ScheduleLedger(parts.store), parts.session.clock, parts.random, *made->facts_}));
-  for (const QueryConfig* query : queries) TRY_STATUS(made->show_old_successes(query->entry->name));
+  for (const scheduler::Entry* entry : made->entries_) TRY_STATUS(made->show_old_successes(entry->name));
   return made;
 }
 
 // The metric is there from the start, with what the ledger remembers.
-Status RunningQueries::show_old_successes(const std::string& schedule) {
+Status RunningSchedules::show_old_successes(const std::string& schedule) {
   state::ScheduleLedger ledger(parts_.store);
   TRY(const auto history, ledger.history(schedule, kHistoryLook));
   std::int64_t newest = 0;
@@ -92,15 +111,15 @@ Status RunningQueries::show_old_successes(const std::string& schedule) {
   return ok();
 }
 
-void RunningQueries::start() { scheduler_->start(); }
+void RunningSchedules::start() { scheduler_->start(); }
 
-Status RunningQueries::start_once() {
+Status RunningSchedules::start_once() {
   started_micros_ = parts_.session.clock.wall_micros();
-  for (const QueryConfig* query : queries_) {
-    const auto newest = query->entry->schedule.last_until(started_micros_);
+  for (const scheduler::Entry* entry : entries_) {
+    const auto newest = entry->schedule.last_until(started_micros_);
     if (!newest) continue;
     // A slot that has succeeded stays as it is.
-    TRY(const state::BackfillOutcome entered, scheduler_->backfill(query->entry->name, *newest, *newest + 1, false));
+    TRY(const state::BackfillOutcome entered, scheduler_->backfill(entry->name, *newest, *newest + 1, false));
     static_cast<void>(entered);
   }
   scheduler_->start();
@@ -108,7 +127,7 @@ Status RunningQueries::start_once() {
 }
 
 // Nothing of it is due, running, or still to be entered of what has passed.
-Result<bool> RunningQueries::is_idle(const scheduler::ScheduleStatus& status) {
+Result<bool> RunningSchedules::is_idle(const scheduler::ScheduleStatus& status) {
   const bool is_active = std::any_of(status.active.begin(), status.active.end(), [&](const state::SlotRecord& slot) {
     return !status.is_paused || slot.key.is_manual || slot.state == state::SlotState::kRunning;
   });
@@ -116,15 +135,15 @@ Result<bool> RunningQueries::is_idle(const scheduler::ScheduleStatus& status) {
   if (status.is_paused) return true;
   TRY(const auto record, state::ScheduleLedger(parts_.store).schedule(status.name));
   if (!record) return true;
-  for (const QueryConfig* query : queries_) {
-    if (query->entry->name != status.name) continue;
-    const auto next = query->entry->schedule.next_after(record->decided_micros);
+  for (const scheduler::Entry* entry : entries_) {
+    if (entry->name != status.name) continue;
+    const auto next = entry->schedule.next_after(record->decided_micros);
     return !next || *next > started_micros_;
   }
   return true;
 }
 
-Result<bool> RunningQueries::is_done_once() {
+Result<bool> RunningSchedules::is_done_once() {
   bool is_done = true, something_moves = false;
   std::vector<Error> waiting;
   for (const scheduler::ScheduleStatus& status : scheduler_->status()) {
@@ -149,11 +168,11 @@ Result<bool> RunningQueries::is_done_once() {
   return true;
 }
 
-Result<std::vector<Error>> RunningQueries::failures_once() {
+Result<std::vector<Error>> RunningSchedules::failures_once() {
   std::vector<Error> out = given_up_;
   state::ScheduleLedger ledger(parts_.store);
-  for (const QueryConfig* query : queries_) {
-    const std::string& name = query->entry->name;
+  for (const scheduler::Entry* entry : entries_) {
+    const std::string& name = entry->name;
     TRY(const auto history, ledger.history(name, kHistoryLook));
     for (const state::SlotRecord& slot : history)
       if (slot.state == state::SlotState::kFailed && slot.finished_micros >= started_micros_)

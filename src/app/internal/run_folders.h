@@ -1,0 +1,41 @@
+#pragma once
+// Where the runs of a job lie: <root>/<job>/<run id>, or <run id>.<completion> for a job with several completions. Each is a
+// folder of `commands`. Names are made from slots alone, so that whoever comes after a crash finds what was started.
+
+#include <string>
+#include <vector>
+
+#include "app/config.h"
+#include "state/schedule_ledger.h"
+
+namespace flytt::app {
+
+struct KeptRun {
+  int attempt = 0;
+  int completion = 0;
+  std::string folder;
+};
+
+class RunFolders {
+ public:
+  RunFolders(const std::string& root, const JobConfig& job)
+      : folder_(root + "/" + job.name), has_completions_(job.completions > 1) {}
+
+  // "<run id>[.<completion>]", which is also the command's FLYTT_RUN.
+  std::string name(const std::string& run_id, int completion) const;
+  std::string path(const std::string& run_id, int completion) const { return folder_ + "/" + name(run_id, completion); }
+  // Makes the folder that holds them, private. May be repeated.
+  Status prepare() const;
+  // By attempt, then completion.
+  std::vector<KeptRun> of_slot(const state::SlotKey& slot) const;
+  std::vector<std::string> names() const;
+  // Removes those of `names` that are of no slot of `slots`, but what lives. Names are listed before slots are read: what
+  // begins meanwhile is not among them.
+  Status remove_old(const std::vector<std::string>& names, const std::vector<state::SlotRecord>& slots) const;
+
+ private:
+  const std::string folder_;
+  const bool has_completions_;
+};
+
+}  // namespace flytt::app
