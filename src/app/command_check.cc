@@ -7,6 +7,7 @@
 #include "app/internal/destination.h"
 #include "app/internal/finding.h"
 #include "app/internal/google_rights.h"
+#include "app/internal/job_check.h"
 #include "app/internal/origin_adapter.h"
 #include "app/internal/query_check.h"
 #include "app/internal/session.h"
@@ -197,6 +198,7 @@ int run_check(const CommonOptions& common) {
   for (const TopicStreamConfig& stream : (*session)->config.topic_streams) check_topics(**session, stream, found);
   const auto open = check_destination(**session, found);
   check_queries(**session, open ? open->access.client.get() : nullptr, found);
+  for (const JobConfig& job : (*session)->config.jobs) check_job(job, command_environment(), found);
   const std::string text = common.json ? findings_json(found) : findings_text(found);
   std::fwrite(text.data(), 1, text.size(), stdout);
   for (const Found& entry : found)

@@ -1,8 +1,7 @@
-// flytt job ls | next | logs: schedules and their runs. What asks for something is in command_job_wish.cc.
+// flytt job ls | next: schedules and their slots. Runs are in command_job_logs.cc, wishes in command_job_wish.cc.
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -10,6 +9,7 @@
 #include "app/internal/job_view.h"
 #include "app/internal/running_engine.h"
 #include "app/internal/session.h"
+#include "app/internal/source_state.h"
 #include "app/output.h"
 #include "base/log.h"
 #include "state/store.h"
@@ -19,14 +19,6 @@ namespace flytt::app {
 namespace {
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-// Nothing when there is no state file yet.
-Result<std::unique_ptr<state::Store>> open_to_read(const Config& config) {
-  if (!std::filesystem::exists(config.state_file)) return std::unique_ptr<state::Store>();
-  auto store = state::Store::open(config.state_file, state::Store::Access::kReadOnly);
-  if (!store && store.error().code() == ErrorCode::kNotFound) return std::unique_ptr<state::Store>();
-  return store;
-}
 
 // "failed, attempt 2"
 std::string outcome_text(const state::SlotRecord& slot) {
@@ -57,7 +49,7 @@ std::string jobs_json(const std::vector<JobView>& jobs, bool is_running) {
 }
 
 std::string jobs_text(const Config& config, const std::vector<JobView>& jobs) {
-  if (jobs.empty()) return config.path + " has no jobs; they are under 'queries'.\n";
+  if (jobs.empty()) return config.path + " has no jobs; they are under 'jobs' and 'queries'.\n";
   TextTable table({"name", "schedule", "next slot", "in UTC", "last run", "ended", "state"});
   std::string notes;
   for (const JobView& job : jobs) {
@@ -100,7 +92,7 @@ void ask_engine(Session& session, std::vector<JobView>& jobs) {
 
 Result<int> list(Session& session, bool as_json) {
   TRY(const bool is_running, is_engine_running(session.config));
-  TRY(const auto store, open_to_read(session.config));
+  TRY(const auto store, open_state_to_read(session.config));
   std::optional<state::ScheduleLedger> ledger;
   if (store) ledger.emplace(*store);
   TRY(std::vector<JobView> jobs,
@@ -113,7 +105,7 @@ Result<int> list(Session& session, bool as_json) {
 Result<int> next(Session& session, const JobOptions& options, bool as_json) {
   std::vector<const scheduler::Entry*> entries;
   if (options.name.empty()) {
-    for (const QueryConfig& query : session.config.queries) entries.push_back(&*query.entry);
+    entries = entries_of(session.config);
   } else {
     TRY(const scheduler::Entry* entry, find_job(session.config, options.name));
     entries.push_back(entry);
@@ -142,37 +134,9 @@ Result<int> next(Session& session, const JobOptions& options, bool as_json) {
   return kExitDone;
 }
 
-Result<int> logs(Session& session, const JobOptions& options, bool as_json) {
-  TRY(const scheduler::Entry* entry, find_job(session.config, options.name));
-  TRY(const auto store, open_to_read(session.config));
-  std::vector<state::SlotRecord> history;
-  if (store) {
-    TRY(history, state::ScheduleLedger(*store).history(entry->name, static_cast<std::size_t>(options.limit)));
-  }
-  const data::TimeZone& zone = entry->schedule.time_zone();
-  TextTable table({"slot", "trigger", "state", "attempt", "started", "took", "message"},
-                  {false, false, false, true, false, true, false});
-  std::string json;
-  for (const state::SlotRecord& slot : history) {
-    json += (json.empty() ? "" : ",\n") + slot_json(*entry, slot);
-    const bool has_begun = slot.attempt > 0 && slot.started_micros > 0;
-    const bool has_ended = has_begun && slot.finished_micros >= slot.started_micros;
-    table.add({local_time_text(zone, slot.key.slot_micros), slot.trigger, std::string(state::to_string(slot.state)),
-               slot.attempt == 0 ? "" : std::to_string(slot.attempt),
-               has_begun ? local_time_text(zone, slot.started_micros) : "",
-               has_ended ? human_duration((slot.finished_micros - slot.started_micros) / 1000) : "", slot.message});
-  }
-  if (as_json)
-    print("{\"name\":" + base::json_quote(entry->name) + ",\"runs\":[" + json + "]}\n");
-  else
-    print(table.size() == 0 ? entry->name + " has not run yet.\n" : table.text());
-  return kExitDone;
-}
-
 Result<int> run(const CommonOptions& common, const JobOptions& options) {
   TRY(const auto session, open_session(common));
   if (options.action == "next") return next(*session, options, common.json);
-  if (options.action == "logs") return logs(*session, options, common.json);
   return list(*session, common.json);
 }
 

@@ -74,15 +74,18 @@ void add_source_verbs(CLI::App& app, Parsed& p) {
 }
 
 void add_running_verbs(CLI::App& app, Parsed& p) {
-  CLI::App* run =
-      verb(app, p, "run",
-           "Run the streams and the scheduled queries, and the embedded warehouse when the destination is local",
-           "flytt run --once", [&p] { return run_run(p.common, p.run); });
+  CLI::App* run = verb(
+      app, p, "run",
+      "Run the streams, scheduled queries and jobs, and the embedded warehouse when the destination is local. A slot "
+      "of "
+      "a query takes effect once; the command of a job may be run more than once for a slot (when a run failed, or "
+      "its end is not known), so its effects are there at least once",
+      "flytt run --once\n  flytt run --only story", [&p] { return run_run(p.common, p.run); });
   run->add_flag("--once", p.run.once,
                 "stop when everything that was in the sources at the start is durable and visible, and after it each "
-                "query has run for its newest slot that has passed, unless it had succeeded before");
+                "query and job has run for its newest slot that has passed, unless it had succeeded before");
   run->add_flag("--adopt", p.run.adopt, "take over a replication slot that flytt did not create");
-  run->add_option("--only", p.run.only, "only these streams and queries")->type_name("NAME");
+  run->add_option("--only", p.run.only, "only these streams, queries and jobs")->type_name("NAME");
 
   CLI::App* warehouse = verb(
       app, p, "warehouse", "Run only the BigQuery-compatible service",
@@ -155,7 +158,10 @@ void add_quarantine_verbs(CLI::App& app, Parsed& p) {
 }
 
 void add_job_verbs(CLI::App& app, Parsed& p) {
-  CLI::App* job = app.add_subcommand("job", "Schedules and their runs");
+  CLI::App* job = app.add_subcommand(
+      "job",
+      "Schedules of queries and jobs, and their runs. A slot succeeds once; the command of a job may be run more than "
+      "once for it, so its effects are there at least once");
   job->require_subcommand(1);
   const auto part = [&](const char* action, const char* sentence, const char* example, auto&& function) {
     return verb(
@@ -167,7 +173,7 @@ void add_job_verbs(CLI::App& app, Parsed& p) {
         true, true);
   };
   const auto name = [&p](CLI::App* verb, bool is_required) {
-    verb->add_option("name", p.job.name, "a job, as ls shows it; query: may be left out")
+    verb->add_option("name", p.job.name, "a job, as ls shows it; query: and job: may be left out")
         ->required(is_required)
         ->type_name("NAME");
   };
@@ -176,14 +182,18 @@ void add_job_verbs(CLI::App& app, Parsed& p) {
                         "flytt job next dataproducts --count 3", run_job);
   name(next, false);
   next->add_option("--count", p.job.count, "slots of each job")->check(CLI::Range(1, 1000))->capture_default_str();
-  CLI::App* logs = part("logs", "Runs, newest slot first: outcome, attempts, times, and what was said",
-                        "flytt job logs dataproducts --limit 5", run_job);
+  CLI::App* logs =
+      part("logs", "Runs, newest slot first: outcome, attempts, times; of a command also its output",
+           "flytt job logs story --slot '2026-01-15 04:00'\n  flytt job logs story --follow", run_job_logs);
   name(logs, true);
+  logs->add_option("--slot", p.job.slot, "only this slot, with all that is kept of its output")->type_name("TIME");
+  logs->add_flag("--follow", p.job.follow, "print the output of the newest run as it comes, until its slot is over");
   logs->add_option("--limit", p.job.limit, "slots that are shown")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  CLI::App* run = part("run", "Ask for a run at once, beside its schedule and without waiting for what it runs after",
-                       "flytt job run dataproducts --wait", run_job_wish);
+  CLI::App* run =
+      part("run", "Ask for a run at once, beside its schedule and without waiting for what it runs after",
+           "flytt job run dataproducts --wait\n  flytt job run story && flytt job logs story --follow", run_job_wish);
   name(run, true);
   run->add_flag("--wait", p.job.wait, "until it has ended, when a flytt runs; then the exit status says how it ended");
   name(part("pause", "Begin no slot until resume", "flytt job pause dataproducts", run_job_wish), true);

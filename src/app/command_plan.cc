@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include "app/commands.h"
 #include "app/internal/destination.h"
@@ -8,6 +7,7 @@
 #include "app/internal/origin_adapter.h"
 #include "app/internal/query_check.h"
 #include "app/internal/session.h"
+#include "app/internal/source_state.h"
 #include "app/internal/topic_origin_adapter.h"
 #include "app/output.h"
 #include "base/log.h"
@@ -34,9 +34,16 @@ struct PlannedQuery {
   data::TableSchema columns;  // with the version column
 };
 
+struct PlannedJob {
+  const JobConfig* job = nullptr;
+  std::string schedule_action;  // as of a query
+  std::optional<std::int64_t> next_slot_micros;
+};
+
 struct Plan {
   std::vector<PlannedTable> tables;
   std::vector<PlannedQuery> queries;
+  std::vector<PlannedJob> jobs;
 };
 
 // What run would do to one destination table.
@@ -123,25 +130,34 @@ Status plan_target(Session& session, bigquery::Client* client, PlannedQuery& pla
   return ok();
 }
 
+Result<std::string> schedule_action(state::Store* store, const scheduler::Entry& entry) {
+  if (store == nullptr) return std::string("begin");
+  TRY(const auto known, state::ScheduleLedger(*store).schedule(entry.name));
+  if (!known) return std::string("begin");
+  return std::string(known->definition == entry.schedule.definition() ? "none" : "change");
+}
+
 Result<std::vector<PlannedQuery>> plan_queries(Session& session, bigquery::Client* client) {
   const Config& config = session.config;
-  std::unique_ptr<state::Store> store;
-  if (std::filesystem::exists(config.state_file)) {
-    auto opened = state::Store::open(config.state_file, state::Store::Access::kReadOnly);
-    if (!opened && opened.error().code() != ErrorCode::kNotFound) return opened.error();
-    if (opened) store = std::move(*opened);
-  }
+  TRY(const auto store, open_state_to_read(config));
   std::vector<PlannedQuery> out;
   for (const QueryConfig& query : config.queries) {
     PlannedQuery planned;
     planned.query = &query;
     planned.next_slot_micros = query.entry->schedule.next_after(session.clock.wall_micros());
-    planned.schedule_action = "begin";
-    if (store) {
-      TRY(const auto known, state::ScheduleLedger(*store).schedule(query.entry->name));
-      if (known) planned.schedule_action = known->definition == query.entry->schedule.definition() ? "none" : "change";
-    }
+    TRY(planned.schedule_action, schedule_action(store.get(), *query.entry));
     TRY_STATUS(plan_target(session, client, planned));
+    out.push_back(std::move(planned));
+  }
+  return out;
+}
+
+Result<std::vector<PlannedJob>> plan_jobs(Session& session) {
+  TRY(const auto store, open_state_to_read(session.config));
+  std::vector<PlannedJob> out;
+  for (const JobConfig& job : session.config.jobs) {
+    PlannedJob planned{&job, "", job.entry->schedule.next_after(session.clock.wall_micros())};
+    TRY(planned.schedule_action, schedule_action(store.get(), *job.entry));
     out.push_back(std::move(planned));
   }
   return out;
@@ -158,6 +174,7 @@ Result<Plan> make_plan(Session& session) {
   Plan plan;
   TRY(plan.tables, plan_tables(session, destination.get()));
   TRY(plan.queries, plan_queries(session, open ? open->access.client.get() : nullptr));
+  TRY(plan.jobs, plan_jobs(session));
   return plan;
 }
 
@@ -199,6 +216,23 @@ std::string queries_json(const std::vector<PlannedQuery>& queries) {
   return out;
 }
 
+std::string jobs_json(const std::vector<PlannedJob>& jobs) {
+  std::string out;
+  for (const PlannedJob& planned : jobs) {
+    const scheduler::Entry& entry = *planned.job->entry;
+    std::string words;
+    for (const std::string& word : planned.job->run) words += (words.empty() ? "" : ",") + base::json_quote(word);
+    out += std::string(out.empty() ? "" : ",") + "{\"name\":" + base::json_quote(entry.name) +
+           ",\"schedule\":" + base::json_quote(entry.schedule.definition()) +
+           ",\"schedule_action\":" + base::json_quote(planned.schedule_action) +
+           ",\"next\":" + (planned.next_slot_micros ? json_time(*planned.next_slot_micros) : "null") + ",\"run\":[" +
+           words + "]" +
+           ",\"folder\":" + (planned.job->folder.empty() ? "null" : base::json_quote(planned.job->folder)) +
+           ",\"completions\":" + std::to_string(planned.job->completions) + "}";
+  }
+  return out;
+}
+
 std::string plan_json(const Plan& plan) {
   std::string out = "{\"tables\":[";
   for (const PlannedTable& planned : plan.tables) {
@@ -214,7 +248,7 @@ std::string plan_json(const Plan& plan) {
       out += (i == 0 ? "" : ",") + column_json(schema.table.fields[i], schema.table.is_key(i));
     out += "]}";
   }
-  return out + "],\"queries\":[" + queries_json(plan.queries) + "]}\n";
+  return out + "],\"queries\":[" + queries_json(plan.queries) + "],\"jobs\":[" + jobs_json(plan.jobs) + "]}\n";
 }
 
 std::string queries_text(const std::vector<PlannedQuery>& queries) {
@@ -257,10 +291,29 @@ std::string tables_text(const std::vector<PlannedTable>& plan) {
   return tables.text() + details + (left_out.empty() ? "" : "\nLeft out:\n" + left_out);
 }
 
-// Queries alone have no table of tables, and streams alone none of queries.
+std::string jobs_text(const std::vector<PlannedJob>& jobs) {
+  TextTable table({"job", "schedule", "of it", "next slot", "command"});
+  for (const PlannedJob& planned : jobs) {
+    const scheduler::Entry& entry = *planned.job->entry;
+    std::string command;
+    for (const std::string& word : planned.job->run) command += (command.empty() ? "" : " ") + word;
+    if (planned.job->completions > 1) command += ", " + std::to_string(planned.job->completions) + " times";
+    table.add(
+        {entry.name, entry.schedule.definition(), planned.schedule_action,
+         planned.next_slot_micros ? local_time_text(entry.schedule.time_zone(), *planned.next_slot_micros) : "none",
+         command});
+  }
+  return table.text();
+}
+
+// Only what there is; a configuration of streams alone has the table of tables also when it is empty.
 std::string plan_text(const Plan& plan) {
-  if (plan.queries.empty()) return tables_text(plan.tables);
-  return (plan.tables.empty() ? "" : tables_text(plan.tables) + "\n") + queries_text(plan.queries);
+  std::string out;
+  const auto add = [&](const std::string& part) { out += (out.empty() ? "" : "\n") + part; };
+  if (!plan.tables.empty() || (plan.queries.empty() && plan.jobs.empty())) add(tables_text(plan.tables));
+  if (!plan.queries.empty()) add(queries_text(plan.queries));
+  if (!plan.jobs.empty()) add(jobs_text(plan.jobs));
+  return out;
 }
 
 }  // namespace

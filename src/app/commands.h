@@ -56,10 +56,12 @@ struct QuarantineOptions {
 };
 
 struct JobOptions {
-  std::string action;       // "ls", "next", "logs"; "run", "pause", "resume", "backfill"
-  std::string name;         // NAME or query:NAME; of "next" also empty: all
+  std::string action;       // "ls", "next"; "run", "pause", "resume", "backfill"
+  std::string name;         // NAME, query:NAME or job:NAME; of "next" also empty: all
   int count = 5;            // of "next"
   std::int64_t limit = 20;  // of "logs"
+  std::string slot;         // of "logs": a date, local time or instant; empty: the newest
+  bool follow = false;      // of "logs"
   bool wait = false;        // of "run"
   std::string from, to;     // of "backfill": dates, local times, instants
   bool again = false;
@@ -81,7 +83,8 @@ int run_query(const CommonOptions& common, const QueryOptions& options);
 int run_status(const CommonOptions& common, const StatusOptions& options);
 int run_resync(const CommonOptions& common, const ResyncOptions& options);
 int run_quarantine(const CommonOptions& common, const QuarantineOptions& options);
-int run_job(const CommonOptions& common, const JobOptions& options);        // ls, next, logs
+int run_job(const CommonOptions& common, const JobOptions& options);        // ls, next
+int run_job_logs(const CommonOptions& common, const JobOptions& options);   // logs
 int run_job_wish(const CommonOptions& common, const JobOptions& options);   // run, pause, resume, backfill
 int run_render(const CommonOptions& common, const RenderOptions& options);  // iam
 int run_version(const CommonOptions& common);

@@ -8,7 +8,7 @@
 namespace flytt::app {
 
 struct Found {
-  std::string place;  // source, destination or query, as the configuration names it
+  std::string place;  // source, destination, query or job, as the configuration names it
   postgres::Finding finding;
 };
 

@@ -16,7 +16,6 @@ using state::SlotRecord;
 using state::SlotState;
 using Views = std::map<std::string, scheduler::ScheduleView, std::less<>>;
 
-constexpr std::string_view kQueryPrefix = "query:";
 constexpr std::string_view kSchedulePrefix = "schedule:";
 constexpr std::size_t kRecentMax = 50;  // among which the last attempt is looked for
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
@@ -94,9 +93,9 @@ Result<std::vector<JobView>> view_jobs(const Config& config, state::ScheduleLedg
                                        std::int64_t now_micros) {
   std::vector<JobView> all;
   Views views;
-  for (const QueryConfig& query : config.queries) {
+  for (const scheduler::Entry* entry : entries_of(config)) {
     JobView view;
-    view.entry = &*query.entry;
+    view.entry = entry;
     view.is_looked_after = is_running;
     view.next_slot_micros = view.entry->schedule.next_after(now_micros);
     if (ledger != nullptr) TRY_STATUS(read_ledger(*ledger, view));
@@ -111,15 +110,15 @@ Result<std::vector<JobView>> view_jobs(const Config& config, state::ScheduleLedg
 }
 
 Result<const scheduler::Entry*> find_job(const Config& config, const std::string& name) {
-  const bool has_prefix = name.compare(0, kQueryPrefix.size(), kQueryPrefix) == 0;
-  const std::string bare = has_prefix ? name.substr(kQueryPrefix.size()) : name;
-  if (const QueryConfig* query = config.find_query(bare)) return &*query->entry;
   std::vector<std::string> names;
-  for (const QueryConfig& query : config.queries) names.push_back(query.name);
-  const std::string nearest = nearest_name(bare, names);
+  for (const scheduler::Entry* entry : entries_of(config)) {
+    names.push_back(entry->name.substr(entry->name.find(':') + 1));
+    if (name == entry->name || name == names.back()) return entry;
+  }
+  const std::string nearest = nearest_name(name.substr(name.find(':') + 1), names);
   return Error(ErrorCode::kConfig, config.path + " has no job '" + name + "'" +
                                        (!nearest.empty() ? "; did you mean '" + nearest + "'?"
-                                        : names.empty()  ? "; jobs are under 'queries'"
+                                        : names.empty()  ? "; jobs are under 'jobs' and 'queries'"
                                                          : "; `flytt job ls` shows them"));
 }
 

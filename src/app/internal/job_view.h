@@ -34,7 +34,7 @@ struct JobView {
 Result<std::vector<JobView>> view_jobs(const Config& config, state::ScheduleLedger* ledger, bool is_running,
                                        std::int64_t now_micros);
 
-// The entry that `name` means, "NAME" or "query:NAME". kConfig with the nearest name there is.
+// The entry that `name` means, "NAME", "query:NAME" or "job:NAME". kConfig with the nearest name there is.
 Result<const scheduler::Entry*> find_job(const Config& config, const std::string& name);
 
 // "2026-01-15 05:15:00 CET"; whole seconds.

@@ -22,6 +22,13 @@ Result<std::unique_ptr<state::Store>> open_source_state(Session& session) {
   return state::Store::open(session.config.state_file);
 }
 
+Result<std::unique_ptr<state::Store>> open_state_to_read(const Config& config) {
+  if (!std::filesystem::exists(config.state_file)) return std::unique_ptr<state::Store>();
+  auto store = state::Store::open(config.state_file, state::Store::Access::kReadOnly);
+  if (!store && store.error().code() == ErrorCode::kNotFound) return std::unique_ptr<state::Store>();
+  return store;
+}
+
 state::MadeObject to_state(const postgres::MadeObject& object, std::int64_t made_micros) {
   if (object.kind == postgres::MadeObject::Kind::kSlot) return {kSlot, object.name, made_micros};
   return {kSetup, object.text(), made_micros};
