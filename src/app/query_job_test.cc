@@ -113,6 +113,9 @@ class QueryJobTest : public testing::Test {
     return out;
   }
   std::string orders() { return rows("SELECT id, name FROM mart.orders ORDER BY id, name"); }
+  std::string staging_tables() {
+    return rows("SELECT table_name FROM mart.INFORMATION_SCHEMA.TABLES WHERE STARTS_WITH(table_name, '_flytt')");
+  }
   scheduler::RunContext context(int attempt = 1, bool is_resumed = false, std::int64_t slot = kSlot) {
     scheduler::RunContext out;
     out.schedule = "query:" + query_.name;
@@ -227,6 +230,55 @@ TEST_F(QueryJobTest, AnUpsertReplacesByKey) {
   query_.sql = "SELECT 2 AS id, 'B' AS name UNION ALL SELECT 3, 'c'";
   EXPECT_NE(run(context(1, false, kSlot + 1)).find("(1 new, 1 changed)"), std::string::npos);
   EXPECT_EQ(orders(), "1|a 2|B 3|c ");
+}
+
+TEST_F(QueryJobTest, AnUpsertRefusesKeysThatSayNotWhichRowIsMeant) {
+  query_.write = QueryWrite::kUpsert;
+  query_.key = {"id"};
+  EXPECT_EQ(run(context()).substr(0, 3), "ok:");
+  query_.sql = "SELECT IF(@run_date = DATE '2024-02-29', 1, 7) AS id, 'twice' AS name UNION ALL SELECT 1, 'b'";
+  EXPECT_EQ(run(context(1, false, kSlot + 1)),
+            "query Daily.Orders: 1 keys are there more than once; let the query return one row for each key");
+  EXPECT_EQ(code_, ErrorCode::kBadData);
+  query_.sql = "SELECT NULLIF(1, 1) AS id, 'none' AS name UNION ALL SELECT 3, 'c'";
+  EXPECT_EQ(run(context(1, false, kSlot + 2)),
+            "query Daily.Orders: 1 rows have NULL in a key column; leave them out in the query");
+  EXPECT_EQ(orders(), "1|a 2|b ");
+  EXPECT_EQ(staging_tables(), "");
+}
+
+TEST_F(QueryJobTest, AnUpsertMergesTheRowsWhoseKeysItHasChecked) {
+  query_.write = QueryWrite::kUpsert;
+  query_.key = {"id"};
+  query_.sql = "SELECT CAST(10 * RAND() AS INT64) AS id, 'x' AS name";
+  const std::string said = run(context());
+  EXPECT_EQ(said.substr(0, 10), "ok: 1 row,") << said;
+  EXPECT_NE(transport_->last_job.find("MERGE"), std::string::npos) << transport_->last_job;
+  EXPECT_EQ(transport_->last_job.find("RAND"), std::string::npos) << transport_->last_job;
+  EXPECT_EQ(staging_tables(), "");
+}
+
+TEST_F(QueryJobTest, AnUpsertHappensOnceWhereverTheConnectionEnds) {
+  query_.write = QueryWrite::kUpsert;
+  query_.key = {"id"};
+  query_.sql = "SELECT id + (SELECT COUNT(*) FROM mart.orders) AS id, name FROM mart.sold WHERE id = 1";
+  sql("CREATE TABLE mart.orders (id INT64, name STRING)");
+  EXPECT_EQ(run(context()).substr(0, 3), "ok:");
+  transport_->cut(CutTransport::kNever);
+  EXPECT_EQ(run(context(1, false, kSlot + 1)).substr(0, 3), "ok:");
+  const int requests = transport_->requests;
+  ASSERT_GT(requests, 6);
+  for (int from = 0; from < requests; ++from) {
+    const std::int64_t slot = kSlot + 10 + from;
+    transport_->cut(from);
+    // The last request removes the staging table, which is no part of the result.
+    EXPECT_EQ(run(context(1, false, slot)).substr(0, 3) == "ok:", from == requests - 1) << from;
+    transport_->cut(CutTransport::kNever);
+    EXPECT_EQ(run(context(2, false, slot)).substr(0, 3), "ok:") << from;
+    EXPECT_EQ(run(context(2, true, slot)).substr(0, 3), "ok:") << "asked once more";
+    EXPECT_EQ(rows("SELECT COUNT(*) FROM mart.orders"), std::to_string(3 + from) + " ") << from;
+  }
+  EXPECT_EQ(staging_tables(), "");
 }
 
 TEST_F(QueryJobTest, ColumnsComeAndGo) {

@@ -138,12 +138,7 @@ class QueryRun {
     TRY(const data::TablePath table, target_table(query_, parts_.project, context_.slot_micros));
     TRY(auto rows, QueryStaging::open(parts_, query_, *source_));
     TRY_STATUS(prepare(table, rows->columns()));
-    record_.project = table.project;
-    record_.dataset = table.dataset;
-    record_.table = table.table;
-    record_.staging = "_flytt_stage_" + plain_name(query_.name) + "_" + fingerprint(name_of_try());
-    TRY_STATUS(save());
-    TRY_STATUS(rows->make_table(staging()));
+    TRY_STATUS(make_staging(table, rows->columns()));
     TRY(const StagedRows staged, rows->fill(
                                      staging(),
                                      [&](const std::string& stream) {
@@ -156,6 +151,19 @@ class QueryRun {
     TRY_STATUS(save());
     rows.reset();  // its transaction holds back what the server may clean up
     return put_staged_rows();
+  }
+
+  Status make_staging(const data::TablePath& table, const std::vector<ResultColumn>& columns) {
+    name_target(table);
+    record_.staging = "_flytt_stage_" + plain_name(query_.name) + "_" + fingerprint(name_of_try());
+    TRY_STATUS(save());
+    return make_staging_table(parts_, query_, staging(), columns);
+  }
+
+  void name_target(const data::TablePath& table) {
+    record_.project = table.project;
+    record_.dataset = table.dataset;
+    record_.table = table.table;
   }
 
   Status prepare(const data::TablePath& table, const std::vector<ResultColumn>& columns) {
@@ -211,16 +219,34 @@ class QueryRun {
     std::vector<ResultColumn> columns;
     for (const data::Field& field : seen.schema.fields) columns.push_back({field, ""});
     TRY_STATUS(prepare(table, columns));
-    record_.project = table.project;
-    record_.dataset = table.dataset;
-    record_.table = table.table;
     const std::string sql = write_statement(target_, query_, as_rows(query_.sql));
-    if (query_.bytes_max && query_.write == QueryWrite::kUpsert) {
+    if (query_.write != QueryWrite::kUpsert) {
+      name_target(table);
+      return run_statement(sql);
+    }
+    if (query_.bytes_max) {
       question.sql = sql;  // it reads the target, too
       TRY(const bigquery::DryRun whole, jobs_.dry_run(question));
       TRY_STATUS(check_cost(whole));
     }
-    return run_statement(sql);
+    TRY_STATUS(make_staging(table, columns));
+    TRY_STATUS(fill_in_destination());
+    return put_staged_rows();
+  }
+
+  // The statement may give other rows each time, so those whose keys are checked are those that are merged. A job in doubt
+  // needs no record: it writes into this table alone, and fails when the table is gone.
+  Status fill_in_destination() {
+    JobRequest wanted = request();
+    wanted.job_id = "flytt_" + name_of_try() + "-rows";
+    wanted.sql = query_.sql;
+    wanted.destination = bigquery::JobDestination{staging(), WriteDisposition::kAppend, false};
+    auto done = jobs_.run(wanted, base::Deadline::never(), context_.stop);
+    if (!done) return without_value(std::move(done).error(), wanted.job_id);
+    record_.rows = done->output_rows.value_or(0);
+    record_.bytes = done->bytes_processed;
+    FAILPOINT_ERROR("query.finish.after");
+    return save();
   }
 
   Status check_cost(const bigquery::DryRun& seen) const {
@@ -299,7 +325,7 @@ class QueryRun {
   }
 
   Result<RunOutcome> settle(const bigquery::JobOutcome& job) {
-    if (source_ == nullptr) {
+    if (record_.staging.empty()) {
       record_.rows = job.affected_rows.value_or(job.output_rows.value_or(0));
       record_.bytes = job.bytes_processed;
     }

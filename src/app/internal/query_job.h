@@ -2,8 +2,8 @@
 // QueryJob: one run of a scheduled query, from its rows to the table that they belong in.
 //
 // From PostgreSQL: rows → staging table (one PENDING stream, whose name is saved first) → one job that replaces, adds or
-// merges them. In the destination: one job that does it from the statement itself. Either way readers see the old rows until
-// that job has ended, and then all of the new ones.
+// merges them. In the destination: one job that does it from the statement itself, or for `write: upsert` from a staging table
+// that another job has filled. Either way readers see the old rows until that job has ended, and then all of the new ones.
 //
 // The job's id is saved before it is started (state/query_runs.h). Whoever comes after a crash, a lost answer or a failed
 // attempt asks for that job first: it is gone on with, and only when it is known to have done nothing the slot's work is begun

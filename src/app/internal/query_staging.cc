@@ -19,6 +19,18 @@ Error cancelled(const QueryConfig& query) {
 
 }  // namespace
 
+Status make_staging_table(const QueryParts& parts, const QueryConfig& query, const data::TablePath& staging,
+                          const std::vector<ResultColumn>& columns) {
+  bigquery::TableInfo wanted;
+  wanted.path = staging;
+  for (const ResultColumn& column : columns)
+    wanted.schema.fields.push_back({column.field.name, column.field.type, false, column.field.description});
+  wanted.description = "rows of query " + query.name + " on their way; flytt removes it";
+  wanted.expires_ms = parts.clock.wall_micros() / 1000 + kStagingLifeMs;
+  TRY(const auto made, parts.client.insert_table(wanted));
+  return ok();
+}
+
 Result<std::unique_ptr<QueryStaging>> QueryStaging::open(const QueryParts& parts, const QueryConfig& query,
                                                          const PostgresSourceConfig& source) {
   if (source.url.empty())
@@ -43,16 +55,6 @@ std::shared_ptr<const data::SliceSchema> QueryStaging::schema_of(const data::Tab
   schema->destination = staging;
   for (const ResultColumn& column : columns_) schema->table.fields.push_back(column.field);
   return schema;
-}
-
-Status QueryStaging::make_table(const data::TablePath& staging) {
-  bigquery::TableInfo wanted;
-  wanted.path = staging;
-  wanted.schema = schema_of(staging)->table;
-  wanted.description = "rows of query " + query_.name + " on their way; flytt removes it";
-  wanted.expires_ms = parts_.clock.wall_micros() / 1000 + kStagingLifeMs;
-  TRY(const auto made, parts_.client.insert_table(wanted));
-  return ok();
 }
 
 Error QueryStaging::rejected(const data::Rejection& rejection) const {

@@ -23,6 +23,11 @@ struct StagedRows {
   std::int64_t rows = 0, bytes = 0;  // bytes as they are held in memory
 };
 
+// Makes the table, which is not there yet, for a result with these columns. It is removed by the service after a day, whatever
+// becomes of us.
+Status make_staging_table(const QueryParts& parts, const QueryConfig& query, const data::TablePath& staging,
+                          const std::vector<ResultColumn>& columns);
+
 class QueryStaging {
  public:
   // Connects, begins the snapshot and asks for the result's columns.
@@ -31,8 +36,6 @@ class QueryStaging {
 
   const std::vector<ResultColumn>& columns() const { return columns_; }
 
-  // Makes the table, which is not there yet. It is removed by the service after kStagingLife, whatever becomes of us.
-  Status make_table(const data::TablePath& staging);
   // Writes all rows. `save_stream` is called with the write stream's name before the first row; its error ends the work.
   // kBadData: a value that its type cannot hold, by column and reason.
   Result<StagedRows> fill(const data::TablePath& staging, const std::function<Status(const std::string&)>& save_stream,
