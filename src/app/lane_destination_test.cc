@@ -1,15 +1,9 @@
 // Lanes against the embedded warehouse itself: our client, our gateway and our tables must mean the same by "exactly once".
 
-#include <gtest/gtest.h>
-
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <thread>
 
-#include "app/internal/local_service.h"
+#include "app/internal/test_support.h"
 #include "flow/lanes.h"
 #include "pipeline/quarantine.h"
 
@@ -18,22 +12,10 @@ namespace {
 
 const data::TablePath kPath{"team", "landing", "events"};
 
-class LaneDestinationTest : public testing::Test {
+class LaneDestinationTest : public test::WarehouseFixture {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "flytt-lanes-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    LocalServiceOptions options;
-    options.folder = folder_ + "/warehouse";
-    options.project = "team";
-    options.verb = "test";
-    options.maintenance = false;
-    auto opened = LocalService::open(options, clock_, metrics_);
-    ASSERT_TRUE(opened) << opened.error().text();
-    service_ = std::move(*opened);
-    auto access = service_->access(clock_, 1);
-    ASSERT_TRUE(access) << access.error().text();
-    access_ = std::move(*access);
+    WarehouseFixture::SetUp();
     destination_ = std::make_unique<BigQueryDestination>(
         BigQueryDestination::Parts{access_, clock_, metrics_, "US", 0, std::size_t{8} << 20});
     auto schema = std::make_shared<data::SliceSchema>();
@@ -49,9 +31,7 @@ class LaneDestinationTest : public testing::Test {
   }
   void TearDown() override {
     destination_.reset();
-    access_ = {};
-    service_.reset();
-    std::filesystem::remove_all(folder_);
+    WarehouseFixture::TearDown();
   }
 
   data::TableSlice slice(std::uint32_t lane, std::int32_t partition, std::int64_t from, std::int64_t to) {
@@ -91,11 +71,6 @@ class LaneDestinationTest : public testing::Test {
     return text;
   }
 
-  base::SystemClock clock_;
-  base::Metrics metrics_;
-  std::string folder_;
-  std::unique_ptr<LocalService> service_;
-  BigQueryAccess access_;
   std::unique_ptr<BigQueryDestination> destination_;
   std::shared_ptr<const data::SliceSchema> schema_;
 };

@@ -3,13 +3,7 @@
 
 #include "app/internal/query_job.h"
 
-#include <gtest/gtest.h>
-
-#include <unistd.h>
-
-#include <filesystem>
-
-#include "app/internal/local_service.h"
+#include "app/internal/test_support.h"
 #include "scheduler/dispatcher.h"
 
 namespace flytt::app {
@@ -49,12 +43,10 @@ class CutTransport final : public bigquery::HttpTransport {
   bigquery::HttpTransport& inner_;
 };
 
-class QueryJobTest : public testing::Test {
+class QueryJobTest : public test::WarehouseFixture {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "flytt-query-job-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    open();
+    WarehouseFixture::SetUp();
     sql("CREATE SCHEMA mart");
     sql("CREATE TABLE mart.sold (id INT64, name STRING)");
     sql("INSERT INTO mart.sold (id, name) VALUES (1, 'a'), (2, 'b')");
@@ -63,20 +55,8 @@ class QueryJobTest : public testing::Test {
     query_.table = "orders";
     query_.sql = "SELECT id, name FROM mart.sold -- all of them";
   }
-  void TearDown() override {
-    close();
-    std::filesystem::remove_all(folder_);
-  }
-  void open() {
-    LocalServiceOptions options;
-    options.folder = folder_ + "/warehouse";
-    options.project = "team";
-    options.verb = "test";
-    options.maintenance = false;
-    auto opened = LocalService::open(options, clock_, metrics_);
-    ASSERT_TRUE(opened) << opened.error().text();
-    service_ = std::move(*opened);
-    access_ = std::move(*service_->access(clock_, 1));
+  void open() override {
+    WarehouseFixture::open();
     transport_ = std::make_unique<CutTransport>(*access_.transport);
     client_ = std::make_unique<bigquery::Client>(
         bigquery::Client::Parts{*transport_, *access_.credentials, clock_, *access_.random});
@@ -86,31 +66,13 @@ class QueryJobTest : public testing::Test {
     parts_ = std::make_unique<QueryParts>(QueryParts{*client_, *streams_, access_.channel, *access_.credentials, clock_,
                                                      *access_.random, metrics_, *store_, "team", "US"});
   }
-  void close() {
+  void close() override {
     parts_.reset();
     store_.reset();
     streams_.reset();
     client_.reset();
     transport_.reset();
-    access_ = {};
-    service_.reset();
-  }
-  void sql(const std::string& text) {
-    const auto done = client_->query({"team", text, "", "", false, 0});
-    ASSERT_TRUE(done) << text << ": " << done.error().text();
-  }
-  // Rows as text, cells joined by "|", rows by a blank.
-  std::string rows(const std::string& text) {
-    auto result = client_->query({"team", text, "", "", false, 0});
-    if (!result) return result.error().text();
-    std::string out;
-    for (auto page = result->next_page(); page && !page->empty(); page = result->next_page())
-      for (const auto& row : *page) {
-        for (std::size_t i = 0; i < row.size(); ++i)
-          out += (i == 0 ? "" : "|") + (row[i].is_null ? std::string("NULL") : row[i].text);
-        out += " ";
-      }
-    return out;
+    WarehouseFixture::close();
   }
   std::string orders() { return rows("SELECT id, name FROM mart.orders ORDER BY id, name"); }
   std::string staging_tables() {
@@ -133,11 +95,6 @@ class QueryJobTest : public testing::Test {
     return done ? "ok: " + done->message : done.error().text();
   }
 
-  base::SystemClock clock_;
-  base::Metrics metrics_;
-  std::string folder_;
-  std::unique_ptr<LocalService> service_;
-  BigQueryAccess access_;
   std::unique_ptr<CutTransport> transport_;
   std::unique_ptr<bigquery::Client> client_;
   std::unique_ptr<bigquery::WriteStreams> streams_;

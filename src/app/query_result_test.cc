@@ -1,15 +1,9 @@
 // A query's result against the embedded warehouse itself: staged rows, then one job that puts them where they belong.
 // Our client, our gateway and our tables must mean the same by "once", whatever answer is lost.
 
-#include <gtest/gtest.h>
-
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <set>
 
-#include "app/internal/local_service.h"
+#include "app/internal/test_support.h"
 #include "bigquery/query_jobs.h"
 #include "bigquery/staged_write.h"
 
@@ -44,12 +38,10 @@ class LossyTransport final : public bigquery::HttpTransport {
   int count_ = 0;
 };
 
-class QueryResultTest : public testing::Test {
+class QueryResultTest : public test::WarehouseFixture {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "flytt-results-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    open();
+    WarehouseFixture::SetUp();
     ASSERT_EQ(run("a", "CREATE SCHEMA mart"), "ok");
     ASSERT_EQ(run("b", "CREATE TABLE mart.orders (id INT64, name STRING) CLUSTER BY id OPTIONS(description='kept')"),
               "ok");
@@ -61,20 +53,8 @@ class QueryResultTest : public testing::Test {
     schema_->table.fields = {{"id", data::Type(data::TypeKind::kInt64), false, ""},
                              {"name", data::Type(data::TypeKind::kString), false, ""}};
   }
-  void TearDown() override {
-    close();
-    std::filesystem::remove_all(folder_);
-  }
-  void open() {
-    LocalServiceOptions options;
-    options.folder = folder_ + "/warehouse";
-    options.project = "team";
-    options.verb = "test";
-    options.maintenance = false;
-    auto opened = LocalService::open(options, clock_, metrics_);
-    ASSERT_TRUE(opened) << opened.error().text();
-    service_ = std::move(*opened);
-    access_ = std::move(*service_->access(clock_, 1));
+  void open() override {
+    WarehouseFixture::open();
     transport_ = std::make_unique<LossyTransport>(*access_.transport);
     client_ = std::make_unique<bigquery::Client>(
         bigquery::Client::Parts{*transport_, *access_.credentials, clock_, *access_.random});
@@ -82,12 +62,12 @@ class QueryResultTest : public testing::Test {
     streams_ = std::make_unique<bigquery::WriteStreams>(
         bigquery::WriteStreams::Parts{access_.channel, *access_.credentials, clock_, *access_.random});
   }
-  void close() {
+  void close() override {
     streams_.reset();
     jobs_.reset();
     client_.reset();
-    access_ = {};
-    service_.reset();
+    transport_.reset();
+    WarehouseFixture::close();
   }
   base::Deadline soon() { return clock_.in(std::chrono::seconds(60)); }
 
@@ -117,26 +97,15 @@ class QueryResultTest : public testing::Test {
     }
     ASSERT_TRUE((*staged)->write(slice, soon()));
     EXPECT_EQ(ids("orders_staging"), "") << "nothing is seen before the end";
-    const auto rows = (*staged)->finish(soon());
-    ASSERT_TRUE(rows) << rows.error().text();
-    EXPECT_EQ(*rows, to - from);
+    const auto written = (*staged)->finish(soon());
+    ASSERT_TRUE(written) << written.error().text();
+    EXPECT_EQ(*written, to - from);
     EXPECT_NE(streams_->get((*staged)->stream())->committed_micros, 0);
   }
   std::string ids(const std::string& table) {
-    auto result = access_.client->query(
-        {"team", "SELECT CONCAT(id, name) FROM mart." + table + " ORDER BY id, name", "", "", false, 0});
-    if (!result) return result.error().text();
-    std::string out;
-    for (auto page = result->next_page(); page && !page->empty(); page = result->next_page())
-      for (const auto& row : *page) out += row[0].text + " ";
-    return out;
+    return rows("SELECT CONCAT(id, name) FROM mart." + table + " ORDER BY id, name");
   }
 
-  base::SystemClock clock_;
-  base::Metrics metrics_;
-  std::string folder_;
-  std::unique_ptr<LocalService> service_;
-  BigQueryAccess access_;
   std::unique_ptr<LossyTransport> transport_;
   std::unique_ptr<bigquery::Client> client_;
   std::unique_ptr<bigquery::QueryJobs> jobs_;
