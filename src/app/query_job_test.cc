@@ -255,6 +255,48 @@ TEST_F(QueryJobTest, ATypeThatDoesNotFitIsNamedAndTheOldRowsStay) {
   EXPECT_EQ(orders(), "1|a 2|b ");
 }
 
+TEST_F(QueryJobTest, AStrictTableTakesWhatFitsAndSaysWhatDoesNot) {
+  sql("CREATE TABLE mart.orders (id INT64 NOT NULL, name STRING(3), price NUMERIC(6, 2), ratio FLOAT64)");
+  query_.key = {"id"};
+  query_.sql = "SELECT id, name, id AS price, NUMERIC '0.5' AS ratio FROM mart.sold";
+  std::int64_t slot = kSlot;
+  const auto write = [&](QueryWrite how) {
+    query_.write = how;
+    return run(context(1, false, ++slot));
+  };
+  EXPECT_EQ(write(QueryWrite::kAppend).substr(0, 11), "ok: 2 rows,");
+  EXPECT_EQ(write(QueryWrite::kAppend).substr(0, 11), "ok: 2 rows,");
+  EXPECT_EQ(rows("SELECT COUNT(*), SUM(price), SUM(ratio) FROM mart.orders"), "4|6|2.0 ");
+  EXPECT_EQ(write(QueryWrite::kTruncate).substr(0, 11), "ok: 2 rows,");
+  EXPECT_EQ(rows("SELECT COUNT(*) FROM mart.orders"), "2 ");
+  EXPECT_EQ(write(QueryWrite::kUpsert).substr(0, 11), "ok: 2 rows,");
+  EXPECT_EQ(rows("SELECT id, name, price, ratio FROM mart.orders ORDER BY id"), "1|a|1|0.5 2|b|2|0.5 ");
+  for (const QueryWrite how : {QueryWrite::kAppend, QueryWrite::kTruncate, QueryWrite::kUpsert}) {
+    query_.sql = "SELECT id, CONCAT(name, 'hemmelig') AS name FROM mart.sold";
+    const std::string too_long = write(how);
+    EXPECT_NE(too_long.find("STRING(3) has maximum length 3 but got a value with length 9"), too_long.npos) << too_long;
+    EXPECT_EQ(too_long.find("hemmelig"), too_long.npos) << too_long;
+    query_.sql = "SELECT id, 1000 * id * id * id * id AS price FROM mart.sold";
+    const std::string too_large = write(how);
+    EXPECT_NE(too_large.find("NUMERIC(6, 2) has precision 6 and scale 2 but got a value that is not in range"),
+              too_large.npos)
+        << too_large;
+  }
+  EXPECT_EQ(orders(), "1|a 2|b ");
+}
+
+TEST_F(QueryJobTest, ARequiredColumnIsNamedWhenItGetsNone) {
+  sql("CREATE TABLE mart.orders (id INT64, name STRING NOT NULL)");
+  query_.key = {"id"};
+  query_.sql = "SELECT id, NULLIF(name, 'b') AS name FROM mart.sold";
+  for (const QueryWrite how : {QueryWrite::kAppend, QueryWrite::kTruncate, QueryWrite::kUpsert}) {
+    query_.write = how;
+    const std::string said = run(context(1, false, kSlot + static_cast<int>(how)));
+    EXPECT_NE(said.find("Required field name cannot be null"), said.npos) << said;
+  }
+  EXPECT_EQ(orders(), "");
+}
+
 TEST_F(QueryJobTest, TooMuchIsRefusedBeforeItIsRead) {
   query_.bytes_max = 1;
   const std::string said = run(context());

@@ -21,7 +21,8 @@ QueryTarget target() {
            {"group", "s.`group`", true},
            {"name", "s.`name`", true},
            {"gone", "CAST(NULL AS STRING)", false},
-           {"version", "TIMESTAMP_MICROS(7)", true}}};
+           {"version", "TIMESTAMP_MICROS(7)", true}},
+          false};
 }
 
 TEST(QueryTarget, AResultFillsTheWholeTable) {
@@ -39,8 +40,59 @@ TEST(QueryTarget, AMergeLeavesColumnsAloneThatTheResultDoesNotHave) {
             "TIMESTAMP_MICROS(7))");
 }
 
+TEST(QueryTarget, ATableThatIsStricterThanAnAnswerIsWrittenByStatements) {
+  QueryTarget strict = target();
+  strict.is_strict = true;
+  EXPECT_TRUE(is_written_by_job(target(), query_of(QueryWrite::kAppend)));
+  EXPECT_FALSE(is_written_by_job(strict, query_of(QueryWrite::kAppend)));
+  EXPECT_EQ(write_statement(strict, query_of(QueryWrite::kAppend), "`s`"),
+            "INSERT INTO `team.mart.orders` (`id`, `group`, `name`, `version`)\n"
+            "SELECT s.`id`, s.`group`, s.`name`, TIMESTAMP_MICROS(7)\nFROM `s` AS s");
+  EXPECT_EQ(write_statement(strict, query_of(QueryWrite::kTruncate), "`s`"),
+            "MERGE `team.mart.orders` AS t\nUSING `s` AS s\nON FALSE\nWHEN NOT MATCHED BY SOURCE THEN DELETE\n"
+            "WHEN NOT MATCHED THEN INSERT (`id`, `group`, `name`, `version`) VALUES (s.`id`, s.`group`, s.`name`, "
+            "TIMESTAMP_MICROS(7))");
+}
+
+TEST(QueryTarget, AWiderColumnTakesAResultAndAnotherDoesNot) {
+  using data::TypeKind;
+  bigquery::TableInfo table;
+  table.path = {"team", "mart", "orders"};
+  data::Type text(TypeKind::kString), amount(TypeKind::kNumeric);
+  text.max_length = 3;
+  amount.precision = 6;
+  amount.scale = 2;
+  table.schema.fields = {{"text", text, false, ""},
+                         {"texts", data::Type::array(text), false, ""},
+                         {"amount", amount, false, ""},
+                         {"ratio", TypeKind::kFloat64, false, ""},
+                         {"at", TypeKind::kDatetime, false, ""},
+                         {"id", TypeKind::kInt64, true, ""}};
+  const auto problems = [&](std::vector<data::Field> fields) {
+    std::vector<ResultColumn> result;
+    for (data::Field& field : fields) result.push_back({std::move(field), ""});
+    std::string out;
+    for (const TargetProblem& problem : target_problems(query_of(QueryWrite::kAppend), table, result))
+      out += problem.object + ": " + problem.fix + "\n";
+    return out;
+  };
+  EXPECT_EQ(problems({{"text", TypeKind::kString, false, ""},
+                      {"texts", data::Type::array(TypeKind::kString), false, ""},
+                      {"amount", TypeKind::kInt64, false, ""},
+                      {"ratio", TypeKind::kBigNumeric, false, ""},
+                      {"at", TypeKind::kDate, false, ""},
+                      {"id", TypeKind::kInt64, false, ""}}),
+            "");
+  const std::string cast = ": cast it in 'queries.orders.sql', or write into another table\n";
+  EXPECT_EQ(problems({{"text", TypeKind::kBytes, false, ""},
+                      {"amount", TypeKind::kFloat64, false, ""},
+                      {"at", TypeKind::kTimestamp, false, ""}}),
+            "team.mart.orders.text" + cast + "team.mart.orders.amount" + cast + "team.mart.orders.at" + cast +
+                "team.mart.orders.id: return it, or: ALTER TABLE `mart.orders` ALTER COLUMN `id` DROP NOT NULL\n");
+}
+
 TEST(QueryTarget, AMergeOfKeysAloneUpdatesNothing) {
-  QueryTarget keys{{"team", "mart", "orders"}, {{"id", "s.`id`", true}, {"group", "s.`group`", true}}};
+  QueryTarget keys{{"team", "mart", "orders"}, {{"id", "s.`id`", true}, {"group", "s.`group`", true}}, false};
   EXPECT_EQ(write_statement(keys, query_of(QueryWrite::kUpsert), "`s`").find("WHEN MATCHED"), std::string::npos);
 }
 

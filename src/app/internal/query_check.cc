@@ -3,10 +3,10 @@
 #include <filesystem>
 
 #include "app/config_keys.h"
+#include "app/internal/query_target.h"
 #include "bigquery/query_jobs.h"
 #include "data/civil.h"
 #include "postgres/query.h"
-#include "scheduler/name_template.h"
 #include "state/store.h"
 
 namespace flytt::app {
@@ -97,7 +97,7 @@ class QueryCheck {
   void check_target(const data::TableSchema& columns) {
     const auto path = query_target(session_.config, query_, session_.clock.wall_micros());
     if (!path) return add(Severity::kError, "to", query_.table, path.error().text(), "");
-    if (const std::string stream = stream_that_writes(*path); !stream.empty())
+    if (const std::string stream = stream_of(*path); !stream.empty())
       return add(Severity::kError, "to", path->text(), "the table belongs to stream '" + stream + "' already",
                  "name another table in 'queries." + query_.name + ".to'");
     const auto table = client_->get_table(*path);
@@ -106,36 +106,19 @@ class QueryCheck {
         add(Severity::kError, "to", path->text(), table.error().text(), "");
       return;
     }
-    if (!table->type.empty() && table->type != "TABLE")
-      return add(Severity::kError, "to", path->text(), "it is a " + table->type + ", and rows go into tables only",
-                 "name a table in 'queries." + query_.name + ".to'");
-    for (const data::Field& field : table->schema.fields) {
-      const auto index = columns.find(field.name);
-      if (!index && field.required)
-        add(Severity::kError, "column", path->text() + "." + field.name,
-            "the table's column is REQUIRED, and the result does not have it",
-            "return it, or: ALTER TABLE `" + path->dataset + "." + path->table + "` ALTER COLUMN " + field.name +
-                " DROP NOT NULL");
-      if (index && !(columns.fields[*index].type == field.type))
-        add(Severity::kError, "column", path->text() + "." + field.name,
-            "the table's column is " + field.type.sql_name() + ", and the result's is " +
-                columns.fields[*index].type.sql_name(),
-            "cast it in 'queries." + query_.name + ".sql', or write into another table");
-    }
+    std::vector<ResultColumn> result;
+    for (const data::Field& field : columns.fields) result.push_back({field, ""});
+    for (const TargetProblem& problem : target_problems(query_, *table, result))
+      add(Severity::kError, problem.rule, problem.object, problem.sentence, problem.fix);
   }
 
-  // Which tables a mirror has is known once it ran.
-  std::string stream_that_writes(const data::TablePath& path) const {
+  // Empty, too, while there is no state to ask.
+  std::string stream_of(const data::TablePath& path) const {
     if (!std::filesystem::exists(session_.config.state_file)) return "";
     const auto store = state::Store::open(session_.config.state_file, state::Store::Access::kReadOnly);
     if (!store) return "";
-    for (const StreamConfig& stream : session_.config.streams) {
-      const auto tables = (*store)->tables(stream.name);
-      if (!tables) continue;
-      for (const state::TableRecord& record : *tables)
-        if (data::TablePath{record.project, record.dataset, record.table} == path) return stream.name;
-    }
-    return "";
+    const auto stream = stream_that_writes(**store, path);
+    return stream ? *stream : "";
   }
 
   Session& session_;
@@ -153,9 +136,7 @@ Result<data::TableSchema> query_columns(Session& session, const QueryConfig& que
 }
 
 Result<data::TablePath> query_target(const Config& config, const QueryConfig& query, std::int64_t now_micros) {
-  TRY(const scheduler::NameTemplate name, scheduler::NameTemplate::parse(query.table));
-  const std::int64_t slot = query.entry->schedule.next_after(now_micros).value_or(now_micros);
-  return data::TablePath{config.project, query.dataset, name.render(slot)};
+  return target_table(query, config.project, query.entry->schedule.next_after(now_micros).value_or(now_micros));
 }
 
 void check_queries(Session& session, bigquery::Client* client, std::vector<Found>& found) {

@@ -220,14 +220,14 @@ class QueryRun {
     for (const data::Field& field : seen.schema.fields) columns.push_back({field, ""});
     TRY_STATUS(prepare(table, columns));
     const std::string sql = write_statement(target_, query_, as_rows(query_.sql));
-    if (query_.write != QueryWrite::kUpsert) {
-      name_target(table);
-      return run_statement(sql);
-    }
-    if (query_.bytes_max) {
+    if (query_.bytes_max && !is_written_by_job(target_, query_)) {
       question.sql = sql;  // it reads the target, too
       TRY(const bigquery::DryRun whole, jobs_.dry_run(question));
       TRY_STATUS(check_cost(whole));
+    }
+    if (query_.write != QueryWrite::kUpsert) {
+      name_target(table);
+      return run_statement(sql);
     }
     TRY_STATUS(make_staging(table, columns));
     TRY_STATUS(fill_in_destination());
@@ -278,9 +278,9 @@ class QueryRun {
 
   Result<RunOutcome> run_statement(const std::string& sql) {
     record_.sql = sql;
-    record_.disposition = query_.write == QueryWrite::kTruncate ? "truncate"
-                          : query_.write == QueryWrite::kAppend ? "append"
-                                                                : "";
+    record_.disposition = !is_written_by_job(target_, query_)     ? ""
+                          : query_.write == QueryWrite::kTruncate ? "truncate"
+                                                                  : "append";
     record_.job_id = "flytt_" + name_of_try();
     record_.phase = QueryPhase::kJob;
     TRY_STATUS(save());
@@ -326,13 +326,14 @@ class QueryRun {
 
   Result<RunOutcome> settle(const bigquery::JobOutcome& job) {
     if (record_.staging.empty()) {
-      record_.rows = job.affected_rows.value_or(job.output_rows.value_or(0));
+      record_.rows = job.inserted_rows ? *job.inserted_rows + job.updated_rows.value_or(0)
+                                       : job.affected_rows.value_or(job.output_rows.value_or(0));
       record_.bytes = job.bytes_processed;
     }
     record_.message = human_count(record_.rows) + (record_.rows == 1 ? " row" : " rows") + ", " +
                       human_bytes(record_.bytes) + (source_ != nullptr ? " moved into " : " read for ") +
                       record_.dataset + "." + record_.table;
-    if (job.inserted_rows && job.updated_rows)
+    if (query_.write == QueryWrite::kUpsert && job.inserted_rows && job.updated_rows)
       record_.message +=
           " (" + human_count(*job.inserted_rows) + " new, " + human_count(*job.updated_rows) + " changed)";
     record_.phase = QueryPhase::kDone;

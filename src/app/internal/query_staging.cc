@@ -24,7 +24,7 @@ Status make_staging_table(const QueryParts& parts, const QueryConfig& query, con
   bigquery::TableInfo wanted;
   wanted.path = staging;
   for (const ResultColumn& column : columns)
-    wanted.schema.fields.push_back({column.field.name, column.field.type, false, column.field.description});
+    wanted.schema.fields.push_back({column.field.name, plain_type(column.field.type), false, column.field.description});
   wanted.description = "rows of query " + query.name + " on their way; flytt removes it";
   wanted.expires_ms = parts.clock.wall_micros() / 1000 + kStagingLifeMs;
   TRY(const auto made, parts.client.insert_table(wanted));

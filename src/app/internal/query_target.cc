@@ -51,20 +51,6 @@ Status check_result(const QueryConfig& query, const std::vector<ResultColumn>& r
   return ok();
 }
 
-// A table that a stream writes has its rows from there alone.
-Status check_no_stream(state::Store& store, const QueryConfig& query, const data::TablePath& table) {
-  TRY(const auto streams, store.streams());
-  for (const std::string& stream : streams) {
-    TRY(const auto records, store.tables(stream));
-    for (const state::TableRecord& record : records)
-      if (data::TablePath{record.project, record.dataset, record.table} == table)
-        return refused(ErrorCode::kConflict, query,
-                       "table " + table.text() + " is written by stream " + stream +
-                           " (change data capture), so a result cannot be put into it; choose another table for 'to'");
-  }
-  return ok();
-}
-
 Status ensure_dataset(bigquery::Client& client, const data::TablePath& table, const std::string& location) {
   const auto found = client.get_dataset(table.project, table.dataset);
   if (found) return ok();
@@ -90,25 +76,26 @@ Result<bigquery::TableInfo> get_or_make(bigquery::Client& client, const data::Ta
   return made;
 }
 
-Status check_table(const QueryConfig& query, const bigquery::TableInfo& table,
-                   const std::vector<ResultColumn>& result) {
-  if (!table.type.empty() && table.type != "TABLE")
-    return refused(ErrorCode::kConflict, query,
-                   table.path.text() + " is a " + table.type + ", not a table; choose another name for 'to'");
-  for (const ResultColumn& column : result) {
-    const auto index = table.schema.find(column.field.name);
-    if (!index || table.schema.fields[*index].type == column.field.type) continue;
-    return refused(ErrorCode::kSchema, query,
-                   "column \"" + column.field.name + "\" is " + table.schema.fields[*index].type.sql_name() +
-                       " in table " + table.path.text() + " and " + type_text(column) +
-                       " in the result; cast it in the query, or change or drop the table. Its rows stay as they are");
+// A type that takes every value of another one: what BigQuery itself coerces, on the way into a table too.
+bool widens(data::TypeKind from, data::TypeKind into) {
+  using data::TypeKind;
+  switch (into) {
+    case TypeKind::kNumeric: return from == TypeKind::kInt64;
+    case TypeKind::kBigNumeric: return from == TypeKind::kInt64 || from == TypeKind::kNumeric;
+    case TypeKind::kFloat64:
+      return from == TypeKind::kInt64 || from == TypeKind::kNumeric || from == TypeKind::kBigNumeric;
+    case TypeKind::kDatetime: return from == TypeKind::kDate;
+    default: return false;
   }
-  for (const data::Field& field : table.schema.fields)
-    if (field.required && find(result, field.name) == nullptr)
-      return refused(ErrorCode::kSchema, query,
-                     "the result has no column \"" + field.name + "\", which is REQUIRED in table " +
-                         table.path.text() + "; add it to the query, or make it NULLABLE. Its rows stay as they are");
-  return ok();
+}
+
+bool fits(const data::Type& result, const data::Type& column) {
+  return plain_type(result) == plain_type(column) || widens(result.kind, column.kind);
+}
+
+std::string alter_to_nullable(const data::TablePath& table, const std::string& column) {
+  return "ALTER TABLE `" + table.dataset + "." + table.table + "` ALTER COLUMN " + quoted_name(column) +
+         " DROP NOT NULL";
 }
 
 // True: the table has them all.
@@ -122,12 +109,27 @@ bool add_missing(data::TableSchema& schema, const std::vector<data::Field>& fiel
   return is_complete;
 }
 
-// Parameters do not stand in a NULL's way, and CAST is not asked to check them.
-std::string null_of(const data::Type& type) {
-  data::Type plain = type;
-  plain.precision = plain.scale = 0;
-  plain.max_length = 0;
-  return "CAST(NULL AS " + plain.sql_name() + ")";
+// Parameters are the table's business, and CAST is not asked to check them.
+std::string cast_to(const data::Type& type, const std::string& expression) {
+  return "CAST(" + expression + " AS " + plain_type(type).sql_name() + ")";
+}
+
+QueryTarget filled(const QueryConfig& query, const data::TablePath& table, const std::vector<data::Field>& fields,
+                   const std::vector<ResultColumn>& result, std::int64_t slot_micros) {
+  QueryTarget target{table, {}, false};
+  for (const data::Field& field : fields) {
+    const bool is_version = !query.version_column.empty() && same_name(field.name, query.version_column);
+    const ResultColumn* source = find(result, field.name);
+    std::string expression = "TIMESTAMP_MICROS(" + std::to_string(slot_micros) + ")";
+    if (!is_version && source == nullptr) expression = cast_to(field.type, "NULL");
+    if (!is_version && source != nullptr) {
+      expression = "s." + quoted_name(field.name);
+      if (source->field.type.kind != field.type.kind) expression = cast_to(field.type, expression);
+    }
+    target.columns.push_back({field.name, std::move(expression), is_version || source != nullptr});
+    target.is_strict = target.is_strict || field.required || !(plain_type(field.type) == field.type);
+  }
+  return target;
 }
 
 std::string join(const std::vector<std::string>& parts, const char* separator) {
@@ -145,6 +147,14 @@ std::string quoted_name(std::string_view name) {
     out += c;
   }
   return out + "`";
+}
+
+data::Type plain_type(data::Type type) {
+  type.precision = type.scale = 0;
+  type.max_length = 0;
+  for (data::Type& element : type.element) element = plain_type(std::move(element));
+  for (data::StructField& field : type.fields) field.type = plain_type(std::move(field.type));
+  return type;
 }
 
 std::string quoted_table(const data::TablePath& table) { return quoted_name(table.text()); }
@@ -166,23 +176,61 @@ Result<data::TablePath> target_table(const QueryConfig& query, const std::string
   return table;
 }
 
+Result<std::string> stream_that_writes(state::Store& store, const data::TablePath& table) {
+  TRY(const auto streams, store.streams());
+  for (const std::string& stream : streams) {
+    TRY(const auto records, store.tables(stream));
+    for (const state::TableRecord& record : records)
+      if (data::TablePath{record.project, record.dataset, record.table} == table) return stream;
+  }
+  return std::string();
+}
+
+std::vector<TargetProblem> target_problems(const QueryConfig& query, const bigquery::TableInfo& table,
+                                           const std::vector<ResultColumn>& result) {
+  const std::string name = table.path.text();
+  if (!table.type.empty() && table.type != "TABLE")
+    return {{ErrorCode::kConflict, "to", name, name + " is a " + table.type + ", not a table",
+             "name a table in 'queries." + query.name + ".to'"}};
+  std::vector<TargetProblem> found;
+  for (const data::Field& field : table.schema.fields) {
+    const ResultColumn* column = find(result, field.name);
+    const std::string object = name + "." + field.name;
+    if (column == nullptr && field.required)
+      found.push_back({ErrorCode::kSchema, "column", object,
+                       "the result has no column \"" + field.name + "\", which is REQUIRED in table " + name,
+                       "return it, or: " + alter_to_nullable(table.path, field.name)});
+    if (column != nullptr && !fits(column->field.type, field.type))
+      found.push_back({ErrorCode::kSchema, "column", object,
+                       "column \"" + field.name + "\" is " + field.type.sql_name() + " in table " + name + " and " +
+                           type_text(*column) + " in the result",
+                       "cast it in 'queries." + query.name + ".sql', or write into another table"});
+  }
+  return found;
+}
+
 Result<QueryTarget> prepare_target(bigquery::Client& client, state::Store& store, const std::string& location,
                                    const QueryConfig& query, const data::TablePath& table,
                                    const std::vector<ResultColumn>& result, std::int64_t slot_micros) {
   TRY_STATUS(check_result(query, result));
-  TRY_STATUS(check_no_stream(store, query, table));
+  TRY(const std::string stream, stream_that_writes(store, table));
+  if (!stream.empty())
+    return refused(ErrorCode::kConflict, query,
+                   "table " + table.text() + " is written by stream " + stream +
+                       " (change data capture), so a result cannot be put into it; choose another table for 'to'");
   std::vector<ResultColumn> all = result;
   if (!query.version_column.empty())
     all.push_back({{query.version_column, data::Type(data::TypeKind::kTimestamp), false, ""}, ""});
   std::vector<data::Field> fields;
   for (const ResultColumn& column : all)
-    fields.push_back({column.field.name, column.field.type, false, column.field.description});
+    fields.push_back({column.field.name, plain_type(column.field.type), false, column.field.description});
   TRY_STATUS(ensure_dataset(client, table, location));
   for (int attempt = 1;; ++attempt) {
     TRY(bigquery::TableInfo info, get_or_make(client, table, fields));
-    TRY_STATUS(check_table(query, info, all));
-    const bool is_complete = add_missing(info.schema, fields);
-    if (!is_complete) {
+    if (const auto problems = target_problems(query, info, all); !problems.empty())
+      return refused(problems.front().code, query,
+                     problems.front().sentence + "; " + problems.front().fix + ". Its rows stay as they are");
+    if (!add_missing(info.schema, fields)) {
       bigquery::TableInfo wanted;
       wanted.path = info.path;
       wanted.schema = info.schema;
@@ -192,39 +240,37 @@ Result<QueryTarget> prepare_target(bigquery::Client& client, state::Store& store
         continue;
       }
     }
-    QueryTarget target{table, {}};
-    for (const data::Field& field : info.schema.fields) {
-      const bool is_version = !query.version_column.empty() && same_name(field.name, query.version_column);
-      const bool is_filled = is_version || find(result, field.name) != nullptr;
-      const std::string expression = is_version  ? "TIMESTAMP_MICROS(" + std::to_string(slot_micros) + ")"
-                                     : is_filled ? "s." + quoted_name(field.name)
-                                                 : null_of(field.type);
-      target.columns.push_back({field.name, expression, is_filled});
-    }
-    return target;
+    return filled(query, table, info.schema.fields, result, slot_micros);
   }
 }
 
+bool is_written_by_job(const QueryTarget& target, const QueryConfig& query) {
+  return query.write != QueryWrite::kUpsert && !target.is_strict;
+}
+
 std::string write_statement(const QueryTarget& target, const QueryConfig& query, const std::string& rows) {
-  if (query.write != QueryWrite::kUpsert) {
-    std::vector<std::string> selected;
-    for (const TargetColumn& column : target.columns)
-      selected.push_back(column.expression + " AS " + quoted_name(column.name));
-    return "SELECT " + join(selected, ", ") + "\nFROM " + rows + " AS s";
-  }
-  std::vector<std::string> on, set, names, values;
-  for (const std::string& key : query.key) on.push_back("t." + quoted_name(key) + " = s." + quoted_name(key));
+  std::vector<std::string> selected, names, values, set, on;
   for (const TargetColumn& column : target.columns) {
-    if (!column.is_filled) continue;  // an update leaves it as it is
+    selected.push_back(column.expression + " AS " + quoted_name(column.name));
+    if (!column.is_filled) continue;  // a statement leaves it as it is
     names.push_back(quoted_name(column.name));
     values.push_back(column.expression);
     const bool is_key = std::any_of(query.key.begin(), query.key.end(),
                                     [&](const std::string& key) { return same_name(key, column.name); });
     if (!is_key) set.push_back(quoted_name(column.name) + " = " + column.expression);
   }
-  std::string sql =
-      "MERGE " + quoted_table(target.table) + " AS t\nUSING " + rows + " AS s\nON " + join(on, " AND ") + "\n";
-  if (!set.empty()) sql += "WHEN MATCHED THEN UPDATE SET " + join(set, ", ") + "\n";
+  if (is_written_by_job(target, query)) return "SELECT " + join(selected, ", ") + "\nFROM " + rows + " AS s";
+  if (query.write == QueryWrite::kAppend)
+    return "INSERT INTO " + quoted_table(target.table) + " (" + join(names, ", ") + ")\nSELECT " + join(values, ", ") +
+           "\nFROM " + rows + " AS s";
+  const bool is_upsert = query.write == QueryWrite::kUpsert;
+  if (is_upsert)
+    for (const std::string& key : query.key) on.push_back("t." + quoted_name(key) + " = s." + quoted_name(key));
+  // One that matches nothing replaces all rows, in one step.
+  std::string sql = "MERGE " + quoted_table(target.table) + " AS t\nUSING " + rows + " AS s\nON " +
+                    (is_upsert ? join(on, " AND ") : "FALSE") + "\n";
+  if (!is_upsert) sql += "WHEN NOT MATCHED BY SOURCE THEN DELETE\n";
+  if (is_upsert && !set.empty()) sql += "WHEN MATCHED THEN UPDATE SET " + join(set, ", ") + "\n";
   return sql + "WHEN NOT MATCHED THEN INSERT (" + join(names, ", ") + ") VALUES (" + join(values, ", ") + ")";
 }
 

@@ -30,10 +30,27 @@ struct TargetColumn {
 struct QueryTarget {
   data::TablePath table;
   std::vector<TargetColumn> columns;  // of the whole table, in its order
+  // Columns of a job's answer are NULLABLE and without parameters, and BigQuery does not put them into others: true when the
+  // table has such, so that a statement must write the rows by itself, which looks at each value.
+  bool is_strict = false;
+};
+
+// What keeps a result from being written into a table that is there.
+struct TargetProblem {
+  ErrorCode code = ErrorCode::kSchema;
+  std::string rule, object;  // in the words of `flytt check`: "column", "team.mart.orders.id"
+  std::string sentence, fix;
 };
 
 // The table of one slot. kConfig when the template gives a name that BigQuery does not take.
 Result<data::TablePath> target_table(const QueryConfig& query, const std::string& project, std::int64_t slot_micros);
+
+// The stream whose rows the table holds, and nobody else's; empty: none. It is known once the stream ran.
+Result<std::string> stream_that_writes(state::Store& store, const data::TablePath& table);
+
+// `result` with the version column.
+std::vector<TargetProblem> target_problems(const QueryConfig& query, const bigquery::TableInfo& table,
+                                           const std::vector<ResultColumn>& result);
 
 // Makes dataset and table when they are missing, and adds columns that the table lacks, nullable. Nothing else about a table
 // that is there is changed, and nothing at all when it cannot take the result. kSchema: a column of another type, or a
@@ -43,8 +60,11 @@ Result<QueryTarget> prepare_target(bigquery::Client& client, state::Store& store
                                    const QueryConfig& query, const data::TablePath& table,
                                    const std::vector<ResultColumn>& result, std::int64_t slot_micros);
 
-// GoogleSQL that writes `rows` (a table in backticks, or a statement in parentheses) as `query` says: a SELECT whose rows are
-// to go into the target, or for `write: upsert` a MERGE. Equal arguments give equal text.
+// Whether write_statement gives a SELECT whose rows a job is to put into the target; else it gives INSERT or MERGE.
+bool is_written_by_job(const QueryTarget& target, const QueryConfig& query);
+
+// GoogleSQL that writes `rows` (a table in backticks, or a statement in parentheses) as `query` says. Equal arguments give
+// equal text.
 std::string write_statement(const QueryTarget& target, const QueryConfig& query, const std::string& rows);
 
 // Counts what a MERGE would not tell or tell badly: rows with NULL in a key column, and keys that are there more than once.
@@ -53,6 +73,9 @@ std::string key_check_statement(const QueryConfig& query, const std::string& row
 // `name` with what it holds escaped.
 std::string quoted_name(std::string_view name);
 std::string quoted_table(const data::TablePath& table);
+
+// A type as values have it: parameters like the 10 of STRING(10) belong to the columns of tables.
+data::Type plain_type(data::Type type);
 
 // A SELECT as a FROM item. Its own semicolon and a comment at its end do no harm.
 std::string as_rows(const std::string& sql);
