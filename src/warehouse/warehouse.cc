@@ -180,7 +180,10 @@ Result<std::unique_ptr<AppendSession>> Warehouse::open_stream_append(const Strea
                                                                      const std::string& descriptor) {
   return impl_->open_stream_append(path, descriptor);
 }
-Status Warehouse::expire_streams() { return impl_->expire_streams(); }
+Status Warehouse::expire_streams() {
+  TRY_STATUS(impl_->expire_streams());
+  return impl_->drop_expired_tables();
+}
 Result<std::unique_ptr<QueryResult>> Warehouse::query(const std::string& sql, const QueryOptions& options) {
   return impl_->query(sql, options, false);
 }

@@ -205,6 +205,8 @@ void WarehouseImpl::watch_expiry(std::stop_token stop) {
   while (!stop.stop_requested()) {
     if (const Status status = expire_streams(); !status)
       base::log_failure(base::LogLevel::kWarning, "idle write streams could not be removed", status.error());
+    if (const Status status = drop_expired_tables(); !status)
+      base::log_failure(base::LogLevel::kWarning, "expired tables could not be removed", status.error());
     std::unique_lock lock(mutex);
     tick.wait_for(lock, stop, std::chrono::milliseconds(kStreamExpiryMillis), [] { return false; });
   }

@@ -1,5 +1,6 @@
 // Datasets and tables: validation, the transaction on the writer thread, then the directory.
 
+#include "base/log.h"
 #include "warehouse/internal/metadata.h"
 #include "warehouse/internal/row_rewrite.h"
 #include "warehouse/internal/stream_store.h"
@@ -85,6 +86,7 @@ Result<DatasetInfo> WarehouseImpl::update_dataset(const DatasetPath& path, const
 Status WarehouseImpl::delete_dataset(const DatasetPath& path, bool with_tables) {
   std::lock_guard lock(definitions_);
   if (!directory_.find(path)) return dataset_not_found(path);
+  TRY_STATUS(drop_expired());
   const auto tables = directory_.tables(path);
   if (!tables.empty() && !with_tables)
     return Error(ErrorCode::kConflict, "Dataset " + dataset_text(path) + " is still in use").cause("resourceInUse");
@@ -105,6 +107,7 @@ Result<WarehouseImpl::MadeTable> WarehouseImpl::make_table(const TableInfo& tabl
   std::lock_guard lock(definitions_);
   const DatasetPath home{table.path.project, table.path.dataset};
   if (!directory_.find(home)) return dataset_not_found(home);
+  TRY_STATUS(drop_expired());  // one of them may have this name
   const std::shared_ptr<TableState> old = directory_.find(table.path);
   if (old && !replaces) return already_exists(table.path);
   std::unique_lock<std::mutex> rewriting;
@@ -317,6 +320,19 @@ Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& table
         }));
   }
   return ok();
+}
+
+Status WarehouseImpl::drop_expired() {
+  const auto tables = directory_.expired_tables();
+  TRY_STATUS(drop(tables));
+  for (const auto& table : tables)
+    base::log_info("a table has expired", {{"table", table->version()->info.path.text()}});
+  return ok();
+}
+
+Status WarehouseImpl::drop_expired_tables() {
+  std::lock_guard lock(definitions_);
+  return drop_expired();
 }
 
 Status WarehouseImpl::delete_table(const data::TablePath& path) {

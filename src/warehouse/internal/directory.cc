@@ -65,7 +65,20 @@ std::optional<DatasetInfo> Directory::find(const DatasetPath& path) const {
 std::shared_ptr<TableState> Directory::find(const data::TablePath& path) const {
   std::shared_lock lock(mutex_);
   const auto found = tables_.find(path);
-  return found == tables_.end() ? nullptr : found->second;
+  return found == tables_.end() || has_expired(*found->second) ? nullptr : found->second;
+}
+
+bool Directory::has_expired(const TableState& table) const {
+  const auto& at = table.version()->info.expiration_micros;
+  return at && *at <= clock_.wall_micros();
+}
+
+std::vector<std::shared_ptr<TableState>> Directory::expired_tables() const {
+  std::shared_lock lock(mutex_);
+  std::vector<std::shared_ptr<TableState>> found;
+  for (const auto& [path, table] : tables_)
+    if (has_expired(*table)) found.push_back(table);
+  return found;
 }
 
 std::vector<DatasetInfo> Directory::datasets(const std::string& project) const {
@@ -88,7 +101,7 @@ std::vector<std::shared_ptr<TableState>> Directory::tables(const DatasetPath& pa
   std::vector<std::shared_ptr<TableState>> found;
   for (auto at = tables_.lower_bound({path.project, path.dataset, ""}); at != tables_.end(); ++at) {
     if (at->first.project != path.project || at->first.dataset != path.dataset) break;
-    found.push_back(at->second);
+    if (!has_expired(*at->second)) found.push_back(at->second);
   }
   return found;
 }

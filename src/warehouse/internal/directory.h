@@ -1,5 +1,7 @@
 #pragma once
 // All datasets and tables that exist now, in memory. Thread-safe. Changed only after their transaction is committed.
+//
+// A table whose expiration has passed is not found any more, and not listed; it is `expired` until somebody drops it.
 
 #include <map>
 #include <memory>
@@ -7,6 +9,7 @@
 #include <shared_mutex>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "warehouse/internal/table_state.h"
 #include "warehouse/tables.h"
@@ -15,11 +18,14 @@ namespace flytt::warehouse::internal {
 
 class Directory {
  public:
+  explicit Directory(const base::Clock& clock) : clock_(clock) {}
+
   std::optional<DatasetInfo> find(const DatasetPath& path) const;
   std::shared_ptr<TableState> find(const data::TablePath& path) const;  // null: no such table
   std::vector<DatasetInfo> datasets(const std::string& project) const;
   std::vector<std::shared_ptr<TableState>> tables(const DatasetPath& path) const;
-  std::vector<std::shared_ptr<TableState>> all_tables() const;
+  std::vector<std::shared_ptr<TableState>> all_tables() const;  // with those that have expired
+  std::vector<std::shared_ptr<TableState>> expired_tables() const;
   std::vector<DatasetInfo> all_datasets() const;
 
   void put(const DatasetInfo& dataset);
@@ -28,6 +34,9 @@ class Directory {
   void remove(const data::TablePath& path);
 
  private:
+  bool has_expired(const TableState& table) const;
+
+  const base::Clock& clock_;
   mutable std::shared_mutex mutex_;
   std::map<DatasetPath, DatasetInfo> datasets_;
   std::map<data::TablePath, std::shared_ptr<TableState>> tables_;

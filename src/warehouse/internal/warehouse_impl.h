@@ -61,6 +61,7 @@ class WarehouseImpl {
   Result<TableInfo> update_table(const data::TablePath& path, const TableChange& change);
   Status delete_table(const data::TablePath& path);
   Result<TableUsage> usage(const data::TablePath& path);
+  Status drop_expired_tables();
   Status widen(internal::TableState& table);
   // With the table's maintenance mutex held: makes its worn tables in DuckDB anew.
   Status renew(internal::TableState& table, internal::TableState::Worn worn);
@@ -99,7 +100,7 @@ class WarehouseImpl {
   JobStore jobs_;
   internal::ExternalScans external_scans_{clock_};
   internal::Database database_;
-  internal::Directory directory_;
+  internal::Directory directory_{clock_};
   internal::StreamDirectory streams_;
   googlesql::Analyzer analyzer_;
   std::unique_ptr<internal::ConnectionPool> connections_;
@@ -107,6 +108,8 @@ class WarehouseImpl {
   std::unique_ptr<internal::Maintenance> maintenance_;
 
  private:
+  // With definitions_ held.
+  Status drop_expired();
   Status drop(const std::vector<std::shared_ptr<internal::TableState>>& tables);
   // Work on the writer thread's connection that is stopped when nobody wants it any more.
   Status watched(const Selection& rows, internal::Connection& connection, const std::function<Status()>& work);
