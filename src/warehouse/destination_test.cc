@@ -18,7 +18,9 @@ class DestinationTest : public test::Fixture {
                     const std::string& job_id = "") {
     QueryOptions options;
     options.project = "p";
-    options.destination = Destination{path(table), how, true};
+    const auto dollar = table.find('$');
+    options.destination = Destination{path(table.substr(0, dollar)), how, true, ""};
+    if (dollar != table.npos) options.destination->partition = table.substr(dollar + 1);
     return run(sql, options, job_id);
   }
   std::string run(const std::string& sql, QueryOptions options, const std::string& job_id = "") {
@@ -138,6 +140,58 @@ TEST_F(DestinationTest, ChangesWithoutSequencesAreChanges) {
   ASSERT_TRUE(warehouse().apply_all());
   reopen();
   EXPECT_EQ(write("SELECT 2 AS id", kData).substr(0, 12), "invalidQuery");
+}
+
+TEST_F(DestinationTest, OnePartitionIsWritten) {
+  using Write = Destination::Write;
+  EXPECT_EQ(rows("CREATE TABLE d.t (n INT64, seen TIMESTAMP) PARTITION BY DATE(seen)"), "");
+  const auto fill =
+      "SELECT 1 AS n, TIMESTAMP '2024-02-28 23:59:59.999999+00' AS seen UNION ALL SELECT 2, '2024-02-29 00:00:00+00' "
+      "UNION ALL SELECT 3, '2024-02-29 23:59:59.999999+00' UNION ALL SELECT 4, '2024-03-01 00:00:00+00' "
+      "UNION ALL SELECT 5, NULL";
+  EXPECT_EQ(write(fill, Write::kAppend), "");
+  for (const Write how : {Write::kTruncate, kData}) {
+    EXPECT_EQ(
+        write("SELECT TIMESTAMP '2024-02-29 12:00:00+00' AS seen, 7 AS n UNION ALL SELECT '2024-02-29 13:00:00+00', 8",
+              how, "t$20240229"),
+        "");
+    EXPECT_EQ(rows("SELECT n FROM d.t ORDER BY n"), "1;4;5;7;8;");
+    EXPECT_EQ(row_count, 2) << "the answer is what the partition holds";
+    EXPECT_EQ(summary.written_rows, 2);
+  }
+  EXPECT_EQ(write("SELECT n + 10 AS n, seen FROM d.t WHERE n = 7", Write::kAppend, "t$20240229"), "");
+  EXPECT_EQ(rows("SELECT n FROM d.t ORDER BY n"), "1;4;5;7;8;17;");
+  EXPECT_EQ(row_count, 3);
+  EXPECT_EQ(summary.written_rows, 1);
+  EXPECT_EQ(write("SELECT 9 AS n, TIMESTAMP '2024-02-29 01:00:00+00' AS seen", Write::kEmpty, "t$20240229"),
+            "duplicate: Already Exists: Table p:d.t$20240229");
+  EXPECT_EQ(write("SELECT 9 AS n, TIMESTAMP '2024-03-02 01:00:00+00' AS seen", Write::kEmpty, "t$20240302"), "");
+  EXPECT_EQ(write("SELECT n, seen FROM d.t WHERE FALSE", Write::kTruncate, "t$20240229"), "");
+  EXPECT_EQ(rows("SELECT n FROM d.t ORDER BY n"), "1;4;5;9;");
+  EXPECT_EQ(row_count, 0);
+  EXPECT_EQ(warehouse().usage(path("t"))->row_count, 4);
+  EXPECT_EQ(warehouse().table(path("t"))->properties, R"({"timePartitioning":{"field":"seen","type":"DAY"}})");
+}
+
+TEST_F(DestinationTest, ARowThatDoesNotBelongToThePartitionFailsTheJob) {
+  using Write = Destination::Write;
+  EXPECT_EQ(rows("CREATE TABLE d.t (n INT64, day DATE) PARTITION BY day"), "");
+  EXPECT_EQ(rows("INSERT INTO d.t (n, day) VALUES (1, '2024-02-29')"), "");
+  const std::string refusal =
+      "invalid: Some rows belong to different partitions rather than destination partition p.d.t$20240229";
+  for (const Write how : {Write::kAppend, Write::kTruncate, kData}) {
+    EXPECT_EQ(write("SELECT 2 AS n, DATE '2024-02-29' AS day UNION ALL SELECT 3, '2024-03-01'", how, "t$20240229"),
+              refusal);
+    EXPECT_EQ(write("SELECT 2 AS n, CAST(NULL AS DATE) AS day", how, "t$20240229"), refusal);
+    EXPECT_EQ(write("SELECT 2 AS n", how, "t$20240229"), refusal);
+    EXPECT_EQ(write("SELECT 2 AS n, DATE '2024-02-29' AS day, 3 AS more", how, "t$20240229"),
+              "invalid: Provided Schema does not match Table p:d.t. Cannot add fields (field: more)");
+  }
+  EXPECT_EQ(
+      write("SELECT 2 AS n", kData, "none$20240229"),
+      "notImplemented: the table p.d.none is not there, and one partitioned by ingestion time cannot be made for it; "
+      "make it first, partitioned by a column");
+  EXPECT_EQ(rows("SELECT n FROM d.t"), "1;");
 }
 
 TEST_F(DestinationTest, AnIdIsTakenAfterARestartIfItsRowsAreThere) {

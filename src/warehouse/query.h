@@ -27,6 +27,9 @@ struct Destination {
     kAppend,
   } write = Write::kEmpty;
   bool may_create = true;  // else kNotFound when it is not there
+  // Of a partitioned table: the rows go into this one ("20260115"; kBadData when one does not belong there), and those of the
+  // others stay. The table must be there, and keeps its schema, however its rows are written.
+  std::string partition;
 };
 
 struct Job;  // jobs.h
@@ -68,7 +71,7 @@ struct StatementSummary {
   std::int64_t bytes_processed = 0;              // an estimate from row counts and types
   std::int64_t bytes_billed = 0;                 // by BigQuery's rules, of that estimate
   std::optional<std::int64_t> written_rows;      // into a destination
-  std::optional<data::TablePath> destination;    // of an answer that is in a table
+  std::string destination_sql;                   // of an answer that is in a table: the SELECT that reads it there
   std::optional<std::int64_t> destination_rows;  // set once an answer is in its table: what fails later undoes nothing
 };
 

@@ -297,6 +297,41 @@ Result<std::int64_t> WarehouseImpl::replace_rows(TableState& table, const std::v
   return done.inserted;
 }
 
+Result<WarehouseImpl::PartWritten> WarehouseImpl::write_part(TableState& table, const std::vector<std::string>& columns,
+                                                             Selection& rows, const RowsOfPart& part) {
+  PartWritten done;
+  const std::string base = table.version()->base();
+  const auto count = [](Connection& connection, const std::string& from) -> Result<std::int64_t> {
+    TRY(const auto number, connection.number("SELECT count(*) FROM " + from));
+    return number.value_or(0);
+  };
+  const auto work = [&](Connection& connection) -> Result<DmlCounts> {
+    DmlCounts counts;
+    std::string names;
+    for (std::size_t i = 0; i < columns.size(); ++i) names += (i == 0 ? "q" : ", q") + std::to_string(i);
+    TRY_STATUS(connection.run("CREATE TEMP TABLE part AS SELECT * FROM (" + rows.sql + ") AS q(" + names + ")"));
+    TRY(const std::int64_t outside, count(connection, "temp.part WHERE (" + part.is_new + ") IS NOT TRUE"));
+    if (outside > 0)
+      return Error(ErrorCode::kBadData,
+                   "Some rows belong to different partitions rather than destination partition " + part.table.text())
+          .cause("invalid");
+    if (part.write == Destination::Write::kEmpty) {
+      TRY(const std::int64_t old, count(connection, base + " WHERE " + part.is_old));
+      if (old > 0) return already_exists(part.table);
+    }
+    if (part.write == Destination::Write::kTruncate || part.write == Destination::Write::kTruncateData) {
+      TRY(counts.deleted, connection.changed("DELETE FROM " + base + " WHERE " + part.is_old));
+    }
+    TRY(counts.inserted, insert_selected(connection, table, columns, "SELECT * FROM temp.part"));
+    TRY_STATUS(connection.run("DROP TABLE temp.part"));
+    TRY(done.there, count(connection, base + " WHERE " + part.is_old));
+    return counts;
+  };
+  TRY(const DmlCounts counts, rewrite_rows(table, rows, work));
+  done.written = counts.inserted;
+  return done;
+}
+
 Status WarehouseImpl::drop(const std::vector<std::shared_ptr<TableState>>& tables) {
   for (const std::shared_ptr<TableState>& table : tables) {
     std::lock_guard rewriting(table->maintenance);

@@ -6,6 +6,7 @@
 #include "googlesql/physical_type.h"
 #include "warehouse/internal/destination.h"
 #include "warehouse/internal/job_records.h"
+#include "warehouse/internal/partition.h"
 #include "warehouse/internal/result_columns.h"
 #include "warehouse/internal/row_rewrite.h"
 #include "warehouse/internal/table_options.h"
@@ -122,6 +123,20 @@ bool is_dml(StatementKind kind) {
          kind == StatementKind::kMerge;
 }
 
+std::string all_rows_of(const data::TablePath& path) { return "SELECT * FROM `" + path.text() + "`"; }
+
+std::vector<std::string> physical_of(const TableState& table, const std::vector<std::uint32_t>& columns) {
+  std::vector<std::string> names;
+  const auto version = table.version();
+  for (const std::uint32_t column : columns) names.push_back(version->physical[column]);
+  return names;
+}
+
+bool reads(const googlesql::Translation& translation, const data::TablePath& table) {
+  const auto& sources = translation.referenced_tables;
+  return std::find(sources.begin(), sources.end(), table.text()) != sources.end();
+}
+
 std::string target_text(const data::TablePath& path) { return path.project + "." + path.dataset + "." + path.table; }
 
 }  // namespace
@@ -225,23 +240,22 @@ Result<std::unique_ptr<QueryResult>> QueryRun::write_to_destination(std::size_t 
     written.bytes_billed = step.catalog->bytes_billed();
     save_job(written, rows);
     columns = step.translation.query.columns;
-    const Result<std::int64_t> done = write_answer(step, rows);
+    const Result<Written> done =
+        options_.destination->partition.empty() ? write_answer(step, rows) : write_partition(step, rows);
     if (done) {
-      written.written_rows = *done;
+      written.written_rows = done->rows;
+      written.destination_rows = done->rows_there;
+      written.destination_sql = done->read_sql;
       break;
     }
     if (!rows.is_void) return done.error();
     if (attempt == kSnapshotAttemptsMax) return always_moving();
   }
-  const auto table = warehouse_.directory_.find(options_.destination->table);
-  written.destination_rows = table ? table->base_rows() : 0;
-  written.destination = options_.destination->table;
   QueryOptions reading = options_;
   reading.destination.reset();
   reading.bytes_billed_max.reset();
   reading.parameters.clear();
-  const std::string sql = "SELECT * FROM `" + options_.destination->table.text() + "`";
-  QueryRun reader(warehouse_, sql, reading);
+  QueryRun reader(warehouse_, written.destination_sql, reading);
   reader.written_ = written;
   auto answer = reader.run(false);
   if (answer) return answer;
@@ -274,7 +288,7 @@ Status QueryRun::check_cost(const SnapshotCatalog& catalog) const {
       .cause("bytesBilledLimitExceeded");
 }
 
-Result<std::int64_t> QueryRun::write_answer(const Step& step, Selection& rows) {
+Result<QueryRun::Written> QueryRun::write_answer(const Step& step, Selection& rows) {
   const Destination& destination = *options_.destination;
   const std::shared_ptr<TableState> existing = warehouse_.directory_.find(destination.table);
   std::optional<TableInfo> described;
@@ -282,18 +296,56 @@ Result<std::int64_t> QueryRun::write_answer(const Step& step, Selection& rows) {
   const bool has_rows = existing && (existing->base_rows() > 0 || existing->read_state().has_changes);
   TRY(const DestinationPlan plan,
       plan_destination(destination, step.translation.query.columns, described, has_rows, warehouse_.options_.location));
+  Written written;
+  written.read_sql = all_rows_of(destination.table);
   if (plan.appends || plan.replaces) {
     TRY_STATUS(check_takes_statements(*existing));
     rows.is_current = [existing, source = rows.is_current] { return !existing->read_state().dropped && source(); };
-    if (plan.appends) return append(*existing, plan.columns, rows);
-    std::vector<std::string> names;
-    for (const std::uint32_t column : plan.columns) names.push_back(existing->version()->physical[column]);
-    const auto& sources = step.translation.referenced_tables;
-    const bool reads_itself = std::find(sources.begin(), sources.end(), destination.table.text()) != sources.end();
-    return warehouse_.replace_rows(*existing, names, rows, reads_itself);
+    if (plan.appends) {
+      TRY(written.rows, append(*existing, plan.columns, rows));
+    } else {
+      TRY(written.rows, warehouse_.replace_rows(*existing, physical_of(*existing, plan.columns), rows,
+                                                reads(step.translation, destination.table)));
+    }
+  } else {
+    TRY(const auto made, warehouse_.make_table(plan.table, existing != nullptr, &rows));
+    written.rows = made.rows;
   }
-  TRY(const auto made, warehouse_.make_table(plan.table, existing != nullptr, &rows));
-  return made.rows;
+  const auto table = warehouse_.directory_.find(destination.table);
+  written.rows_there = table ? table->base_rows() : 0;
+  return written;
+}
+
+Result<QueryRun::Written> QueryRun::write_partition(const Step& step, Selection& rows) {
+  const Destination& destination = *options_.destination;
+  const std::shared_ptr<TableState> existing = warehouse_.directory_.find(destination.table);
+  if (!existing && destination.may_create)
+    return Error(ErrorCode::kUnsupported, "the table " + destination.table.text() +
+                                              " is not there, and one partitioned by ingestion time cannot be made "
+                                              "for it; make it first, partitioned by a column")
+        .cause("notImplemented");
+  TRY(const auto table, warehouse_.find_table(destination.table));
+  const TableInfo info = table->version()->info;
+  TRY(const Partition partition, find_partition(info, destination.partition));
+  Destination whole = destination;
+  whole.write = Destination::Write::kAppend;  // the schema of the table stands, however its rows are written
+  TRY(const DestinationPlan plan,
+      plan_destination(whole, step.translation.query.columns, info, true, warehouse_.options_.location));
+  TRY_STATUS(check_takes_statements(*table));
+  rows.is_current = [table, version = table->version(), source = rows.is_current] {
+    return !table->read_state().dropped && table->version() == version && source();
+  };
+  WarehouseImpl::RowsOfPart part;
+  part.write = destination.write;
+  part.table = destination.table;
+  part.table.table += "$" + destination.partition;
+  part.is_old = is_within(partition, table->version()->physical[partition.column]);
+  const auto decides = std::find(plan.columns.begin(), plan.columns.end(), partition.column);
+  part.is_new = decides == plan.columns.end()
+                    ? "NULL"
+                    : is_within(partition, "q" + std::to_string(decides - plan.columns.begin()));
+  TRY(const auto done, warehouse_.write_part(*table, physical_of(*table, plan.columns), rows, part));
+  return Written{done.written, done.there, all_rows_of(destination.table) + " WHERE " + partition.google_condition};
 }
 
 Result<StatementSummary> QueryRun::define(const googlesql::Translation& translation) {
@@ -361,10 +413,7 @@ Result<StatementSummary> QueryRun::insert(const Step& step, Selection& rows) {
 }
 
 Result<std::int64_t> QueryRun::append(TableState& table, const std::vector<std::uint32_t>& columns, Selection& rows) {
-  std::vector<std::string> names;
-  const auto version = table.version();
-  for (const std::uint32_t column : columns) names.push_back(version->physical[column]);
-  return warehouse_.insert_rows(table, names, rows);
+  return warehouse_.insert_rows(table, physical_of(table, columns), rows);
 }
 
 Result<std::unique_ptr<QueryResult>> QueryRun::select(Step& step, ConnectionPool::Lease lease,

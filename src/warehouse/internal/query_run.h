@@ -47,7 +47,13 @@ class QueryRun {
   Result<StatementSummary> create_table(const googlesql::CreateTable& statement, Selection* rows);
   // Writes the answer of the SELECT at `begin` into options_.destination and reads that table.
   Result<std::unique_ptr<QueryResult>> write_to_destination(std::size_t begin, Connection& connection);
-  Result<std::int64_t> write_answer(const Step& step, Selection& rows);
+  // The table, as it is when it has been written.
+  struct Written {
+    std::int64_t rows = 0, rows_there = 0;
+    std::string read_sql;  // of what is read back
+  };
+  Result<Written> write_answer(const Step& step, Selection& rows);
+  Result<Written> write_partition(const Step& step, Selection& rows);
   // Saves options_.job in the transaction that writes the statement's rows.
   void save_job(const StatementSummary& summary, Selection& rows) const;
   Status check_cost(const SnapshotCatalog& catalog) const;

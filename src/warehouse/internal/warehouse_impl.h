@@ -77,6 +77,18 @@ class WarehouseImpl {
   // The rows of `rows` in the place of all that the table has; `reads_itself`: they come from it.
   Result<std::int64_t> replace_rows(internal::TableState& table, const std::vector<std::string>& columns,
                                     Selection& rows, bool reads_itself);
+  // Some rows of a table, and how those of an answer are to come among them.
+  struct RowsOfPart {
+    data::TablePath table;  // for people, with the partition
+    Destination::Write write = Destination::Write::kAppend;
+    std::string is_old, is_new;  // conditions: on the table's columns; on those of the answer, q0, q1, …
+  };
+  struct PartWritten {
+    std::int64_t written = 0, there = 0;
+  };
+  // kBadData (invalid) when a row of `rows` does not belong to the part.
+  Result<PartWritten> write_part(internal::TableState& table, const std::vector<std::string>& columns, Selection& rows,
+                                 const RowsOfPart& part);
   // Waits until memory knows of every change of definitions that a snapshot can show.
   void await_definitions();
   Status remove_job(const std::string& project, const std::string& id);

@@ -126,12 +126,12 @@ Result<warehouse::Job> QueryJobs::cancel(const std::string& project, const std::
 Result<std::shared_ptr<const warehouse::StoredResult>> QueryJobs::answer(const warehouse::Job& job,
                                                                          std::int64_t offset) {
   auto stored = warehouse_.jobs().result(job.project, job.id);
-  const auto& table = job.summary.destination;
-  if (!stored || !table || offset < stored->rows_kept || stored->rows_kept == stored->row_count) return stored;
+  const std::string& sql = job.summary.destination_sql;
+  if (!stored || sql.empty() || offset < stored->rows_kept || stored->rows_kept == stored->row_count) return stored;
   warehouse::QueryOptions options;
   options.project = job.project;
   options.deadline = clock_.in(kQueryWaitMax);
-  TRY(const auto rows, warehouse_.query("SELECT * FROM `" + table->text() + "`", options));
+  TRY(const auto rows, warehouse_.query(sql, options));
   TRY(stored, warehouse::collect(*rows, kQueryResultBytesMax));
   warehouse_.jobs().update(job, stored);
   return stored;
@@ -169,8 +169,8 @@ void QueryJobs::run(Active& active) {
     if (active.cancel->load())
       return Error(ErrorCode::kCancelled, "Job execution was cancelled: User requested cancellation").cause("stopped");
     TRY(const auto running, warehouse_.query(active.request.sql, options));
-    TRY(stored,
-        warehouse::collect(*running, running->summary().destination ? kTableAnswerBytesMax : kQueryResultBytesMax));
+    TRY(stored, warehouse::collect(*running, running->summary().destination_sql.empty() ? kQueryResultBytesMax
+                                                                                        : kTableAnswerBytesMax));
     job.summary = running->summary();
     return ok();
   };

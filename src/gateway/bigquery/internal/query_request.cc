@@ -92,6 +92,15 @@ Status parse_common(const Json& query, const std::string& project, QueryRequest&
   return ok();
 }
 
+// What stands behind the '$'. Those of rows without a value are special words, which are not taken.
+Status check_partition_id(const std::string& id) {
+  const bool has_digits = std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!id.empty() && id.size() <= 19 && has_digits) return ok();
+  if (id == "__NULL__" || id == "__UNPARTITIONED__") return not_in_this_version("Writing to the partition $" + id);
+  return invalid("Invalid partition id \"" + id.substr(0, 100) +
+                 "\": it is a time like 20260115, or the first number of a range.");
+}
+
 // destinationTable and the two dispositions of a query job.
 Result<std::optional<warehouse::Destination>> parse_destination(const Json& query, const std::string& project) {
   using Write = warehouse::Destination::Write;
@@ -103,6 +112,11 @@ Result<std::optional<warehouse::Destination>> parse_destination(const Json& quer
   TRY(out.table.dataset, required_string(*table, "datasetId"));
   TRY(out.table.table, required_string(*table, "tableId"));
   TRY_STATUS(check_dataset_id(out.table.dataset));
+  if (const auto dollar = out.table.table.find('$'); dollar != std::string::npos) {
+    out.partition = out.table.table.substr(dollar + 1);
+    out.table.table.resize(dollar);
+    TRY_STATUS(check_partition_id(out.partition));
+  }
   TRY_STATUS(check_table_id(out.table.table));
   TRY(const auto write, optional_string(query, "writeDisposition"));
   if (write == "WRITE_TRUNCATE")

@@ -247,6 +247,15 @@ TEST(QueryRequest, ReadsADestination) {
   EXPECT_EQ(
       with(R"("destinationTable":{"datasetId":"d","tableId":"t"},"writeDisposition":"WRITE_SOME")").error().cause(),
       "invalid");
+  const auto into = [&](const std::string& table) {
+    return with(R"("destinationTable":{"datasetId":"d","tableId":")" + table + "\"}");
+  };
+  EXPECT_EQ(into("t")->destination->partition, "");
+  EXPECT_EQ(into("t$20260115")->destination->table.text(), "p.d.t");
+  EXPECT_EQ(into("t$20260115")->destination->partition, "20260115");
+  EXPECT_EQ(into("t$__NULL__").error().cause(), "notImplemented");
+  for (const char* table : {"t$", "$20260115", "t$2026-01-15", "t$1$2"})
+    EXPECT_EQ(into(table).error().cause(), "invalid") << table;
   EXPECT_EQ(with(R"("maximumBytesBilled":"1048576")")->bytes_billed_max, 1048576);
   EXPECT_EQ(
       with(R"("destinationTable":{"datasetId":"d","tableId":"t"},"clustering":{"fields":["x"]})").error().sentence(),
