@@ -133,6 +133,21 @@ void check_rights(Session& session, bigquery::Credentials& credentials, std::vec
   for (Found& entry : check_google_rights(*request, credentials, {}, session.clock)) found.push_back(std::move(entry));
 }
 
+// Whether they are there and may be written is asked with the account of the destination (check_rights).
+void check_buckets(const Config& config, std::vector<Found>& found) {
+  const auto advise = [&](const std::string& place, const std::string& bucket, const std::string& sentence,
+                          const std::string& fix) {
+    found.push_back({place, {postgres::Finding::Severity::kAdvice, "bucket", "gs://" + bucket, sentence, fix}});
+  };
+  if (config.destination.kind != DestinationConfig::Kind::kGoogle)
+    for (const std::string& bucket : config.buckets)
+      advise("buckets", bucket, "whether it may be written is not looked at, because the destination is not Google's",
+             "");
+  for (const BucketMention& mention : unlisted_buckets(config))
+    advise(mention.place, mention.bucket, "the bucket is named here and not in 'buckets', so nobody looks at it",
+           "add '" + mention.bucket + "' to 'buckets'");
+}
+
 // A local warehouse that is not there yet is made by run; one that is there, and any other destination, must answer.
 // Nothing when it cannot be asked.
 std::unique_ptr<OpenDestination> check_destination(Session& session, std::vector<Found>& found) {
@@ -197,6 +212,7 @@ int run_check(const CommonOptions& common) {
   check_sources(**session, found);
   for (const TopicStreamConfig& stream : (*session)->config.topic_streams) check_topics(**session, stream, found);
   const auto open = check_destination(**session, found);
+  check_buckets((*session)->config, found);
   check_queries(**session, open ? open->access.client.get() : nullptr, found);
   for (const JobConfig& job : (*session)->config.jobs) check_job(job, command_environment(), found);
   const std::string text = common.json ? findings_json(found) : findings_text(found);

@@ -200,6 +200,25 @@ Status read_stream(const ConfigReader& reader, const YAML::Node& name, const YAM
   return ok();
 }
 
+// Cloud Storage: lower-case letters, digits, '-', '_' and '.', 3 to 63 of them, or 222 with dots.
+Status read_buckets(const ConfigReader& reader, const YAML::Node& node, Config& config) {
+  if (!node || node.IsNull()) return ok();
+  const auto is_end = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  for (const auto& entry : node) {
+    const std::string name = entry.Scalar();
+    const std::size_t size_max = name.find('.') == std::string::npos ? 63 : 222;
+    const bool is_legal = name.size() >= 3 && name.size() <= size_max && is_end(name.front()) && is_end(name.back()) &&
+                          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
+    if (!is_legal)
+      return reader.fail(
+          entry, "'" + name + "' is no name of a bucket: lower-case letters, digits, -, _ and ., without gs://");
+    if (std::find(config.buckets.begin(), config.buckets.end(), name) != config.buckets.end())
+      return reader.fail(entry, "bucket '" + name + "' stands twice");
+    config.buckets.push_back(name);
+  }
+  return ok();
+}
+
 Result<Config> read_root(const ConfigReader& reader, const YAML::Node& root) {
   Config config;
   config.path = reader.path;
@@ -229,6 +248,7 @@ Result<Config> read_root(const ConfigReader& reader, const YAML::Node& root) {
   TRY_STATUS(read_queries(reader, root["queries"], config, scheduled));
   TRY_STATUS(read_jobs(reader, root["jobs"], config, scheduled));
   TRY_STATUS(read_after(reader, scheduled, config));
+  TRY_STATUS(read_buckets(reader, root["buckets"], config));
   return config;
 }
 

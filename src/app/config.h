@@ -135,6 +135,7 @@ struct Config {
   std::vector<TopicStreamConfig> topic_streams;
   std::vector<QueryConfig> queries;
   std::vector<JobConfig> jobs;
+  std::vector<std::string> buckets;  // of Cloud Storage, that jobs write
 
   const PostgresSourceConfig* find_source(std::string_view name) const;
   const StreamConfig* find_stream(std::string_view name) const;

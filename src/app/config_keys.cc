@@ -233,6 +233,9 @@ constexpr ConfigKey kOtherKeys[] = {
     {"streams.*.arrays", KeyKind::kString, false, "", "How arrays are stored."},
     {"models", KeyKind::kString, false, "", "Folder of models."},
     {"zones", KeyKind::kMap, false, "", "Access by zone."},
+    {"buckets", KeyKind::kStringList, true, "[]",
+     "Buckets of Cloud Storage, without gs://, that jobs write. `flytt check` looks whether they are there and may be "
+     "written."},
 };
 
 std::vector<std::string> split_path(std::string_view path) {

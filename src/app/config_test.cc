@@ -197,6 +197,19 @@ TEST(Config, DeadLettersAreNotReadAgain) {
   EXPECT_FALSE(parse(std::string(kBody) + "'b*'}}"));
 }
 
+TEST(Config, BucketsHaveNamesThatCloudStorageTakes) {
+  const auto config = parse("buckets: [team-sak, b.example.no, a_1]");
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->buckets, (std::vector<std::string>{"team-sak", "b.example.no", "a_1"}));
+  for (const std::string& name :
+       std::vector<std::string>{"gs://team", "Team", "ab", "-team", "team-", std::string(64, 'a')}) {
+    const auto refused = parse("buckets: [\"" + name + "\"]");
+    ASSERT_FALSE(refused) << name;
+    EXPECT_NE(refused.error().text().find("'" + name + "' is no name of a bucket"), std::string::npos);
+  }
+  EXPECT_NE(parse("buckets: [team, team]").error().text().find("stands twice"), std::string::npos);
+}
+
 TEST(Reference, PagesAreMadeFromTheTables) {
   const std::string folder = FLYTT_SOURCE_DIR "/docs/reference/";
   EXPECT_EQ(read_file(folder + "configuration.md"), config_reference_markdown());

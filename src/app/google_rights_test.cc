@@ -91,7 +91,7 @@ class GoogleRightsTest : public testing::Test {
     ASSERT_TRUE(started) << started.error().text();
     server_ = std::move(*started);
     const std::string url = "http://" + server_->address();
-    endpoints_ = {url, url, url, url};
+    endpoints_ = {url, url, url, url, url};
   }
 
   // "rule object|sentence|fix" of each.
@@ -115,8 +115,13 @@ class GoogleRightsTest : public testing::Test {
   GooglePeer peer_;
   std::unique_ptr<gateway::HttpServer> server_;
   GoogleEndpoints endpoints_;
-  RightsRequest request_{"team-sak",      "europe-north1", kAccount,
-                         {"landing_sak"}, {"landing_sak"}, {{"dataproducts", {"team-sak", "europe-north1", "sak"}}}};
+  RightsRequest request_{"team-sak",
+                         "europe-north1",
+                         kAccount,
+                         {"landing_sak"},
+                         {"landing_sak"},
+                         {{"dataproducts", {"team-sak", "europe-north1", "sak"}}},
+                         {}};
   std::vector<postgres::Finding::Severity> severities_;
 };
 
@@ -125,6 +130,53 @@ using Severity = postgres::Finding::Severity;
 TEST_F(GoogleRightsTest, NothingIsFoundWhenAllIsThere) {
   EXPECT_TRUE(findings().empty());
   EXPECT_EQ(peer_.asked.size(), 9U);
+}
+
+TEST_F(GoogleRightsTest, ADatasetElsewhereIsNotFoundByJobs) {
+  const std::string rest = R"("access":[{"role":"WRITER","userByEmail":")" + kAccount + R"("}]})";
+  peer_.answer("GET /bigquery/v2/projects/team-sak/datasets/landing_sak", R"({"location":"EUROPE-NORTH1",)" + rest);
+  EXPECT_TRUE(findings().empty()) << "names of locations have no case";
+  peer_.answer("GET /bigquery/v2/projects/team-sak/datasets/landing_sak", R"({"location":"EU",)" + rest);
+  expect_one(
+      "location team-sak.landing_sak|the dataset lies in EU, and jobs run in europe-north1, where it is not found|set "
+      "'location: EU' in the configuration, or name a dataset that lies in europe-north1");
+}
+
+TEST_F(GoogleRightsTest, ABucketIsTried) {
+  const std::string path = "GET /storage/v1/b/team-sak-story/iam/testPermissions";
+  const std::string all = R"("storage.objects.get","storage.objects.list","storage.objects.create")";
+  request_.buckets = {"team-sak-story"};
+  peer_.answer(
+      path, R"({"kind":"storage#testIamPermissionsResponse","permissions":[)" + all + R"(,"storage.objects.delete"]})");
+  EXPECT_TRUE(findings().empty());
+  const std::string grant =
+      "gcloud storage buckets add-iam-policy-binding gs://team-sak-story --member=serviceAccount:" + kAccount +
+      " --role=roles/storage.objectUser";
+  peer_.answer(path, R"({"permissions":[)" + all + "]}");
+  expect_one("bucket gs://team-sak-story|" + kAccount + " may not write the bucket: it lacks storage.objects.delete|" +
+             grant);
+  peer_.answers[path] = refused(403, kAccount + " does not have storage.buckets.get access.");
+  expect_one("bucket gs://team-sak-story|the bucket cannot be asked: " + kAccount +
+             " does not have storage.buckets.get access.|" + grant);
+  peer_.answers.erase(path);
+  expect_one(
+      "bucket gs://team-sak-story|there is no such bucket|gcloud storage buckets create gs://team-sak-story "
+      "--project=team-sak --location=europe-north1 --uniform-bucket-level-access");
+}
+
+TEST(BucketMentions, AreThoseThatAreNotListed) {
+  Config config;
+  config.buckets = {"listed"};
+  config.queries.resize(1);
+  config.queries[0].name = "q";
+  config.queries[0].sql = "SELECT 'gs://listed/a', 'gs://', 'gs://other-1/b', \"gs://other-1\"";
+  config.jobs.resize(1);
+  config.jobs[0].name = "j";
+  config.jobs[0].run = {"./copy", "--to=gs://third/x"};
+  config.jobs[0].environment = {{"BUCKET", "gs://listed"}, {"OUT", "gs://fourth"}};
+  std::string text;
+  for (const BucketMention& mention : unlisted_buckets(config)) text += mention.place + " " + mention.bucket + "\n";
+  EXPECT_EQ(text, "query:q other-1\njob:j third\njob:j fourth\n");
 }
 
 TEST_F(GoogleRightsTest, NamesEachApiThatIsNotEnabled) {

@@ -142,6 +142,28 @@ Result<std::vector<QueryConnection>> connections_of(const Config& config) {
   return all;
 }
 
+std::vector<BucketMention> unlisted_buckets(const Config& config) {
+  static constexpr std::string_view kScheme = "gs://";
+  std::vector<BucketMention> found;
+  const auto look = [&](const std::string& place, std::string_view text) {
+    for (auto at = text.find(kScheme); at != text.npos; at = text.find(kScheme)) {
+      text.remove_prefix(at + kScheme.size());
+      const std::string bucket(text.substr(0, text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.")));
+      const bool is_said =
+          std::any_of(found.begin(), found.end(), [&](const auto& one) { return one.bucket == bucket; });
+      const auto& listed = config.buckets;
+      if (!bucket.empty() && !is_said && std::find(listed.begin(), listed.end(), bucket) == listed.end())
+        found.push_back({place, bucket});
+    }
+  };
+  for (const QueryConfig& query : config.queries) look("query:" + query.name, query.sql);
+  for (const JobConfig& job : config.jobs) {
+    for (const std::string& word : job.run) look("job:" + job.name, word);
+    for (const auto& [name, value] : job.environment) look("job:" + job.name, value);
+  }
+  return found;
+}
+
 std::string shell_quoted(std::string_view text) {
   const bool is_plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return is_word(c) || std::string_view("@%+=:,./-").find(c) != std::string_view::npos;
@@ -169,6 +191,16 @@ std::string grant_dataset_command(const std::string& project, const std::string&
 
 std::string make_dataset_command(const std::string& project, const std::string& dataset, const std::string& location) {
   return "bq mk --dataset --force --location=" + shell_quoted(location) + " " + shell_quoted(project + ":" + dataset);
+}
+
+std::string grant_bucket_command(const std::string& bucket, const std::string& member, const std::string& role) {
+  return "gcloud storage buckets add-iam-policy-binding " + shell_quoted("gs://" + bucket) +
+         " --member=" + shell_quoted(member) + " --role=" + role;
+}
+
+std::string make_bucket_command(const std::string& bucket, const std::string& project, const std::string& location) {
+  return "gcloud storage buckets create " + shell_quoted("gs://" + bucket) + " --project=" + shell_quoted(project) +
+         " --location=" + shell_quoted(location) + " --uniform-bucket-level-access";
 }
 
 }  // namespace flytt::app

@@ -1,5 +1,5 @@
 #pragma once
-// BigQuery connections that the configuration's queries name, and the commands that give rights at Google. Pure.
+// What the configuration names at Google, BigQuery connections and buckets, and the commands that give rights there. Pure.
 
 #include <string>
 #include <string_view>
@@ -30,6 +30,12 @@ struct QueryConnection {
 // Connections of queries in the destination, each once. kConfig with the query's name.
 Result<std::vector<QueryConnection>> connections_of(const Config& config);
 
+// A bucket ("gs://NAME…") that a query or a job names and `buckets` does not.
+struct BucketMention {
+  std::string place, bucket;  // place: "query:orders", "job:story"
+};
+std::vector<BucketMention> unlisted_buckets(const Config& config);
+
 // -- commands, for a shell
 std::string shell_quoted(std::string_view text);
 std::string enable_command(const std::string& service, const std::string& project);
@@ -38,5 +44,7 @@ std::string grant_project_command(const std::string& project, const std::string&
 std::string grant_dataset_command(const std::string& project, const std::string& dataset, const std::string& member,
                                   const std::string& role);
 std::string make_dataset_command(const std::string& project, const std::string& dataset, const std::string& location);
+std::string grant_bucket_command(const std::string& bucket, const std::string& member, const std::string& role);
+std::string make_bucket_command(const std::string& bucket, const std::string& project, const std::string& location);
 
 }  // namespace flytt::app

@@ -1,5 +1,7 @@
 #include "app/internal/google_rights.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -76,6 +78,8 @@ class RightsCheck {
       if (!is_stopped_ && !disabled_.contains(kConnectionApi)) check_connection(connection);
     for (const std::string& dataset : request_.datasets)
       if (!is_stopped_) check_dataset(dataset);
+    for (const std::string& bucket : request_.buckets)
+      if (!is_stopped_) check_bucket(bucket);
     return std::move(found_);
   }
 
@@ -249,9 +253,20 @@ class RightsCheck {
     }
     if (!answer->is_good())
       return add(Severity::kError, "dataset", object, "the dataset cannot be seen: " + answer->message, grant);
+    check_location(object, text_of(answer->body, "location"));
     if (!is_editor_) check_editor(object, answer->body, grant);
     if (std::find(request_.landing.begin(), request_.landing.end(), dataset) != request_.landing.end())
       check_landing(object, answer->body);
+  }
+
+  // A job runs in one location and sees the datasets that lie there.
+  void check_location(const std::string& object, const std::string& location) {
+    const std::string& wanted = request_.location;
+    if (location.empty() || (location.size() == wanted.size() && strcasecmp(location.c_str(), wanted.c_str()) == 0))
+      return;
+    add(Severity::kError, "location", object,
+        "the dataset lies in " + location + ", and jobs run in " + wanted + ", where it is not found",
+        "set 'location: " + location + "' in the configuration, or name a dataset that lies in " + wanted);
   }
 
   // BigQuery stores the basic roles' names: WRITER is dataEditor, OWNER dataOwner.
@@ -285,6 +300,34 @@ class RightsCheck {
           "flytt render iam --reader group:TEAM@EXAMPLE.NO prints what leaves it to the team");
   }
 
+  // -- buckets
+
+  void check_bucket(const std::string& bucket) {
+    static const std::vector<std::string> kWanted{"storage.objects.create", "storage.objects.delete",
+                                                  "storage.objects.get", "storage.objects.list"};
+    const std::string object = "gs://" + bucket;
+    std::string target = "/storage/v1/b/" + bucket + "/iam/testPermissions";
+    for (const std::string& permission : kWanted)
+      target += (permission == kWanted.front() ? "?permissions=" : "&permissions=") + permission;
+    const auto answer = ask(endpoints_.storage, "GET", target);
+    if (!answer) return;
+    if (answer->status == 404)
+      return add(Severity::kError, "bucket", object, "there is no such bucket",
+                 make_bucket_command(bucket, request_.project, request_.location));
+    const std::string grant = grant_bucket_command(bucket, member_, "roles/storage.objectUser");
+    if (!answer->is_good())
+      return add(Severity::kError, "bucket", object, "the bucket cannot be asked: " + answer->message,
+                 answer->is_refused() ? grant : "");
+    std::string missing;
+    const Json& granted = list_of(answer->body, "permissions");
+    for (const std::string& permission : kWanted)
+      if (std::find(granted.begin(), granted.end(), Json(permission)) == granted.end())
+        missing += (missing.empty() ? "" : ", ") + permission;
+    if (!missing.empty())
+      add(Severity::kError, "bucket", object, request_.account + " may not write the bucket: it lacks " + missing,
+          grant);
+  }
+
   const RightsRequest& request_;
   bigquery::Credentials& credentials_;
   const GoogleEndpoints& endpoints_;
@@ -300,7 +343,8 @@ class RightsCheck {
 }  // namespace
 
 Result<RightsRequest> rights_request(const Config& config, const std::string& account) {
-  RightsRequest request{config.project, config.location, account, datasets_of(config), landing_datasets_of(config), {}};
+  RightsRequest request{config.project, config.location, account, datasets_of(config), landing_datasets_of(config), {},
+                        config.buckets};
   TRY(request.connections, connections_of(config));
   return request;
 }

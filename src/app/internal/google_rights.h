@@ -1,9 +1,11 @@
 #pragma once
-// What the service account lacks at Google before queries and streams can run: APIs, roles, connections, access to datasets.
+// What the service account lacks at Google before queries, streams and jobs can run: APIs, roles, connections, access to
+// datasets and buckets.
 // Each finding has the command that gives it. Only asks; nothing is changed.
 //
 // REST forms: Service Usage v1 (services.get), Resource Manager v1 (projects.testIamPermissions, projects.getIamPolicy),
-// BigQuery Connection v1 (connections.get, testIamPermissions), BigQuery v2 (datasets.get). Blocks for kRightsCallMax per
+// BigQuery Connection v1 (connections.get, testIamPermissions), BigQuery v2 (datasets.get), Cloud Storage JSON v1
+// (buckets.testIamPermissions). Blocks for kRightsCallMax per
 // call. What the account may not see is advice, with the command that shows it to somebody who may.
 
 #include <chrono>
@@ -25,6 +27,7 @@ struct GoogleEndpoints {
   std::string connection = "https://bigqueryconnection.googleapis.com";
   std::string resource_manager = "https://cloudresourcemanager.googleapis.com";
   std::string service_usage = "https://serviceusage.googleapis.com";
+  std::string storage = "https://storage.googleapis.com";
 };
 
 // Everything that has to be there.
@@ -34,6 +37,7 @@ struct RightsRequest {
   std::vector<std::string> datasets;  // that are written
   std::vector<std::string> landing;   // those of them that are a landing zone
   std::vector<QueryConnection> connections;
+  std::vector<std::string> buckets;  // that are written
 };
 
 // kConfig: a query names a connection in a form that BigQuery does not take.
