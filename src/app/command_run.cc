@@ -172,7 +172,7 @@ gateway::Readiness readiness(const pipeline::Engine& engine) {
 Status open_listeners(Session& session, Running& running) {
   running.admin_handler = std::make_unique<AdminHandler>(*running.engine, session.clock, [&session, &running] {
     return schedules_json(
-        *running.store, session.config,
+        running.store.get(), session.config,
         running.schedules ? running.schedules->scheduler().status() : std::vector<scheduler::ScheduleStatus>(),
         session.clock.wall_micros());
   });

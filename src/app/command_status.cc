@@ -27,12 +27,15 @@ Result<std::string> current_status(Session& session) {
     return call_admin(*running, session.clock, "GET", "/flytt/v1/status", status);
   }
   const std::int64_t now = session.clock.wall_micros();
-  if (!std::filesystem::exists(session.config.state_file)) return status_json({}, "[]", false, now);
-  const auto store = state::Store::open(session.config.state_file, state::Store::Access::kReadOnly);
-  if (!store && store.error().code() == ErrorCode::kNotFound) return status_json({}, "[]", false, now);
-  if (!store) return store.error();
-  TRY(const auto remembered, remembered_status(**store));
-  TRY(const std::string schedules, schedules_json(**store, session.config, {}, now));
+  std::unique_ptr<state::Store> store;  // null: nothing has run yet
+  if (std::filesystem::exists(session.config.state_file)) {
+    auto opened = state::Store::open(session.config.state_file, state::Store::Access::kReadOnly);
+    if (!opened && opened.error().code() != ErrorCode::kNotFound) return opened.error();
+    if (opened) store = std::move(*opened);
+  }
+  TRY(const std::string schedules, schedules_json(store.get(), session.config, {}, now));
+  if (!store) return status_json({}, schedules, false, now);
+  TRY(const auto remembered, remembered_status(*store));
   return status_json(remembered, schedules, false, now);
 }
 

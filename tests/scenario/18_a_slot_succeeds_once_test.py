@@ -111,6 +111,9 @@ class ASlotSucceedsOnce(unittest.TestCase):
 
     def test_the_recipe_runs_once_for_its_slot(self):
         self.configure(more="    write: append\n    version: slot\n")
+        [schedule] = self.project.status()["schedules"]
+        self.assertEqual((schedule["name"], schedule["state"], schedule["last_run"]), ("query:dataproducts", "idle", None), "nothing has run yet")
+        self.assertRegex(schedule["next_slot"], r"^20\d\d-.*Z$")
         self.once()
         [row] = self.ask("SELECT * EXCEPT (slot), slot > '2024-01-01' AS is_new FROM landing.dataproducts WHERE name = 'blåbær 1'")
         self.assertEqual(row, "00000000-0000-0000-0000-000000000001,blåbær 1,g,false,2024-02-29 11:01:00 UTC,raw,2024-03-01 00:00:00 UTC,true")

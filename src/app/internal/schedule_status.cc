@@ -52,16 +52,20 @@ std::string target_of(const Config& config, const std::string& name) {
 
 }  // namespace
 
-Result<std::string> schedules_json(state::Store& store, const Config& config,
+Result<std::string> schedules_json(state::Store* store, const Config& config,
                                    const std::vector<scheduler::ScheduleStatus>& running, std::int64_t now_micros) {
-  state::ScheduleLedger ledger(store);
   std::string list = "[";
   for (const scheduler::Entry* entry : entries_of(config)) {
     const std::string& name = entry->name;
     const auto live = std::find_if(running.begin(), running.end(), [&](const auto& one) { return one.name == name; });
-    TRY(const auto record, ledger.schedule(name));
-    TRY(const auto active, ledger.active(name));
-    TRY(const auto history, ledger.history(name, kHistoryLook));
+    std::optional<state::ScheduleRecord> record;
+    std::vector<state::SlotRecord> active, history;
+    if (store != nullptr) {
+      state::ScheduleLedger ledger(*store);
+      TRY(record, ledger.schedule(name));
+      TRY(active, ledger.active(name));
+      TRY(history, ledger.history(name, kHistoryLook));
+    }
     const bool is_paused = record && record->is_paused;
     const std::string waiting = live == running.end() ? "" : live->waiting;
     list += (list.size() == 1 ? "" : ",") +
