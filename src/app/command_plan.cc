@@ -116,17 +116,24 @@ Status plan_target(Session& session, bigquery::Client* client, PlannedQuery& pla
   auto columns = query_columns(session, query, client);
   if (!columns) {
     planned.table_action = "cannot run";
-    planned.problem = columns.error().text();
+    const QueryProblem problem = statement_problem(query, columns.error());
+    planned.problem = problem.sentence + (problem.fix.empty() ? "" : "; " + problem.fix);
     return ok();
   }
-  planned.columns = std::move(*columns);
-  if (!query.version_column.empty())
-    planned.columns.fields.push_back({query.version_column, data::Type(data::TypeKind::kTimestamp), false, ""});
+  planned.columns = with_version(query, *columns);
   planned.table_action = "create";
   if (client == nullptr) return ok();
-  const auto table = client->get_table(planned.target);
+  const auto table = client->get_table(whole_table(planned.target));
   if (!table && table.error().code() != ErrorCode::kNotFound) return table.error();
+  const auto result = columns_of(planned.columns);
+  auto problems = result_problems(query, columns_of(*columns));
+  if (problems.empty())
+    problems = table ? target_problems(query, *table, partition_of(planned.target), result)
+                     : missing_target_problems(query, planned.target, result);
   if (table) planned.table_action = "none";
+  if (problems.empty()) return ok();
+  planned.table_action = "cannot run";
+  planned.problem = problems.front().sentence + "; " + problems.front().fix;
   return ok();
 }
 

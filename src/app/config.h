@@ -83,6 +83,9 @@ struct QueryConfig {
   std::optional<std::int64_t> bytes_max;      // a run that would read more is refused before it starts
   std::map<std::string, std::string> labels;  // of its jobs, beside flytt's own
   std::optional<scheduler::Entry> entry;      // named query:<name>; always there after parsing
+
+  // dataset.table, as it stands in the file but without a partition.
+  std::string target() const { return dataset + "." + table.substr(0, table.find('$')); }
 };
 
 // A variable of a command whose text must not be seen, or a file. The command gets `value`; a rendering for another

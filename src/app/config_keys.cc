@@ -148,7 +148,9 @@ constexpr ConfigKey kQueryKeys[] = {
      "One statement that returns rows; or ${file:query.sql}, a file that holds it."},
     {"queries.*.to", KeyKind::kString, true, "",
      "dataset.table. The table may hold BigQuery's templates, of the slot's time in UTC: daily_{run_date}, "
-     "hourly_{run_time-1h\\|\"%Y%m%d%H\"}."},
+     "hourly_{run_time-1h\\|\"%Y%m%d%H\"}. orders${run_date} is one partition of the table orders, which must be "
+     "there: "
+     "truncate replaces its rows only, and a row that belongs to another partition fails the run."},
     {"queries.*.write", KeyKind::kString, true, "truncate",
      "truncate: the result replaces the rows of the table; append: it is added; upsert: rows with the same `key` are "
      "replaced, others added."},

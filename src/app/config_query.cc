@@ -57,6 +57,20 @@ Status read_sql(const ConfigReader& reader, const ScheduledNodes& nodes, QueryCo
   return is_empty ? reader.fail(node, "'sql' of query '" + query.name + "' is empty") : ok();
 }
 
+// What stands behind the '$': of orders${run_date} that is {run_date}, as BigQuery has it.
+Status check_partition(const ConfigReader& reader, const YAML::Node& node, const QueryConfig& query,
+                       const std::string& id) {
+  if (id.empty() || !consists_of(id, kDigits))
+    return reader.fail(node,
+                       "'" + node.Scalar() + "' names the partition '" + id +
+                           "'; it is a time as orders${run_date} gives it, YYYYMMDD, or the first number of a range");
+  if (query.write == QueryWrite::kUpsert)
+    return reader.fail(node,
+                       "'write: upsert' looks for keys in a whole table; name the table without '$', or choose "
+                       "'write: truncate', which replaces the partition");
+  return ok();
+}
+
 Status read_target(const ConfigReader& reader, const ScheduledNodes& nodes, QueryConfig& query) {
   const YAML::Node node = nodes.map["to"];
   const std::string to = node ? node.Scalar() : "";
@@ -69,9 +83,9 @@ Status read_target(const ConfigReader& reader, const ScheduledNodes& nodes, Quer
   const auto parsed = scheduler::NameTemplate::parse(query.table);
   if (!parsed) return reader.fail(node, "'to': " + parsed.error().sentence());
   constexpr std::int64_t kSomeSlot = 1'768'453'200'000'000;  // 2026-01-15 05:00 UTC
-  const std::string rendered = parsed->render(kSomeSlot);
-  if (rendered.find('$') != std::string::npos)
-    return reader.fail(node, "'" + to + "' names a single partition, which is not in this version; name the table");
+  const std::string name = parsed->render(kSomeSlot);
+  const std::string rendered = name.substr(0, name.find('$'));
+  if (rendered.size() < name.size()) TRY_STATUS(check_partition(reader, node, query, name.substr(rendered.size() + 1)));
   if (!consists_of(rendered, std::string(kWordCharacters) + "-"))
     return reader.fail(
         node, "'" + to + "' would be table '" + rendered + "'; a table's name has letters, digits, _ and - only");
@@ -170,21 +184,22 @@ Result<QueryConfig> read_query(const ConfigReader& reader, const ScheduledNodes&
 
 // -- what belongs together
 
-std::string target(const QueryConfig& query) { return query.dataset + "." + query.table; }
-
 Status check_targets(const ConfigReader& reader, const std::vector<ScheduledNodes>& all, const Config& config) {
   for (std::size_t i = 0; i < config.queries.size(); ++i) {
     const QueryConfig& query = config.queries[i];
     const YAML::Node node = all[i].map["to"];
     for (const TopicStreamConfig& stream : config.topic_streams)
-      if (!stream.table.empty() && stream.dataset + "." + stream.table == target(query))
+      if (!stream.table.empty() && stream.dataset + "." + stream.table == query.target())
         return reader.fail(
-            node, "table '" + target(query) + "' belongs to stream '" + stream.name + "' already; choose another");
+            node, "table '" + query.target() + "' belongs to stream '" + stream.name + "' already; choose another");
     for (std::size_t j = 0; j < i; ++j) {
       const QueryConfig& other = config.queries[j];
-      if (target(other) == target(query) && query.write == QueryWrite::kTruncate &&
+      // Two partitions may be two.
+      const bool may_differ = query.table != other.table && query.table.find('$') != std::string::npos &&
+                              other.table.find('$') != std::string::npos;
+      if (other.target() == query.target() && !may_differ && query.write == QueryWrite::kTruncate &&
           other.write == QueryWrite::kTruncate)
-        return reader.fail(node, "query '" + other.name + "' replaces table '" + target(query) +
+        return reader.fail(node, "query '" + other.name + "' replaces table '" + query.target() +
                                      "' already, and each would take the other's rows away; choose another table, or "
                                      "'write: append'");
     }

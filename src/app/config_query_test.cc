@@ -88,6 +88,16 @@ TEST(ConfigQuery, WhatIsNotGivenHasItsStandard) {
   EXPECT_EQ(query.entry->policy.retries.delay_micros_max, 360'000'000);
 }
 
+TEST(ConfigQuery, APartitionIsNamedAsBigQueryNamesIt) {
+  const auto config = parse(
+      "queries:\n  a: {schedule: {every: 1h}, to: \"d.t${run_date}\", sql: S}\n"
+      "  b: {schedule: {every: 1h}, to: \"d.t${run_time-24h|\\\"%Y%m%d\\\"}\", sql: S}\n"
+      "  c: {schedule: {every: 1h}, to: d.u, after: [\"table:d.t\"], sql: S}\n");
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_EQ(config->queries[0].table, "t${run_date}");
+  EXPECT_EQ(config->queries[2].entry->policy.after, (std::vector<std::string>{"schedule:query:a", "schedule:query:b"}));
+}
+
 TEST(ConfigQuery, OnlyAWholeReferenceIsReplacedInSql) {
   const auto text = parse("queries: {a: {schedule: {every: 1h}, to: d.t, sql: \"SELECT '${x}' AS x\"}}\n");
   ASSERT_TRUE(text) << text.error().text();
@@ -162,7 +172,20 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"a: {schedule: {every: 1h}, to: d.t, write: upsert, key: [i d], sql: S}", "'i d' is no column name"},
         Bad{"a: {schedule: {every: 1h}, to: d.t, write: upsert, key: [v], version: v, sql: S}", "cannot be in 'key'"},
         Bad{"a: {schedule: {every: 1h}, to: d.t, version: 1st, sql: S}", "'1st' is no column name"},
-        Bad{"a: {schedule: {every: 1h}, to: \"d.t${run_date}\", sql: S}", "names a single partition"},
+        Bad{"a: {schedule: {every: 1h}, to: \"d.t${run_time|\\\"%F\\\"}\", sql: S}",
+            "flytt.yaml:7: 'd.t${run_time|\"%F\"}' names the partition '2026-01-15'; it is a time as orders${run_date} "
+            "gives"},
+        Bad{"a: {schedule: {every: 1h}, to: d.t$, sql: S}", "names the partition ''"},
+        Bad{"a: {schedule: {every: 1h}, to: \"d.t${run_date}\", write: upsert, key: [id], sql: S}",
+            "flytt.yaml:7: 'write: upsert' looks for keys in a whole table"},
+        Bad{"a: {schedule: {every: 1h}, to: \"d.t u${run_date}\", sql: S}", "would be table 't u'"},
+        Bad{"a: {schedule: {every: 1h}, to: \"landing_events.hendelser${run_date}\", sql: S}",
+            "belongs to stream 'hendelser' already"},
+        Bad{"a: {schedule: {every: 1h}, to: \"d.t${run_date}\", sql: S}\n  b: {schedule: {every: 2h}, to: d.t, sql: S}",
+            "flytt.yaml:8: query 'a' replaces table 'd.t' already"},
+        Bad{"a: {schedule: {every: 1h}, to: \"d.t${run_date}\", sql: S}\n"
+            "  b: {schedule: {every: 2h}, to: \"d.t${run_date}\", sql: S}",
+            "flytt.yaml:8: query 'a' replaces table 'd.t' already"},
         Bad{"a: {schedule: {every: 1h}, to: landing_events.hendelser, sql: S}",
             "flytt.yaml:7: table 'landing_events.hendelser' belongs to stream 'hendelser' already"},
         Bad{"a: {schedule: {every: 1h}, to: d.t, sql: S}\n  b: {schedule: {every: 2h}, to: d.t, sql: S}",

@@ -195,11 +195,11 @@ TEST_F(QueryJobTest, AnUpsertRefusesKeysThatSayNotWhichRowIsMeant) {
   EXPECT_EQ(run(context()).substr(0, 3), "ok:");
   query_.sql = "SELECT IF(@run_date = DATE '2024-02-29', 1, 7) AS id, 'twice' AS name UNION ALL SELECT 1, 'b'";
   EXPECT_EQ(run(context(1, false, kSlot + 1)),
-            "query Daily.Orders: 1 keys are there more than once; let the query return one row for each key");
+            "query Daily.Orders: 1 key is there more than once; let the query return one row for each key");
   EXPECT_EQ(code_, ErrorCode::kBadData);
   query_.sql = "SELECT NULLIF(1, 1) AS id, 'none' AS name UNION ALL SELECT 3, 'c'";
   EXPECT_EQ(run(context(1, false, kSlot + 2)),
-            "query Daily.Orders: 1 rows have NULL in a key column; leave them out in the query");
+            "query Daily.Orders: 1 row has NULL in a key column; leave out such rows in the query");
   EXPECT_EQ(orders(), "1|a 2|b ");
   EXPECT_EQ(staging_tables(), "");
 }
@@ -297,6 +297,31 @@ TEST_F(QueryJobTest, ARequiredColumnIsNamedWhenItGetsNone) {
   EXPECT_EQ(orders(), "");
 }
 
+TEST_F(QueryJobTest, OnePartitionIsReplacedOrAddedTo) {
+  query_.table = "orders${run_date}";
+  query_.sql = "SELECT id, name, @run_date AS day FROM mart.sold";
+  EXPECT_EQ(
+      run(context()),
+      "query Daily.Orders: table team.mart.orders is not there, and a single partition goes only into a table that "
+      "is; make it: CREATE TABLE `mart.orders` (`id` INT64, `name` STRING, `day` DATE) PARTITION BY `day`");
+  EXPECT_EQ(code_, ErrorCode::kNotFound);
+  sql("CREATE TABLE `mart.orders` (`id` INT64, `name` STRING, `day` DATE) PARTITION BY `day`");
+  constexpr std::int64_t kDay = 86'400'000'000;
+  EXPECT_EQ(run(context()), "ok: 2 rows, 52 B read for mart.orders$20240229");
+  EXPECT_EQ(run(context(1, false, kSlot + kDay)).substr(0, 11), "ok: 2 rows,");
+  query_.sql = "SELECT 7 AS id, @run_date AS day";
+  EXPECT_EQ(run(context(1, false, kSlot + 1)).substr(0, 10), "ok: 1 row,");
+  EXPECT_EQ(rows("SELECT id, name, day FROM mart.orders ORDER BY day, id"),
+            "7|NULL|2024-02-29 1|a|2024-03-01 2|b|2024-03-01 ");
+  query_.write = QueryWrite::kAppend;
+  EXPECT_EQ(run(context(1, false, kSlot + 2)).substr(0, 10), "ok: 1 row,");
+  EXPECT_EQ(rows("SELECT COUNT(*) FROM mart.orders"), "4 ");
+  query_.sql = "SELECT 8 AS id, DATE '2020-01-01' AS day";
+  const std::string said = run(context(1, false, kSlot + 3));
+  EXPECT_NE(said.find("Some rows belong to different partitions"), said.npos) << said;
+  EXPECT_EQ(rows("SELECT COUNT(*) FROM mart.orders"), "4 ");
+}
+
 TEST_F(QueryJobTest, TooMuchIsRefusedBeforeItIsRead) {
   query_.bytes_max = 1;
   const std::string said = run(context());
@@ -334,7 +359,15 @@ TEST_F(QueryJobTest, OneStatementThatSelectsIsWanted) {
   query_.sql = "DELETE FROM mart.sold WHERE TRUE";
   EXPECT_NE(run(context()).find("is a DELETE statement; it must be one SELECT"), std::string::npos);
   query_.sql = "SELECT nothing FROM mart.sold";
-  EXPECT_NE(run(context()).find("Unrecognized name: nothing at [1:8]"), std::string::npos);
+  EXPECT_EQ(
+      run(context()),
+      "query Daily.Orders: the statement is refused (HTTP 400 invalidQuery: Unrecognized name: nothing at [1:8]); "
+      "correct 'queries.Daily.Orders.sql'");
+  query_.sql = "SELECT id FROM mart.nothing";
+  EXPECT_EQ(run(context()),
+            "query Daily.Orders: the statement reads what is not there (HTTP 404 notFound: Not found: Table "
+            "team:mart.nothing was not found in location US); correct 'queries.Daily.Orders.sql', or make that first");
+  EXPECT_EQ(code_, ErrorCode::kNotFound);
 }
 
 TEST(QueryLabels, AreWhatBigQueryTakes) {

@@ -72,7 +72,7 @@ TEST(QueryTarget, AWiderColumnTakesAResultAndAnotherDoesNot) {
     std::vector<ResultColumn> result;
     for (data::Field& field : fields) result.push_back({std::move(field), ""});
     std::string out;
-    for (const TargetProblem& problem : target_problems(query_of(QueryWrite::kAppend), table, result))
+    for (const QueryProblem& problem : target_problems(query_of(QueryWrite::kAppend), table, "", result))
       out += problem.object + ": " + problem.fix + "\n";
     return out;
   };
@@ -89,6 +89,24 @@ TEST(QueryTarget, AWiderColumnTakesAResultAndAnotherDoesNot) {
                       {"at", TypeKind::kTimestamp, false, ""}}),
             "team.mart.orders.text" + cast + "team.mart.orders.amount" + cast + "team.mart.orders.at" + cast +
                 "team.mart.orders.id: return it, or: ALTER TABLE `mart.orders` ALTER COLUMN `id` DROP NOT NULL\n");
+}
+
+TEST(QueryTarget, AResultHasColumnsThatATableCanHave) {
+  QueryConfig query = query_of(QueryWrite::kUpsert);
+  query.key = {"idd"};
+  query.version_column = "seen";
+  std::string text;
+  for (const QueryProblem& problem : result_problems(query, {{{"id", data::TypeKind::kInt64, false, ""}, ""},
+                                                             {{"a.b", data::TypeKind::kInt64, false, ""}, ""},
+                                                             {{"ID", data::TypeKind::kInt64, false, ""}, ""},
+                                                             {{"Seen", data::TypeKind::kInt64, false, ""}, ""}}))
+    text += problem.sentence + "; " + problem.fix + "\n";
+  EXPECT_EQ(text,
+            "BigQuery takes no column named \"a.b\"; give it another name with AS in 'queries.orders.sql'\n"
+            "the result has two columns \"ID\"; give one of them another name with AS in 'queries.orders.sql'\n"
+            "the result has a column \"seen\" itself, and 'version' would add another; give 'queries.orders.version' "
+            "another name, or take the column out of the result\n"
+            "the result has no column \"idd\", which 'key' names; name 'id' in 'queries.orders.key'\n");
 }
 
 TEST(QueryTarget, AMergeOfKeysAloneUpdatesNothing) {
@@ -110,8 +128,38 @@ TEST(QueryTarget, TheTableIsThatOfTheSlot) {
             (data::TablePath{"team", "mart", "orders_20260115"}));
   query.table = "orders${run_date}";
   const auto partition = target_table(query, "team", 1'768'453'200'000'000);
-  ASSERT_FALSE(partition);
-  EXPECT_NE(partition.error().sentence().find("a single partition"), std::string::npos) << partition.error().text();
+  ASSERT_TRUE(partition);
+  EXPECT_EQ(whole_table(*partition), (data::TablePath{"team", "mart", "orders"}));
+  EXPECT_EQ(partition_of(*partition), "20260115");
+  EXPECT_EQ(partition_of(whole_table(*partition)), "");
+}
+
+TEST(QueryTarget, APartitionIsOfATableThatHasSuch) {
+  const auto first = [](const std::string& unit, const std::string& id, const std::vector<data::Field>& fields = {}) {
+    bigquery::TableInfo table;
+    table.path = {"team", "mart", "orders"};
+    table.partition_unit = unit;
+    table.schema.fields = fields;
+    std::vector<ResultColumn> result;
+    for (const data::Field& field : fields) result.push_back({field, ""});
+    const auto problems = target_problems(query_of(QueryWrite::kTruncate), table, id, result);
+    return problems.empty() ? "" : problems.front().sentence + "; " + problems.front().fix;
+  };
+  EXPECT_EQ(first("DAY", "20260115"), "");
+  EXPECT_EQ(first("HOUR", "2026011507"), "");
+  EXPECT_EQ(first("RANGE", "40"), "");
+  EXPECT_EQ(first("", "20260115"),
+            "table team.mart.orders is not partitioned, so it has no partition $20260115; name it without '$' in "
+            "'queries.orders.to', or make it anew with PARTITION BY");
+  EXPECT_EQ(
+      first("MONTH", "20260115"),
+      "table team.mart.orders is partitioned by MONTH, and $20260115 is no such partition; end 'queries.orders.to' "
+      "with ${run_time|\"%Y%m\"}");
+  EXPECT_EQ(
+      first("DAY", "20260115", {{"day", data::TypeKind::kDate, true, ""}}),
+      "column \"day\" of table team.mart.orders is REQUIRED, and BigQuery puts an answer into a single partition only "
+      "where columns are NULLABLE and without parameters; ALTER TABLE `mart.orders` ALTER COLUMN `day` DROP NOT "
+      "NULL, or name the table without '$' in 'queries.orders.to'");
 }
 
 }  // namespace

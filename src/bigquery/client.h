@@ -40,7 +40,8 @@ struct TableInfo {
   std::string max_staleness;    // an INTERVAL, "0-0 0 0:10:0"; empty = not set
   std::int64_t expires_ms = 0;  // since 1970, when the service removes the table; 0 = never
   // Only from the server:
-  std::string type;  // "TABLE", "VIEW", …
+  std::string type;            // "TABLE", "VIEW", …
+  std::string partition_unit;  // "DAY", "HOUR", "MONTH", "YEAR", or "RANGE" of integers; empty = not partitioned
   std::string etag;
   std::int64_t created_ms = 0;
   std::int64_t modified_ms = 0;  // of rows or description

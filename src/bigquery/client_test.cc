@@ -71,7 +71,7 @@ const json kTable = json::parse(R"({
   "kind": "bigquery#table", "etag": "abc==", "id": "p:d.person", "type": "TABLE", "creationTime": "1700000000123", "numRows": "0",
   "lastModifiedTime": "1700000000456", "expirationTime": "1700086400000",
   "tableReference": {"projectId": "p", "datasetId": "d", "tableId": "person"}, "maxStaleness": "0-0 0 0:10:0", "labels": {"team": "sak"},
-  "tableConstraints": {"primaryKey": {"columns": ["id"]}},
+  "tableConstraints": {"primaryKey": {"columns": ["id"]}}, "timePartitioning": {"type": "MONTH", "field": "day"},
   "schema": {"fields": [
     {"name": "id", "type": "INTEGER", "mode": "REQUIRED", "description": "number"},
     {"name": "price", "type": "NUMERIC", "precision": "10", "scale": "2"},
@@ -110,6 +110,7 @@ TEST_F(ClientTest, TablesAreRead) {
   EXPECT_EQ(table->modified_ms, 1'700'000'000'456);
   EXPECT_EQ(table->expires_ms, 1'700'086'400'000);
   EXPECT_EQ(table->etag, "abc==");
+  EXPECT_EQ(table->partition_unit, "MONTH");
   EXPECT_EQ(table->max_staleness, "0-0 0 0:10:0");
   EXPECT_EQ(table->labels.at("team"), "sak");
   EXPECT_EQ(table->row_count, 0);

@@ -198,9 +198,9 @@ class ASlotSucceedsOnce(unittest.TestCase):
         self.once()
         self.assertEqual(self.ask("SELECT COUNT(*), COUNTIF(name = 'ny'), COUNTIF(pii IS NULL) FROM landing.dataproducts"), [f"{ROWS + 1},2,1"])
         self.configure(sql="SELECT NULL::text AS id, 'x' AS name UNION ALL SELECT 'a', 'b'", more=more)
-        self.assertIn("1 rows have NULL in a key column", self.refused())
+        self.assertIn("1 row has NULL in a key column", self.refused())
         self.configure(sql="SELECT 'a' AS id, 'x' AS name UNION ALL SELECT 'a', 'b'", more=more)
-        self.assertIn("1 keys are there more than once", self.refused())
+        self.assertIn("1 key is there more than once", self.refused())
 
     def test_stopping_ends_the_statement_and_it_goes_on_later(self):
         self.configure(sql="SELECT id::text, pg_sleep(0.01)::text AS name FROM dataproducts", schedule="{every: 1s}")

@@ -137,7 +137,7 @@ Status add_table(const ConfigReader& reader, const YAML::Node& node, const std::
     return reader.fail(node, "'table:" + table + "' must be table:dataset.table");
   bool is_of_query = false;
   for (const QueryConfig& query : config.queries)
-    if (query.dataset + "." + query.table == table) {
+    if (query.target() == table) {
       after.push_back("schedule:query:" + query.name);
       is_of_query = true;
     }
@@ -151,7 +151,7 @@ Status add_table(const ConfigReader& reader, const YAML::Node& node, const std::
     known.push_back(stream.dataset + "." + (stream.table.empty() ? table.substr(dot + 1) : stream.table));
     if (known.back() == table) after.push_back("table:" + table);
   }
-  for (const QueryConfig& query : config.queries) known.push_back(query.dataset + "." + query.table);
+  for (const QueryConfig& query : config.queries) known.push_back(query.target());
   if (!after.empty() && after.back() == "table:" + table) return ok();
   return reader.fail(node,
                      "no stream and no query of this file writes table '" + table + "'" + did_you_mean(table, known));

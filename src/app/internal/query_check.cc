@@ -2,7 +2,6 @@
 
 #include <filesystem>
 
-#include "app/config_keys.h"
 #include "app/internal/query_target.h"
 #include "bigquery/query_jobs.h"
 #include "data/civil.h"
@@ -53,12 +52,10 @@ class QueryCheck {
     if (query_.from.empty() && client_ == nullptr)
       return add(Severity::kAdvice, "sql", query_.name,
                  "its statement cannot be tried, because the warehouse is not there yet", "flytt run makes it");
-    auto columns = query_columns(session_, query_, client_);
+    const auto columns = query_columns(session_, query_, client_);
     if (!columns) return add_failure(columns.error());
-    check_result(*columns);
-    if (!query_.version_column.empty())
-      columns->fields.push_back({query_.version_column, data::Type(data::TypeKind::kTimestamp), false, ""});
-    if (client_ != nullptr) check_target(*columns);
+    add_all(result_problems(query_, columns_of(*columns)));
+    if (client_ != nullptr) check_target(columns_of(with_version(query_, *columns)));
   }
 
  private:
@@ -68,48 +65,35 @@ class QueryCheck {
   }
 
   void add_failure(const Error& error) {
-    if (error.code() == ErrorCode::kConfig || error.code() == ErrorCode::kBadData || error.code() == ErrorCode::kSchema)
-      return add(Severity::kError, "sql", query_.name, error.text(), "mend 'queries." + query_.name + ".sql'");
-    if (query_.from.empty() && error.code() == ErrorCode::kNotFound)
-      return add(Severity::kWarning, "sql", query_.name, error.text(),
-                 "mend 'queries." + query_.name + ".sql', or let `flytt run` make what it reads first");
+    const QueryProblem problem = statement_problem(query_, error);
+    if (problem.rule == "sql") {
+      // What it reads may be made by the first run.
+      const bool may_come = query_.from.empty() && error.code() == ErrorCode::kNotFound;
+      return add(may_come ? Severity::kWarning : Severity::kError, problem.rule, problem.object, problem.sentence,
+                 may_come ? problem.fix + ", or let `flytt run` make it" : problem.fix);
+    }
     const std::string object = query_.from.empty() ? session_.config.project : query_.from;
     add(Severity::kError, "connection", object, error.text(),
-        query_.from.empty() ? "" : "mend 'sources." + query_.from + ".postgres', or the server");
+        query_.from.empty() ? "" : "correct 'sources." + query_.from + ".postgres', or mend the server");
   }
 
-  void check_result(const data::TableSchema& columns) {
-    std::vector<std::string> names;
-    for (const data::Field& field : columns.fields) names.push_back(field.name);
-    for (const std::string& key : query_.key) {
-      if (columns.find(key)) continue;
-      const std::string nearest = nearest_name(key, names);
-      add(Severity::kError, "key", key, "the result has no column '" + key + "', which 'key' names",
-          (nearest.empty() ? "return it, or name others" : "name '" + nearest + "'") + std::string(" in 'queries.") +
-              query_.name + ".key'");
-    }
-    if (!query_.version_column.empty() && columns.find(query_.version_column))
-      add(Severity::kError, "version", query_.version_column,
-          "the result has a column '" + query_.version_column + "' itself, and 'version' would add another",
-          "give 'queries." + query_.name + ".version' another name, or take the column out of the result");
-  }
-
-  void check_target(const data::TableSchema& columns) {
-    const auto path = query_target(session_.config, query_, session_.clock.wall_micros());
-    if (!path) return add(Severity::kError, "to", query_.table, path.error().text(), "");
-    if (const std::string stream = stream_of(*path); !stream.empty())
-      return add(Severity::kError, "to", path->text(), "the table belongs to stream '" + stream + "' already",
-                 "name another table in 'queries." + query_.name + ".to'");
-    const auto table = client_->get_table(*path);
-    if (!table) {
-      if (table.error().code() != ErrorCode::kNotFound)
-        add(Severity::kError, "to", path->text(), table.error().text(), "");
-      return;
-    }
-    std::vector<ResultColumn> result;
-    for (const data::Field& field : columns.fields) result.push_back({field, ""});
-    for (const TargetProblem& problem : target_problems(query_, *table, result))
+  void add_all(const std::vector<QueryProblem>& problems) {
+    for (const QueryProblem& problem : problems)
       add(Severity::kError, problem.rule, problem.object, problem.sentence, problem.fix);
+  }
+
+  void check_target(const std::vector<ResultColumn>& result) {
+    const auto target = query_target(session_.config, query_, session_.clock.wall_micros());
+    if (!target) return add(Severity::kError, "to", query_.table, target.error().text(), "");
+    const data::TablePath path = whole_table(*target);
+    if (const std::string stream = stream_of(path); !stream.empty())
+      return add(Severity::kError, "to", path.text(), "the table belongs to stream '" + stream + "' already",
+                 "name another table in 'queries." + query_.name + ".to'");
+    const auto table = client_->get_table(path);
+    if (!table && table.error().code() != ErrorCode::kNotFound)
+      return add(Severity::kError, "to", path.text(), table.error().text(), "");
+    add_all(table ? target_problems(query_, *table, partition_of(*target), result)
+                  : missing_target_problems(query_, *target, result));
   }
 
   // Empty, too, while there is no state to ask.
@@ -133,6 +117,18 @@ Result<data::TableSchema> query_columns(Session& session, const QueryConfig& que
   if (!query.from.empty()) return columns_at_source(session, query);
   if (client == nullptr) return Error(ErrorCode::kNotFound, "the warehouse is not there yet; `flytt run` makes it");
   return columns_at_destination(session, query, *client);
+}
+
+data::TableSchema with_version(const QueryConfig& query, data::TableSchema columns) {
+  if (!query.version_column.empty())
+    columns.fields.push_back({query.version_column, data::Type(data::TypeKind::kTimestamp), false, ""});
+  return columns;
+}
+
+std::vector<ResultColumn> columns_of(const data::TableSchema& schema) {
+  std::vector<ResultColumn> columns;
+  for (const data::Field& field : schema.fields) columns.push_back({field, ""});
+  return columns;
 }
 
 Result<data::TablePath> query_target(const Config& config, const QueryConfig& query, std::int64_t now_micros) {

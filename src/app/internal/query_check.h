@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/internal/finding.h"
+#include "app/internal/query_problems.h"
 #include "app/internal/session.h"
 #include "bigquery/client.h"
 
@@ -16,6 +17,9 @@ inline constexpr std::chrono::seconds kQueryCheckMax{30};
 // The columns of its statement, without the version column. Of a query without a source they are asked of `client`, by a dry
 // run with the parameters of a slot; kConfig with the server's own sentence as the cause when the statement is wrong.
 Result<data::TableSchema> query_columns(Session& session, const QueryConfig& query, bigquery::Client* client);
+
+data::TableSchema with_version(const QueryConfig& query, data::TableSchema columns);
+std::vector<ResultColumn> columns_of(const data::TableSchema& schema);
 
 // The table that the query's next slot (or, without one, a run by hand now) writes.
 Result<data::TablePath> query_target(const Config& config, const QueryConfig& query, std::int64_t now_micros);

@@ -67,7 +67,10 @@ bool was_refused(const Error& error) {
 // A statement that fails while it runs may quote the value at which it failed; what comes before it is kept.
 Error without_value(Error error, const std::string& job_id) {
   if (!error.cause().starts_with(kInvalidQuery)) return error;
-  const std::string cause = error.cause().substr(0, error.cause().find_first_of(":'\"", kInvalidQuery.size()));
+  const std::string& whole = error.cause();
+  const std::size_t end =
+      std::min(whole.find_first_of("'\"`", kInvalidQuery.size()), whole.find(": ", kInvalidQuery.size()));
+  const std::string cause = whole.substr(0, end);
   return Error(error.code(),
                error.sentence() + "; the destination's whole message, which may hold values, is in job " + job_id)
       .retry(error.retry())
@@ -197,11 +200,13 @@ class QueryRun {
     const std::string& repeated = rows[0][1].text;
     if (nulls != "0")
       return Error(ErrorCode::kBadData, "query " + query_.name + ": " + nulls +
-                                            " rows have NULL in a key column; leave them out in the query")
+                                            (nulls == "1" ? " row has" : " rows have") +
+                                            " NULL in a key column; leave out such rows in the query")
           .side(base::Side::kSource);
     if (repeated != "0")
       return Error(ErrorCode::kBadData, "query " + query_.name + ": " + repeated +
-                                            " keys are there more than once; let the query return one row for each key")
+                                            (repeated == "1" ? " key is" : " keys are") +
+                                            " there more than once; let the query return one row for each key")
           .side(base::Side::kSource);
     return ok();
   }
@@ -210,7 +215,10 @@ class QueryRun {
     TRY(const data::TablePath table, target_table(query_, parts_.project, context_.slot_micros));
     JobRequest question = request();
     question.sql = query_.sql;
-    TRY(const bigquery::DryRun seen, jobs_.dry_run(question));
+    const auto analyzed = jobs_.dry_run(question);
+    if (!analyzed && !was_refused(analyzed.error())) return analyzed.error();
+    if (!analyzed) return error_of(query_, statement_problem(query_, analyzed.error())).retry(analyzed.error().retry());
+    const bigquery::DryRun& seen = *analyzed;
     if (seen.statement_type != "SELECT")
       return Error(ErrorCode::kConfig,
                    "query " + query_.name + " is a " + seen.statement_type +
@@ -294,11 +302,12 @@ class QueryRun {
     JobRequest wanted = request();
     wanted.job_id = record_.job_id;
     wanted.sql = record_.sql;
+    const data::TablePath table{record_.project, record_.dataset, record_.table};
+    // Of one partition, WRITE_TRUNCATE leaves all else about the table as it is.
+    const auto replace = partition_of(table).empty() ? WriteDisposition::kTruncateData : WriteDisposition::kTruncate;
     if (!record_.disposition.empty())
-      wanted.destination = bigquery::JobDestination{
-          {record_.project, record_.dataset, record_.table},
-          record_.disposition == "append" ? WriteDisposition::kAppend : WriteDisposition::kTruncateData,
-          false};
+      wanted.destination =
+          bigquery::JobDestination{table, record_.disposition == "append" ? WriteDisposition::kAppend : replace, false};
     auto done = jobs_.run(wanted, base::Deadline::never(), context_.stop);
     if (!done) {
       Error error = std::move(done).error();

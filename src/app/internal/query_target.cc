@@ -1,7 +1,5 @@
 #include "app/internal/query_target.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -13,42 +11,9 @@ namespace {
 
 constexpr int kAlterAttemptsMax = 10;         // of a table that others alter, too
 constexpr std::size_t kNameBytesMax = 1'024;  // BigQuery: of a table
-constexpr std::size_t kColumnBytesMax = 300;
-constexpr std::string_view kIllegalInColumn = "!\"$()*,./;?@[\\]^`{}~";  // BigQuery: flexible column names
 
 Error refused(ErrorCode code, const QueryConfig& query, const std::string& what) {
   return Error(code, "query " + query.name + ": " + what).side(base::Side::kSink).retry(base::Retry::kAfterOperator);
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-const ResultColumn* find(const std::vector<ResultColumn>& result, std::string_view name) {
-  const auto found = std::find_if(result.begin(), result.end(),
-                                  [&](const ResultColumn& column) { return same_name(column.field.name, name); });
-  return found == result.end() ? nullptr : &*found;
-}
-
-std::string type_text(const ResultColumn& column) {
-  return column.field.type.sql_name() + (column.origin.empty() ? "" : " (" + column.origin + ")");
-}
-
-Status check_result(const QueryConfig& query, const std::vector<ResultColumn>& result) {
-  for (const ResultColumn& column : result) {
-    const std::string& name = column.field.name;
-    if (name.empty() || name.size() > kColumnBytesMax || name.find_first_of(kIllegalInColumn) != name.npos)
-      return refused(ErrorCode::kConfig, query,
-                     "BigQuery takes no column named \"" + name + "\"; give it another name with AS");
-  }
-  if (find(result, query.version_column) != nullptr)
-    return refused(ErrorCode::kConfig, query,
-                   "the result has a column \"" + query.version_column +
-                       "\" already; choose another name for the key version, or leave it out");
-  for (const std::string& key : query.key)
-    if (find(result, key) == nullptr)
-      return refused(ErrorCode::kConfig, query, "the key column \"" + key + "\" is not in the result");
-  return ok();
 }
 
 Status ensure_dataset(bigquery::Client& client, const data::TablePath& table, const std::string& location) {
@@ -64,38 +29,14 @@ Status ensure_dataset(bigquery::Client& client, const data::TablePath& table, co
   return ok();
 }
 
-Result<bigquery::TableInfo> get_or_make(bigquery::Client& client, const data::TablePath& table,
-                                        const std::vector<data::Field>& fields) {
-  auto found = client.get_table(table);
-  if (found || found.error().code() != ErrorCode::kNotFound) return found;
+Result<bigquery::TableInfo> make_table(bigquery::Client& client, const data::TablePath& table,
+                                       const std::vector<data::Field>& fields) {
   bigquery::TableInfo wanted;
   wanted.path = table;
   wanted.schema.fields = fields;
   auto made = client.insert_table(wanted);
   if (!made && made.error().code() == ErrorCode::kConflict) return client.get_table(table);
   return made;
-}
-
-// A type that takes every value of another one: what BigQuery itself coerces, on the way into a table too.
-bool widens(data::TypeKind from, data::TypeKind into) {
-  using data::TypeKind;
-  switch (into) {
-    case TypeKind::kNumeric: return from == TypeKind::kInt64;
-    case TypeKind::kBigNumeric: return from == TypeKind::kInt64 || from == TypeKind::kNumeric;
-    case TypeKind::kFloat64:
-      return from == TypeKind::kInt64 || from == TypeKind::kNumeric || from == TypeKind::kBigNumeric;
-    case TypeKind::kDatetime: return from == TypeKind::kDate;
-    default: return false;
-  }
-}
-
-bool fits(const data::Type& result, const data::Type& column) {
-  return plain_type(result) == plain_type(column) || widens(result.kind, column.kind);
-}
-
-std::string alter_to_nullable(const data::TablePath& table, const std::string& column) {
-  return "ALTER TABLE `" + table.dataset + "." + table.table + "` ALTER COLUMN " + quoted_name(column) +
-         " DROP NOT NULL";
 }
 
 // True: the table has them all.
@@ -119,7 +60,7 @@ QueryTarget filled(const QueryConfig& query, const data::TablePath& table, const
   QueryTarget target{table, {}, false};
   for (const data::Field& field : fields) {
     const bool is_version = !query.version_column.empty() && same_name(field.name, query.version_column);
-    const ResultColumn* source = find(result, field.name);
+    const ResultColumn* source = find_column(result, field.name);
     std::string expression = "TIMESTAMP_MICROS(" + std::to_string(slot_micros) + ")";
     if (!is_version && source == nullptr) expression = cast_to(field.type, "NULL");
     if (!is_version && source != nullptr) {
@@ -127,7 +68,7 @@ QueryTarget filled(const QueryConfig& query, const data::TablePath& table, const
       if (source->field.type.kind != field.type.kind) expression = cast_to(field.type, expression);
     }
     target.columns.push_back({field.name, std::move(expression), is_version || source != nullptr});
-    target.is_strict = target.is_strict || field.required || !(plain_type(field.type) == field.type);
+    target.is_strict = target.is_strict || is_strict(field);
   }
   return target;
 }
@@ -140,23 +81,6 @@ std::string join(const std::vector<std::string>& parts, const char* separator) {
 
 }  // namespace
 
-std::string quoted_name(std::string_view name) {
-  std::string out = "`";
-  for (const char c : name) {
-    if (c == '`' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "`";
-}
-
-data::Type plain_type(data::Type type) {
-  type.precision = type.scale = 0;
-  type.max_length = 0;
-  for (data::Type& element : type.element) element = plain_type(std::move(element));
-  for (data::StructField& field : type.fields) field.type = plain_type(std::move(field.type));
-  return type;
-}
-
 std::string quoted_table(const data::TablePath& table) { return quoted_name(table.text()); }
 
 std::string as_rows(const std::string& sql) {
@@ -167,9 +91,6 @@ std::string as_rows(const std::string& sql) {
 Result<data::TablePath> target_table(const QueryConfig& query, const std::string& project, std::int64_t slot_micros) {
   TRY(const auto name, scheduler::NameTemplate::parse(query.table));
   data::TablePath table{project, query.dataset, name.render(slot_micros)};
-  if (table.table.find('$') != table.table.npos)
-    return refused(ErrorCode::kConfig, query,
-                   "a single partition ('" + table.table + "') cannot be written; name the table without '$'");
   if (table.table.empty() || table.table.size() > kNameBytesMax ||
       table.table.find_first_of("`/\\.:;,\"'\n\t") != table.table.npos)
     return refused(ErrorCode::kConfig, query, "'" + table.table + "' is no name of a table");
@@ -186,33 +107,11 @@ Result<std::string> stream_that_writes(state::Store& store, const data::TablePat
   return std::string();
 }
 
-std::vector<TargetProblem> target_problems(const QueryConfig& query, const bigquery::TableInfo& table,
-                                           const std::vector<ResultColumn>& result) {
-  const std::string name = table.path.text();
-  if (!table.type.empty() && table.type != "TABLE")
-    return {{ErrorCode::kConflict, "to", name, name + " is a " + table.type + ", not a table",
-             "name a table in 'queries." + query.name + ".to'"}};
-  std::vector<TargetProblem> found;
-  for (const data::Field& field : table.schema.fields) {
-    const ResultColumn* column = find(result, field.name);
-    const std::string object = name + "." + field.name;
-    if (column == nullptr && field.required)
-      found.push_back({ErrorCode::kSchema, "column", object,
-                       "the result has no column \"" + field.name + "\", which is REQUIRED in table " + name,
-                       "return it, or: " + alter_to_nullable(table.path, field.name)});
-    if (column != nullptr && !fits(column->field.type, field.type))
-      found.push_back({ErrorCode::kSchema, "column", object,
-                       "column \"" + field.name + "\" is " + field.type.sql_name() + " in table " + name + " and " +
-                           type_text(*column) + " in the result",
-                       "cast it in 'queries." + query.name + ".sql', or write into another table"});
-  }
-  return found;
-}
-
 Result<QueryTarget> prepare_target(bigquery::Client& client, state::Store& store, const std::string& location,
-                                   const QueryConfig& query, const data::TablePath& table,
+                                   const QueryConfig& query, const data::TablePath& target,
                                    const std::vector<ResultColumn>& result, std::int64_t slot_micros) {
-  TRY_STATUS(check_result(query, result));
+  const data::TablePath table = whole_table(target);
+  if (const auto problems = result_problems(query, result); !problems.empty()) return error_of(query, problems.front());
   TRY(const std::string stream, stream_that_writes(store, table));
   if (!stream.empty())
     return refused(ErrorCode::kConflict, query,
@@ -226,10 +125,15 @@ Result<QueryTarget> prepare_target(bigquery::Client& client, state::Store& store
     fields.push_back({column.field.name, plain_type(column.field.type), false, column.field.description});
   TRY_STATUS(ensure_dataset(client, table, location));
   for (int attempt = 1;; ++attempt) {
-    TRY(bigquery::TableInfo info, get_or_make(client, table, fields));
-    if (const auto problems = target_problems(query, info, all); !problems.empty())
-      return refused(problems.front().code, query,
-                     problems.front().sentence + "; " + problems.front().fix + ". Its rows stay as they are");
+    auto found = client.get_table(table);
+    if (!found && found.error().code() == ErrorCode::kNotFound) {
+      if (const auto problems = missing_target_problems(query, target, all); !problems.empty())
+        return error_of(query, problems.front());
+      found = make_table(client, table, fields);
+    }
+    TRY(bigquery::TableInfo info, std::move(found));
+    if (const auto problems = target_problems(query, info, partition_of(target), all); !problems.empty())
+      return error_of(query, problems.front());
     if (!add_missing(info.schema, fields)) {
       bigquery::TableInfo wanted;
       wanted.path = info.path;
@@ -240,7 +144,7 @@ Result<QueryTarget> prepare_target(bigquery::Client& client, state::Store& store
         continue;
       }
     }
-    return filled(query, table, info.schema.fields, result, slot_micros);
+    return filled(query, target, info.schema.fields, result, slot_micros);
   }
 }
 

@@ -7,18 +7,13 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/internal/query_problems.h"
 #include "base/clock.h"
 #include "bigquery/client.h"
 #include "data/schema.h"
 #include "state/store.h"
 
 namespace flytt::app {
-
-// A column of a query's result. `origin` is its type in the words of the place that it comes from ("uuid").
-struct ResultColumn {
-  data::Field field;
-  std::string origin;
-};
 
 // A column of the target and the expression over `s`, the result, that fills it.
 struct TargetColumn {
@@ -35,29 +30,18 @@ struct QueryTarget {
   bool is_strict = false;
 };
 
-// What keeps a result from being written into a table that is there.
-struct TargetProblem {
-  ErrorCode code = ErrorCode::kSchema;
-  std::string rule, object;  // in the words of `flytt check`: "column", "team.mart.orders.id"
-  std::string sentence, fix;
-};
-
-// The table of one slot. kConfig when the template gives a name that BigQuery does not take.
+// The table of one slot, or the partition. kConfig when the template gives a name that BigQuery does not take.
 Result<data::TablePath> target_table(const QueryConfig& query, const std::string& project, std::int64_t slot_micros);
 
 // The stream whose rows the table holds, and nobody else's; empty: none. It is known once the stream ran.
 Result<std::string> stream_that_writes(state::Store& store, const data::TablePath& table);
 
-// `result` with the version column.
-std::vector<TargetProblem> target_problems(const QueryConfig& query, const bigquery::TableInfo& table,
-                                           const std::vector<ResultColumn>& result);
-
-// Makes dataset and table when they are missing, and adds columns that the table lacks, nullable. Nothing else about a table
+// Makes dataset and table when they are missing (a partition's table must be there), and adds columns that the table lacks, nullable. Nothing else about a table
 // that is there is changed, and nothing at all when it cannot take the result. kSchema: a column of another type, or a
 // required one that the result lacks. kConflict: a stream of ours writes the table, or it is a view. kConfig: the result's
 // own columns are wrong. Blocks for a few requests; may be repeated.
 Result<QueryTarget> prepare_target(bigquery::Client& client, state::Store& store, const std::string& location,
-                                   const QueryConfig& query, const data::TablePath& table,
+                                   const QueryConfig& query, const data::TablePath& target,
                                    const std::vector<ResultColumn>& result, std::int64_t slot_micros);
 
 // Whether write_statement gives a SELECT whose rows a job is to put into the target; else it gives INSERT or MERGE.
@@ -70,12 +54,7 @@ std::string write_statement(const QueryTarget& target, const QueryConfig& query,
 // Counts what a MERGE would not tell or tell badly: rows with NULL in a key column, and keys that are there more than once.
 std::string key_check_statement(const QueryConfig& query, const std::string& rows);
 
-// `name` with what it holds escaped.
-std::string quoted_name(std::string_view name);
 std::string quoted_table(const data::TablePath& table);
-
-// A type as values have it: parameters like the 10 of STRING(10) belong to the columns of tables.
-data::Type plain_type(data::Type type);
 
 // A SELECT as a FROM item. Its own semicolon and a comment at its end do no harm.
 std::string as_rows(const std::string& sql);

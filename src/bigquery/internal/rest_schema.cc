@@ -211,6 +211,9 @@ Result<TableInfo> table_from_json(std::string_view body) {
   out.labels = labels_from_json(object);
   out.max_staleness = text_member(object, "maxStaleness");
   out.type = text_member(object, "type");
+  if (const json& time = member(object, "timePartitioning"); time.is_object())
+    out.partition_unit = time.contains("type") ? text_member(time, "type") : "DAY";
+  if (member(object, "rangePartitioning").is_object()) out.partition_unit = "RANGE";
   out.etag = text_member(object, "etag");
   out.created_ms = int_member(object, "creationTime").value_or(0);
   out.modified_ms = int_member(object, "lastModifiedTime").value_or(0);

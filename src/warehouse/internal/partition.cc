@@ -106,7 +106,8 @@ Result<Partition> find_partition(const TableInfo& table, std::string_view id) {
   const Partitioning by = partitioning_of(table);
   if (by.kind == Partitioning::Kind::kNone)
     return invalid(
-        "Incompatible table partitioning specification. Expects partitioning specification none, but input partitioning "
+        "Incompatible table partitioning specification. Expects partitioning specification none, but input "
+        "partitioning "
         "specification is interval(type:day)");
   if (by.field.empty())
     return Error(ErrorCode::kUnsupported, "partitions by ingestion time, like " + decorated(table, id) +
