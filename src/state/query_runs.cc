@@ -20,7 +20,7 @@ constexpr const char* kColumns =
 Result<QueryPhase> parse_phase(std::string_view name) {
   for (std::size_t i = 0; i < kPhaseNames.size(); ++i)
     if (kPhaseNames[i] == name) return static_cast<QueryPhase>(i);
-  return Error(ErrorCode::kCorrupt, "the state file holds an unknown phase of a query; restore it from a backup");
+  return Error(ErrorCode::kCorrupt, "the state holds an unknown phase of a query; restore it from a backup");
 }
 
 Result<std::vector<QueryRunRecord>> read_all(Statement& statement) {
@@ -73,9 +73,7 @@ Status QueryRuns::save(const QueryRunRecord& record) {
   std::lock_guard lock(store_.mutex_);
   TRY(Transaction transaction, Transaction::begin(store_.database_->connection));
   {
-    TRY(Statement statement,
-        store_.database_->connection.prepare("INSERT OR REPLACE INTO query_run(" + std::string(kColumns) +
-                                             ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+    TRY(Statement statement, store_.database_->connection.prepare(internal::upsert("query_run", kColumns, 3)));
     statement.text(record.key.schedule).number(record.key.slot_micros).number(record.key.is_manual ? 1 : 0);
     statement.text(record.run_id).number(record.tries).text(kPhaseNames[static_cast<std::size_t>(record.phase)]);
     statement.text(record.staging).text(record.write_stream).text(record.project).text(record.dataset);

@@ -23,7 +23,7 @@ constexpr const char* kIsActive = "state IN ('due','running')";
 Result<SlotState> parse_state(std::string_view name) {
   for (std::size_t i = 0; i < kStateNames.size(); ++i)
     if (kStateNames[i] == name) return static_cast<SlotState>(i);
-  return Error(ErrorCode::kCorrupt, "the state file holds an unknown state of a slot; restore it from a backup");
+  return Error(ErrorCode::kCorrupt, "the state holds an unknown state of a slot; restore it from a backup");
 }
 
 std::string_view bounded(std::string_view message) {
@@ -92,8 +92,9 @@ Result<std::optional<SlotRecord>> find_slot(Connection& connection, const SlotKe
 
 // A row that is there already stays as it is.
 Status insert_slot(Connection& connection, const SlotRecord& slot) {
-  TRY(Statement statement, connection.prepare("INSERT OR IGNORE INTO schedule_slot(" + std::string(kSlotColumns) +
-                                              ", owner) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,'')"));
+  TRY(Statement statement,
+      connection.prepare("INSERT INTO schedule_slot(" + std::string(kSlotColumns) +
+                         ", owner) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,'') ON CONFLICT DO NOTHING"));
   statement.text(slot.key.schedule).number(slot.key.slot_micros).number(slot.key.is_manual ? 1 : 0);
   statement.text(to_string(slot.state)).text(slot.trigger).number(slot.attempt);
   statement.number(slot.attempts_before).number(slot.is_resumed ? 1 : 0);
@@ -107,7 +108,7 @@ Error conflict(const SlotKey& key, std::string_view what) {
                                          " " + std::string(what) + "; it was changed by somebody else");
 }
 Error unknown(std::string_view name) {
-  return Error(ErrorCode::kNotFound, "the state file knows no schedule called " + std::string(name));
+  return Error(ErrorCode::kNotFound, "the state knows no schedule called " + std::string(name));
 }
 
 Status move_decided(Connection& connection, std::string_view schedule, std::int64_t before, std::int64_t after) {
@@ -143,7 +144,7 @@ class Applier {
   Status operator()(const BeginRun& step) {
     TRY(Statement statement,
         connection_.prepare(
-            "UPDATE schedule_slot SET state='running', attempt=attempt+(CASE WHEN is_resumed THEN 0 ELSE 1 END), "
+            "UPDATE schedule_slot SET state='running', attempt=attempt+(CASE WHEN is_resumed<>0 THEN 0 ELSE 1 END), "
             "owner=?, started_micros=?, finished_micros=0, message='' "
             "WHERE schedule=? AND slot_micros=? AND is_manual=? AND state='due'"));
     statement.text(step.owner).number(step.now_micros);
@@ -166,7 +167,7 @@ class Applier {
     if (connection_.changes() != 1) return conflict(step.key, "does not run under this attempt");
     if (step.state != SlotState::kSucceeded) return ok();
     TRY(Statement statement,
-        connection_.prepare("UPDATE schedule SET newest_success_micros=max(newest_success_micros,?) WHERE name=?"));
+        connection_.prepare("UPDATE schedule SET newest_success_micros=?1 WHERE name=?2 AND newest_success_micros<?1"));
     return statement.number(step.key.slot_micros).text(step.key.schedule).run();
   }
 
@@ -196,7 +197,7 @@ Status enter_again(Connection& connection, const SlotKey& key, std::int64_t now_
   TRY_STATUS(insert_slot(connection, due));
   TRY(Statement statement,
       connection.prepare("UPDATE schedule_slot SET state='due', trigger_kind='backfill', interruptions=0, "
-                         "attempts_before=attempt-(CASE WHEN is_resumed THEN 1 ELSE 0 END), "
+                         "attempts_before=attempt-(CASE WHEN is_resumed<>0 THEN 1 ELSE 0 END), "
                          "entered_micros=?, next_attempt_micros=?, message='' WHERE schedule=? AND slot_micros=? AND "
                          "is_manual=0 AND state IN ('failed','missed','skipped')"));
   return statement.number(now_micros).number(now_micros).text(key.schedule).number(key.slot_micros).run();
@@ -255,8 +256,9 @@ Status ScheduleLedger::enroll(std::string_view name, std::string_view definition
     TRY(Statement statement, store_.database_->connection.prepare(
                                  "INSERT INTO schedule(name, definition, first_seen_micros, decided_micros, "
                                  "forgotten_micros, newest_success_micros, is_paused) VALUES(?1,?2,?3,?3,?4,?4,0) "
-                                 "ON CONFLICT(name) DO UPDATE SET definition=?2, decided_micros=max(decided_micros,?3) "
-                                 "WHERE definition<>?2"));
+                                 "ON CONFLICT(name) DO UPDATE SET definition=?2, decided_micros=CASE WHEN "
+                                 "schedule.decided_micros<?3 THEN ?3 ELSE schedule.decided_micros END "
+                                 "WHERE schedule.definition<>?2"));
     TRY_STATUS(statement.text(name).text(definition).number(now_micros).number(INT64_MIN).run());
   }
   return transaction.commit();
@@ -356,12 +358,14 @@ Status ScheduleLedger::prune(std::string_view name, std::size_t keep) {
     oldest_kept = statement.number_at(0);
   }
   {
+    TRY(Statement newest,
+        connection.prepare("SELECT slot_micros FROM schedule_slot WHERE schedule=? AND slot_micros<=? "
+                           "AND is_manual=0 AND " +
+                           finished + " ORDER BY slot_micros DESC LIMIT 1"));
+    TRY(const bool row, newest.text(name).number(oldest_kept).step());
     TRY(Statement statement,
-        connection.prepare("UPDATE schedule SET forgotten_micros=max(forgotten_micros, coalesce((SELECT "
-                           "max(slot_micros) FROM schedule_slot WHERE schedule=?1 AND slot_micros<=?2 AND is_manual=0 "
-                           "AND " +
-                           finished + "), forgotten_micros)) WHERE name=?1"));
-    TRY_STATUS(statement.text(name).number(oldest_kept).run());
+        connection.prepare("UPDATE schedule SET forgotten_micros=?1 WHERE name=?2 AND forgotten_micros<?1"));
+    if (row) TRY_STATUS(statement.number(newest.number_at(0)).text(name).run());
   }
   {
     TRY(Statement statement,
@@ -384,9 +388,7 @@ Status ScheduleLedger::forget(std::string_view name) {
 
 Result<std::int64_t> ScheduleLedger::version() {
   std::lock_guard lock(store_.mutex_);
-  TRY(Statement statement, store_.database_->connection.prepare("PRAGMA data_version"));
-  TRY(const bool row, statement.step());
-  return row ? statement.number_at(0) : 0;
+  return store_.database_->connection.revision();
 }
 
 }  // namespace flytt::state

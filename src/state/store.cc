@@ -1,14 +1,10 @@
 #include "state/store.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 
 #include "state/internal/database.h"
+#include "state/internal/format.h"
 #include "state/internal/sqlite.h"
-#include "state/limits.h"
 
 namespace flytt::state {
 
@@ -18,69 +14,12 @@ using internal::Transaction;
 
 namespace {
 
-constexpr std::int64_t kApplicationId =
-    0x666C7974;  // "flyt"; in the file's header, so that another program's file is never taken
-
-constexpr const char* kSchema = R"(
-CREATE TABLE checkpoint(
-  stream TEXT PRIMARY KEY, position BLOB NOT NULL, system_identifier TEXT NOT NULL, timeline INTEGER NOT NULL,
-  epoch INTEGER NOT NULL, slot TEXT NOT NULL, saved_micros INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE stream_table(
-  stream TEXT NOT NULL, source_table TEXT NOT NULL, project TEXT NOT NULL, dataset TEXT NOT NULL, destination TEXT NOT NULL,
-  created_micros INTEGER NOT NULL, phase TEXT NOT NULL, source_identity TEXT NOT NULL,
-  valid_after TEXT NOT NULL, generation INTEGER NOT NULL,
-  reason TEXT NOT NULL, is_refused INTEGER NOT NULL, detached_at TEXT NOT NULL, since_micros INTEGER NOT NULL, copy_point TEXT NOT NULL,
-  copy_point_micros INTEGER NOT NULL, copy_plan TEXT NOT NULL, rows_estimated INTEGER NOT NULL,
-  PRIMARY KEY(stream, source_table)) WITHOUT ROWID;
-CREATE TABLE copy_range(
-  stream TEXT NOT NULL, source_table TEXT NOT NULL, part INTEGER NOT NULL, range TEXT NOT NULL,
-  rows_estimated INTEGER NOT NULL, done INTEGER NOT NULL, rows INTEGER NOT NULL,
-  PRIMARY KEY(stream, source_table, part)) WITHOUT ROWID;
-CREATE TABLE resync_request(
-  stream TEXT NOT NULL, source_table TEXT NOT NULL, requested_micros INTEGER NOT NULL,
-  PRIMARY KEY(stream, source_table)) WITHOUT ROWID;
-CREATE TABLE made_object(
-  source TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, made_micros INTEGER NOT NULL,
-  PRIMARY KEY(source, kind, name)) WITHOUT ROWID;
-CREATE TABLE stream_facts(
-  stream TEXT PRIMARY KEY, condition TEXT NOT NULL, error TEXT NOT NULL, since_micros INTEGER NOT NULL,
-  received TEXT NOT NULL, saved TEXT NOT NULL, confirmed TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
-  newest_commit_micros INTEGER NOT NULL, updated_micros INTEGER NOT NULL) WITHOUT ROWID;
-)";
-
-constexpr const char* kLanes = R"(
-CREATE TABLE lane(
-  stream TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, topic_id TEXT NOT NULL,
-  next_offset INTEGER NOT NULL, write_stream TEXT NOT NULL, is_settled INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  saved_micros INTEGER NOT NULL, PRIMARY KEY(stream, topic, partition)) WITHOUT ROWID;
-)";
-
-constexpr const char* kSchedules = R"(
-CREATE TABLE schedule(
-  name TEXT PRIMARY KEY, definition TEXT NOT NULL, first_seen_micros INTEGER NOT NULL, decided_micros INTEGER NOT NULL,
-  forgotten_micros INTEGER NOT NULL, newest_success_micros INTEGER NOT NULL, is_paused INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE schedule_slot(
-  schedule TEXT NOT NULL, slot_micros INTEGER NOT NULL, is_manual INTEGER NOT NULL, state TEXT NOT NULL,
-  trigger_kind TEXT NOT NULL, attempt INTEGER NOT NULL, attempts_before INTEGER NOT NULL,
-  is_resumed INTEGER NOT NULL, interruptions INTEGER NOT NULL,
-  entered_micros INTEGER NOT NULL, next_attempt_micros INTEGER NOT NULL, started_micros INTEGER NOT NULL,
-  finished_micros INTEGER NOT NULL, message TEXT NOT NULL, owner TEXT NOT NULL,
-  PRIMARY KEY(schedule, slot_micros, is_manual)) WITHOUT ROWID;
-CREATE INDEX schedule_slot_active ON schedule_slot(schedule, slot_micros) WHERE state IN ('due','running');
-)";
-
-constexpr const char* kQueryRuns = R"(
-CREATE TABLE query_run(
-  schedule TEXT NOT NULL, slot_micros INTEGER NOT NULL, is_manual INTEGER NOT NULL, run_id TEXT NOT NULL,
-  tries INTEGER NOT NULL, phase TEXT NOT NULL, staging TEXT NOT NULL, write_stream TEXT NOT NULL,
-  project TEXT NOT NULL, dataset TEXT NOT NULL, target TEXT NOT NULL, disposition TEXT NOT NULL,
-  job_id TEXT NOT NULL, sql TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, message TEXT NOT NULL,
-  PRIMARY KEY(schedule, slot_micros, is_manual)) WITHOUT ROWID;
-)";
-
-// What brings a file from each version to the next; a new one is of version 0.
-constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes, kSchedules, kQueryRuns};
-
+constexpr const char* kCheckpointColumns = "stream, position, system_identifier, timeline, epoch, slot, saved_micros";
+constexpr const char* kLaneColumns =
+    "stream, topic, partition, topic_id, next_offset, write_stream, is_settled, epoch, saved_micros";
+constexpr const char* kFactsColumns =
+    "stream, condition, error, since_micros, received, saved, confirmed, rows, bytes, newest_commit_micros, "
+    "updated_micros";
 constexpr const char* kTableColumns =
     "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, "
     "generation, reason, "
@@ -100,24 +39,11 @@ constexpr std::array<PhaseName, 6> kPhaseNames{{{TablePhase::kPlanned, "planned"
 Result<TablePhase> parse_phase(std::string_view name) {
   for (const PhaseName& known : kPhaseNames)
     if (known.name == name) return known.phase;
-  return Error(ErrorCode::kCorrupt, "the state file holds an unknown table phase; restore it from a backup");
-}
-
-// The file must be private before SQLite writes the first byte; -wal and -shm take over its mode.
-Status make_private_file(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (descriptor < 0)
-    return Error(ErrorCode::kConfig,
-                 "cannot open the state file " + path + "; check that its folder exists and may be written");
-  const int code = ::fchmod(descriptor, 0600);
-  ::close(descriptor);
-  if (code != 0) return Error(ErrorCode::kConfig, "the state file " + path + " belongs to another user");
-  return ok();
+  return Error(ErrorCode::kCorrupt, "the state holds an unknown table phase; restore it from a backup");
 }
 
 Status write_table(Connection& connection, const TableRecord& table) {
-  TRY(Statement statement, connection.prepare("INSERT OR REPLACE INTO stream_table(" + std::string(kTableColumns) +
-                                              ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
+  TRY(Statement statement, connection.prepare(internal::upsert("stream_table", kTableColumns, 2)));
   statement.text(table.stream).text(table.source_table).text(table.project).text(table.dataset).text(table.table);
   statement.number(table.created_micros)
       .text(to_string(table.phase))
@@ -169,36 +95,6 @@ Result<TableRecord> read_table(const Statement& row) {
   return table;
 }
 
-Result<std::int64_t> format_of(Connection& connection, const std::string& path) {
-  TRY(const std::int64_t application, connection.number("PRAGMA application_id"));
-  if (application != kApplicationId)
-    return Error(ErrorCode::kCorrupt,
-                 "the file " + path + " is not a state file of flytt; name another one in `state`");
-  TRY(const std::int64_t version, connection.number("PRAGMA user_version"));
-  if (version > kFormatVersion)
-    return Error(ErrorCode::kUnsupported, "the state file " + path + " has format " + std::to_string(version) +
-                                              ", newer than this flytt (" + std::to_string(kFormatVersion) +
-                                              "); use the newer flytt");
-  return version;
-}
-
-// All steps together or none: a crash leaves the file as it was.
-Status bring_to_format(Connection& connection, const std::string& path) {
-  TRY(Transaction transaction, Transaction::begin(connection));
-  TRY(const std::int64_t objects, connection.number("SELECT count(*) FROM sqlite_schema"));
-  std::int64_t version = 0;
-  if (objects == 0) {
-    TRY_STATUS(connection.execute(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str()));
-  } else {
-    TRY(version, format_of(connection, path));
-  }
-  if (version == kFormatVersion) return ok();
-  for (; version < kFormatVersion; ++version)
-    TRY_STATUS(connection.execute(kSteps.at(static_cast<std::size_t>(version))));
-  TRY_STATUS(connection.execute(("PRAGMA user_version=" + std::to_string(kFormatVersion)).c_str()));
-  return transaction.commit();
-}
-
 }  // namespace
 
 std::string_view to_string(TablePhase phase) {
@@ -210,27 +106,23 @@ std::string_view to_string(TablePhase phase) {
 Store::Store(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 Store::~Store() = default;
 
-Result<std::unique_ptr<Store>> Store::open(const std::string& path, Access access) {
-  const bool writes = access == Access::kReadWrite;
-  if (writes) TRY_STATUS(make_private_file(path));
-  TRY(Connection connection, Connection::open(path, writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY));
-  TRY_STATUS(connection.execute(("PRAGMA busy_timeout=" + std::to_string(kBusyTimeoutMs)).c_str()));
-  if (writes) {
-    TRY_STATUS(connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"));
-    TRY_STATUS(connection.execute(("PRAGMA journal_size_limit=" + std::to_string(kWalBytesMax)).c_str()));
-    TRY_STATUS(bring_to_format(connection, path));
-  } else {
-    TRY(const std::int64_t objects, connection.number("SELECT count(*) FROM sqlite_schema"));
-    if (objects == 0) return Error(ErrorCode::kNotFound, "the state file " + path + " is empty: it is being made");
-  }
-  TRY(const std::int64_t version, format_of(connection, path));
+Result<std::unique_ptr<Store>> Store::open_on(std::unique_ptr<Connection> connection, Access access) {
+  if (access == Access::kReadWrite) TRY_STATUS(internal::bring_to_format(*connection));
+  TRY(const std::int64_t version, internal::known_format(*connection));
+  if (version == 0)
+    return Error(ErrorCode::kNotFound, connection->name() + " holds nothing yet: it is being made, or never was");
   return std::unique_ptr<Store>(new Store(std::make_unique<Database>(std::move(connection), version)));
+}
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& path, Access access) {
+  TRY(auto connection, internal::SqliteConnection::open(path, access == Access::kReadWrite));
+  return open_on(std::move(connection), access);
 }
 
 Result<std::optional<Checkpoint>> Store::checkpoint(std::string_view stream) {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare("SELECT stream, position, system_identifier, timeline, epoch, "
-                                                         "slot, saved_micros FROM checkpoint WHERE stream=?"));
+  TRY(Statement statement,
+      database_->connection.prepare("SELECT " + std::string(kCheckpointColumns) + " FROM checkpoint WHERE stream=?"));
   TRY(const bool row, statement.text(stream).step());
   if (!row) return std::optional<Checkpoint>();
   Checkpoint found;
@@ -253,7 +145,7 @@ Status Store::save_position(std::string_view stream, std::string_view position, 
     TRY_STATUS(statement.blob(position).number(saved_micros).text(stream).run());
   }
   if (database_->connection.changes() == 0)
-    return Error(ErrorCode::kNotFound, "the state file holds no checkpoint of stream " + std::string(stream));
+    return Error(ErrorCode::kNotFound, "the state holds no checkpoint of stream " + std::string(stream));
   return transaction.commit();
 }
 
@@ -261,7 +153,7 @@ Status Store::save(const Checkpoint& checkpoint, const std::vector<TableRecord>&
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
-    TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO checkpoint VALUES(?,?,?,?,?,?,?)"));
+    TRY(Statement statement, database_->connection.prepare(internal::upsert("checkpoint", kCheckpointColumns, 1)));
     statement.text(checkpoint.stream)
         .blob(checkpoint.position)
         .text(checkpoint.system_identifier)
@@ -276,9 +168,8 @@ Result<std::vector<SavedLane>> Store::lanes(std::string_view stream) {
   std::lock_guard lock(mutex_);
   std::vector<SavedLane> found;
   if (!database_->has_lanes) return found;
-  TRY(Statement statement,
-      database_->connection.prepare("SELECT stream, topic, partition, topic_id, next_offset, write_stream, is_settled, "
-                                    "epoch, saved_micros FROM lane WHERE stream=? ORDER BY topic, partition"));
+  TRY(Statement statement, database_->connection.prepare("SELECT " + std::string(kLaneColumns) +
+                                                         " FROM lane WHERE stream=? ORDER BY topic, partition"));
   statement.text(stream);
   while (true) {
     TRY(const bool row, statement.step());
@@ -301,7 +192,7 @@ Status Store::save_lanes(const std::vector<SavedLane>& lanes) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   for (const SavedLane& lane : lanes) {
-    TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO lane VALUES(?,?,?,?,?,?,?,?,?)"));
+    TRY(Statement statement, database_->connection.prepare(internal::upsert("lane", kLaneColumns, 3)));
     statement.text(lane.stream).text(lane.topic).number(lane.partition).text(lane.topic_id).number(lane.next_offset);
     statement.text(lane.write_stream).number(lane.is_settled ? 1 : 0).number(lane.epoch).number(lane.saved_micros);
     TRY_STATUS(statement.run());
@@ -398,7 +289,8 @@ Status Store::request_resync(const ResyncRequest& request) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
-    TRY(Statement statement, database_->connection.prepare("INSERT OR REPLACE INTO resync_request VALUES(?,?,?)"));
+    TRY(Statement statement,
+        database_->connection.prepare(internal::upsert("resync_request", "stream, source_table, requested_micros", 2)));
     TRY_STATUS(statement.text(request.stream).text(request.source_table).number(request.requested_micros).run());
   }
   return transaction.commit();
@@ -436,7 +328,8 @@ Status Store::save_made(std::string_view source, const MadeObject& object) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
-    TRY(Statement statement, database_->connection.prepare("INSERT OR IGNORE INTO made_object VALUES(?,?,?,?)"));
+    TRY(Statement statement,
+        database_->connection.prepare("INSERT INTO made_object VALUES(?,?,?,?) ON CONFLICT DO NOTHING"));
     TRY_STATUS(statement.text(source).text(object.kind).text(object.name).number(object.made_micros).run());
   }
   return transaction.commit();
@@ -470,8 +363,7 @@ Status Store::save_facts(const StreamFacts& facts) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
-    TRY(Statement statement,
-        database_->connection.prepare("INSERT OR REPLACE INTO stream_facts VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
+    TRY(Statement statement, database_->connection.prepare(internal::upsert("stream_facts", kFactsColumns, 1)));
     statement.text(facts.stream).text(facts.condition).text(facts.error).number(facts.since_micros);
     statement.text(facts.received).text(facts.saved).text(facts.confirmed).number(facts.rows).number(facts.bytes);
     TRY_STATUS(statement.number(facts.newest_commit_micros).number(facts.updated_micros).run());
@@ -481,9 +373,8 @@ Status Store::save_facts(const StreamFacts& facts) {
 
 Result<std::vector<StreamFacts>> Store::facts() {
   std::lock_guard lock(mutex_);
-  TRY(Statement statement, database_->connection.prepare("SELECT stream, condition, error, since_micros, received, "
-                                                         "saved, confirmed, rows, bytes, newest_commit_micros, "
-                                                         "updated_micros FROM stream_facts ORDER BY stream"));
+  TRY(Statement statement,
+      database_->connection.prepare("SELECT " + std::string(kFactsColumns) + " FROM stream_facts ORDER BY stream"));
   std::vector<StreamFacts> found;
   while (true) {
     TRY(const bool row, statement.step());

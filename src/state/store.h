@@ -25,6 +25,10 @@
 
 namespace flytt::state {
 
+namespace internal {
+class Connection;
+}
+
 // Where a stream goes on.
 struct Checkpoint {
   std::string stream;
@@ -173,6 +177,7 @@ class Store {
   friend class QueryRuns;       // state/query_runs.h: so is its table
   class Database;
   explicit Store(std::unique_ptr<Database> database);
+  static Result<std::unique_ptr<Store>> open_on(std::unique_ptr<internal::Connection> connection, Access access);
 
   std::mutex mutex_;
   std::unique_ptr<Database> database_;
