@@ -86,6 +86,13 @@ std::int64_t Rows::number(int row, int column) const {
   return failure == std::errc() && end == text.data() + text.size() ? value : 0;
 }
 
+std::int64_t Rows::changes() const {
+  const std::string_view text = PQcmdTuples(result_.get());
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
 void end_backend(const ConnectionSettings& settings, int pid, const base::Clock& clock) {
   const base::Deadline deadline = clock.in(kEndBackendPatience);
   auto client = Client::connect(settings, Client::Mode::kNormal, clock, deadline);

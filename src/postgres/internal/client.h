@@ -38,6 +38,7 @@ class Rows {
   std::string text(int row, int column) const { return std::string(view(row, column)); }
   bool flag(int row, int column) const { return view(row, column) == "t"; }
   std::int64_t number(int row, int column) const;  // 0 for NULL and for what is not a number
+  std::int64_t changes() const;                    // rows that the statement inserted, updated or deleted
   std::uint32_t type_of(int column) const { return PQftype(result_.get(), column); }
   std::int32_t modifier_of(int column) const { return PQfmod(result_.get(), column); }
   std::string name_of(int column) const { return PQfname(result_.get(), column); }
@@ -89,7 +90,7 @@ class Client {
   Result<bool> wait_readable(base::Deadline deadline);
   Result<bool> wait_writable(base::Deadline deadline);
 
-  bool usable() const { return !broken_; }
+  bool usable() const { return !broken_ && PQstatus(connection_.get()) == CONNECTION_OK; }
   int backend_pid() const { return PQbackendPID(connection_.get()); }
   int server_version() const { return PQserverVersion(connection_.get()); }
   const Endpoint& endpoint() const { return endpoint_; }
