@@ -2,30 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <sqlite3.h>
-#include <stdlib.h>
-
-#include <filesystem>
-
 #include "state/store.h"
+#include "state/store_test_support.h"
 
 namespace flytt::state {
 namespace {
 
 class QueryRunsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "flytt-query-runs-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    open();
-  }
-  void TearDown() override {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  QueryRunsTest() { open(); }
   void open() {
     store_.reset();
-    auto opened = Store::open(folder_ + "/state.db");
+    auto opened = place_->open();
     ASSERT_TRUE(opened) << opened.error().text();
     store_ = std::move(*opened);
   }
@@ -51,7 +39,7 @@ class QueryRunsTest : public testing::Test {
     return out;
   }
 
-  std::string folder_;
+  std::unique_ptr<TestPlace> place_ = make_test_place();
   std::unique_ptr<Store> store_;
 };
 
@@ -79,10 +67,8 @@ TEST_F(QueryRunsTest, RecordsOfAScheduleComeInTheOrderOfTheirSlots) {
 
 TEST_F(QueryRunsTest, AFileOfTheFormatBeforeIsBroughtHere) {
   store_.reset();
-  sqlite3* raw = nullptr;
-  ASSERT_EQ(sqlite3_open((folder_ + "/state.db").c_str(), &raw), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(raw, "DROP TABLE query_run; PRAGMA user_version=3", nullptr, nullptr, nullptr), SQLITE_OK);
-  sqlite3_close(raw);
+  place_->sql("DROP TABLE query_run");
+  place_->set_format(3);
   open();
   ASSERT_TRUE(runs().save(record(10, false)));
   EXPECT_EQ(runs().of_schedule("query:orders").value().size(), 1U);

@@ -2,12 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <sqlite3.h>
-
-#include <cstdlib>
-#include <filesystem>
-
 #include "state/store.h"
+#include "state/store_test_support.h"
 
 namespace flytt::state {
 namespace {
@@ -15,16 +11,13 @@ namespace {
 class ScheduleLedgerTest : public testing::Test {
  protected:
   ScheduleLedgerTest() {
-    std::string pattern = testing::TempDir() + "flytt-ledger-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
     open();
     EXPECT_TRUE(ledger_->enroll("a", "every 10m", 1000));
   }
-  ~ScheduleLedgerTest() override { std::filesystem::remove_all(folder_); }
 
   void open() {
     store_.reset();
-    auto opened = Store::open(folder_ + "/state.db");
+    auto opened = place_->open();
     ASSERT_TRUE(opened) << opened.error().text();
     store_ = std::move(opened).value();
     ledger_.emplace(*store_);
@@ -58,7 +51,7 @@ class ScheduleLedgerTest : public testing::Test {
   }
   ScheduleRecord schedule() { return *ledger_->schedule("a").value(); }
 
-  std::string folder_;
+  std::unique_ptr<TestPlace> place_ = make_test_place();
   std::unique_ptr<Store> store_;
   std::optional<ScheduleLedger> ledger_;
 };
@@ -269,7 +262,7 @@ TEST_F(ScheduleLedgerTest, TheVersionChangesWithOtherConnections) {
   const std::int64_t before = ledger_->version().value();
   ASSERT_TRUE(ledger_->set_paused("a", true));
   EXPECT_EQ(ledger_->version().value(), before) << "its own changes are known";
-  auto other = Store::open(folder_ + "/state.db");
+  auto other = place_->open();
   ASSERT_TRUE(other);
   ASSERT_TRUE(ScheduleLedger(**other).set_paused("a", false));
   EXPECT_NE(ledger_->version().value(), before);
@@ -277,15 +270,10 @@ TEST_F(ScheduleLedgerTest, TheVersionChangesWithOtherConnections) {
 
 TEST_F(ScheduleLedgerTest, AnOldFileThatIsOnlyReadHasNoSchedules) {
   store_.reset();
-  sqlite3* raw = nullptr;
-  ASSERT_EQ(sqlite3_open((folder_ + "/state.db").c_str(), &raw), SQLITE_OK);
-  EXPECT_EQ(
-      sqlite3_exec(raw, "DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; PRAGMA user_version=2",
-                   nullptr, nullptr, nullptr),
-      SQLITE_OK);
-  sqlite3_close(raw);
+  place_->sql("DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run");
+  place_->set_format(2);
   {
-    auto reader = Store::open(folder_ + "/state.db", Store::Access::kReadOnly);
+    auto reader = place_->open(Store::Access::kReadOnly);
     ASSERT_TRUE(reader);
     ScheduleLedger ledger(**reader);
     EXPECT_TRUE(ledger.schedules().value().empty());

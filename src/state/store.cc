@@ -4,6 +4,7 @@
 
 #include "state/internal/database.h"
 #include "state/internal/format.h"
+#include "state/internal/schema_connection.h"
 #include "state/internal/sqlite.h"
 
 namespace flytt::state {
@@ -116,6 +117,12 @@ Result<std::unique_ptr<Store>> Store::open_on(std::unique_ptr<Connection> connec
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& path, Access access) {
   TRY(auto connection, internal::SqliteConnection::open(path, access == Access::kReadWrite));
+  return open_on(std::move(connection), access);
+}
+
+Result<std::unique_ptr<Store>> Store::open(const SqlDatabase& database, Access access,
+                                           const std::optional<Fence>& fence) {
+  TRY(auto connection, internal::SchemaConnection::open(database, access == Access::kReadWrite, fence));
   return open_on(std::move(connection), access);
 }
 

@@ -1,15 +1,18 @@
 #pragma once
-// Store: what flytt remembers across restarts, in one embedded SQLite file.
+// Store: what flytt remembers across restarts, in one embedded SQLite file or in a schema that replicas share.
 //
-// The file is made with mode 0600, in WAL mode with synchronous=FULL: when a function returns ok its change survives
-// a crash of the process and of the machine. Every function is one transaction. The file's user_version is the format
-// version: an older file is brought to this one when it is opened for writing, a newer one is refused (kUnsupported).
-// Thread-safe: one connection, one mutex; a call blocks for the time
-// of one fsync, or up to kBusyTimeoutMs while another process writes. Two processes may have the file open; that only
-// one of them runs streams is the business of the folder's LOCK.
+// When a function returns ok its change survives a crash of the process and of the machine. Every function is one
+// transaction, and one writer follows the other, also over processes. Format versions: an older store is brought to this
+// one when it is opened for writing, a newer one is refused (kUnsupported). Thread-safe: one connection, one mutex.
 //
-// Errors: kConfig (the path cannot be opened), kUnsupported (newer format), kCorrupt (not our file, or damaged),
-// kUnavailable (locked, disk full, I/O error; nothing has been changed), kNotFound where a function says so.
+// A file is made with mode 0600, in WAL mode with synchronous=FULL; its user_version is the format version. A call blocks
+// for the time of one fsync, or up to kBusyTimeoutMs while another process writes. Two processes may have the file open;
+// that only one of them runs streams is the business of the folder's LOCK. In a schema it is that of the Lease; a call
+// connects anew where the connection is lost, and blocks for what SqlDatabase::connect takes, or kStatementMax.
+//
+// Errors: kConfig (the path cannot be opened), kUnsupported (newer format), kCorrupt (not ours, or damaged), kAuth,
+// kUnavailable, kTimeout (locked, disk full, I/O error, server away; nothing has been changed), kConflict (another replica
+// has taken over: nothing was changed, and nothing will be), kNotFound where a function says so.
 //
 // Positions and sequences are opaque here: bytes of the source's Position, and the text of data::Sequence.
 
@@ -22,6 +25,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "state/lease.h"
+#include "state/sql_port.h"
 
 namespace flytt::state {
 
@@ -127,6 +132,10 @@ class Store {
   // Makes the file when it is absent (kReadWrite only; the folder must exist). kNotFound (kReadOnly only): the file is
   // empty, because another process is making it.
   static Result<std::unique_ptr<Store>> open(const std::string& path, Access access = Access::kReadWrite);
+  // A store of its own in the shared schema. With a fence it is that of the process that leads; without one it is beside
+  // it, to read or to wish something. kNotFound (kReadOnly only): nothing is there yet.
+  static Result<std::unique_ptr<Store>> open(const SqlDatabase& database, Access access,
+                                             const std::optional<Fence>& fence = {});
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;

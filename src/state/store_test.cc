@@ -2,39 +2,20 @@
 
 #include <gtest/gtest.h>
 
-#include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "state/limits.h"
+#include "state/store_test_support.h"
 
 namespace flytt::state {
 namespace {
 
 class StoreTest : public testing::Test {
  protected:
-  StoreTest() {
-    std::string pattern = testing::TempDir() + "flytt-state-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    path_ = folder_ + "/state.db";
-  }
-  ~StoreTest() override { std::filesystem::remove_all(folder_); }
-
   std::unique_ptr<Store> open() {
-    auto store = Store::open(path_);
+    auto store = place_->open();
     EXPECT_TRUE(store) << store.error().text();
     return std::move(store).value();
-  }
-  void sql(const std::string& text) {
-    sqlite3* raw = nullptr;
-    ASSERT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(raw, text.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(raw);
-    sqlite3_close(raw);
   }
   static TableRecord table(const std::string& name, TablePhase phase) {
     TableRecord record;
@@ -59,18 +40,8 @@ class StoreTest : public testing::Test {
     return made;
   }
 
-  std::string folder_, path_;
+  std::unique_ptr<TestPlace> place_ = make_test_place();
 };
-
-TEST_F(StoreTest, TheFileIsPrivateToItsUser) {
-  auto store = open();
-  ASSERT_TRUE(store->save(checkpoint("x"), {}));
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    struct stat facts {};
-    ASSERT_EQ(::stat((path_ + suffix).c_str(), &facts), 0) << suffix;
-    EXPECT_EQ(facts.st_mode & 0777, 0600u) << suffix;
-  }
-}
 
 TEST_F(StoreTest, ACheckpointSurvivesReopeningByteForByte) {
   const std::string bytes(
@@ -190,7 +161,7 @@ TEST_F(StoreTest, MadeObjectsOutliveTheStream) {
 TEST_F(StoreTest, FactsAreReadByAnotherReader) {
   auto store = open();
   ASSERT_TRUE(store->save_facts({"sak", "failed", "no slot", 1, "0/3", "0/2", "0/1", 10, 20, 30, 40}));
-  auto reader = Store::open(path_, Store::Access::kReadOnly);
+  auto reader = place_->open(Store::Access::kReadOnly);
   ASSERT_TRUE(reader) << reader.error().text();
   const auto facts = (*reader)->facts().value();
   ASSERT_EQ(facts.size(), 1u);
@@ -231,9 +202,10 @@ TEST_F(StoreTest, LanesAreSavedTogetherAndReadBackWhole) {
 
 TEST_F(StoreTest, AnOlderFileIsBroughtHereWithWhatItHolds) {
   ASSERT_TRUE(open()->save(checkpoint("place"), {}));
-  sql("DROP TABLE lane; DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; PRAGMA user_version=1");
+  place_->sql("DROP TABLE lane; DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run");
+  place_->set_format(1);
   {
-    auto reader = Store::open(path_, Store::Access::kReadOnly);
+    auto reader = place_->open(Store::Access::kReadOnly);
     ASSERT_TRUE(reader) << reader.error().text();
     EXPECT_TRUE((*reader)->lanes("sak").value().empty());
     EXPECT_EQ((*reader)->streams().value(), (std::vector<std::string>{"sak"}));
@@ -246,34 +218,10 @@ TEST_F(StoreTest, AnOlderFileIsBroughtHereWithWhatItHolds) {
 
 TEST_F(StoreTest, ANewerFormatIsRefused) {
   open();
-  sql("PRAGMA user_version=" + std::to_string(kFormatVersion + 1));
-  const auto refused = Store::open(path_);
+  place_->set_format(kFormatVersion + 1);
+  const auto refused = place_->open();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kUnsupported);
-}
-
-TEST_F(StoreTest, AnotherProgramsFileIsLeftAlone) {
-  sql("CREATE TABLE theirs(x)");
-  const auto refused = Store::open(path_);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), ErrorCode::kCorrupt);
-  sql("INSERT INTO theirs VALUES(1)");
-}
-
-// As whoever asks for the status finds it while `run` makes it.
-TEST_F(StoreTest, AFileThatIsBeingMadeHoldsNothingYet) {
-  ASSERT_TRUE(std::ofstream(path_).good());
-  const auto reader = Store::open(path_, Store::Access::kReadOnly);
-  ASSERT_FALSE(reader);
-  EXPECT_EQ(reader.error().code(), ErrorCode::kNotFound);
-  open();
-  EXPECT_TRUE(Store::open(path_, Store::Access::kReadOnly));
-}
-
-TEST_F(StoreTest, AMissingFolderIsAConfigurationError) {
-  EXPECT_EQ(Store::open(folder_ + "/absent/state.db").error().code(), ErrorCode::kConfig);
-  EXPECT_EQ(Store::open(path_, Store::Access::kReadOnly).error().code(), ErrorCode::kConfig)
-      << "reading never makes a file";
 }
 
 TEST_F(StoreTest, ThreadsAndTwoConnectionsShareIt) {

@@ -53,7 +53,8 @@ class Connection {
 
   // Only one writer at a time, over all processes: `begin` waits for the others.
   virtual Status begin() = 0;
-  virtual Status commit() = 0;  // ok: it survives a crash; after an error nothing was changed, but where it says otherwise
+  virtual Status
+  commit() = 0;  // ok: it survives a crash; after an error nothing was changed, but where it says otherwise
   virtual void rollback() = 0;
 
   // 0 when nothing was made yet; kCorrupt when it is not ours.

@@ -1,0 +1,113 @@
+#include "state/internal/schema.h"
+
+#include <charconv>
+
+#include "state/limits.h"
+
+namespace flytt::state::internal {
+
+namespace {
+
+std::string quoted(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+std::string setting(const char* name, std::chrono::milliseconds value) {
+  return std::string("SET ") + name + "=" + std::to_string(value.count()) + ";";
+}
+
+struct Found {
+  bool schema = false;
+  bool ours = false;
+  bool others = false;  // tables that are not ours
+};
+
+Result<Found> look(SqlSession& session, const SqlDatabase& database) {
+  TRY(const SqlAnswer answer,
+      session.ask("SELECT n.oid, count(c.oid), count(c.oid) FILTER (WHERE c.relname='flytt_state') FROM "
+                  "pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace=n.oid AND c.relkind='r' "
+                  "WHERE n.nspname=$1 GROUP BY n.oid",
+                  {database.schema}));
+  Found found;
+  if (answer.rows.empty()) return found;
+  found.schema = true;
+  found.ours = answer.rows[0].at(2) != "0";
+  found.others = !found.ours && answer.rows[0].at(1) != "0";
+  return found;
+}
+
+// What to grant, by the server's own names.
+Error missing_right(SqlSession& session, const SqlDatabase& database, bool has_schema, Error refused) {
+  std::string role = "the role", base = "the database";
+  if (const auto names = session.ask("SELECT current_user, current_database()", {}); names && !names->rows.empty()) {
+    role = quoted(names->rows[0].at(0));
+    base = quoted(names->rows[0].at(1));
+  }
+  const std::string grant = has_schema ? "GRANT USAGE, CREATE ON SCHEMA " + quoted(database.schema) + " TO " + role
+                                       : "GRANT CREATE ON DATABASE " + base + " TO " + role +
+                                             ", or: CREATE SCHEMA " + quoted(database.schema) + " AUTHORIZATION " + role;
+  return Error(ErrorCode::kAuth, name_of(database) + " cannot be made, a right is missing; as its owner: " + grant)
+      .cause(refused.cause())
+      .retry(base::Retry::kAfterOperator);
+}
+
+}  // namespace
+
+std::string name_of(const SqlDatabase& database) {
+  return "the state in schema " + database.schema + " of " + database.place;
+}
+
+std::int64_t number_of(const std::string& text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+Result<std::unique_ptr<SqlSession>> open_session(const SqlDatabase& database, bool writes) {
+  TRY(auto session, database.connect());
+  TRY(const SqlAnswer answer,
+      session->ask("SET search_path=" + quoted(database.schema) + ";" + setting("lock_timeout", kLockWaitMax) +
+                       setting("statement_timeout", kStatementMax) +
+                       setting("idle_in_transaction_session_timeout", kIdleTransactionMax) +
+                       "SET synchronous_commit=on; SET default_transaction_isolation='read committed'; "
+                       "SET default_transaction_deferrable=off; SET default_transaction_read_only=" +
+                       (writes ? "off" : "on"),
+                   {}));
+  static_cast<void>(answer);
+  return session;
+}
+
+Status make_schema(SqlSession& session, const SqlDatabase& database) {
+  TRY(const Found found, look(session, database));
+  if (found.ours) return ok();
+  if (found.others)
+    return Error(ErrorCode::kCorrupt, "schema " + database.schema + " of " + database.place +
+                                          " holds tables that are not flytt's; name another one in `state.schema`");
+  // Two replicas may begin at the same moment. The unique key over the token makes a change of it conflict with the lock of a
+  // write (FOR KEY SHARE), and a renewal, which leaves it alone, not (manual, 13.3.2).
+  std::string sql = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('flytt_state', 0));";
+  if (!found.schema) sql += "CREATE SCHEMA IF NOT EXISTS " + quoted(database.schema) + ";";
+  sql +=
+      "CREATE TABLE IF NOT EXISTS flytt_state(format BIGINT NOT NULL, wishes BIGINT NOT NULL);"
+      "INSERT INTO flytt_state SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM flytt_state);"
+      "CREATE TABLE IF NOT EXISTS lease(name TEXT PRIMARY KEY, holder TEXT NOT NULL, token BIGINT NOT NULL, "
+      "expires TIMESTAMPTZ NOT NULL, UNIQUE(name, token));"
+      "COMMIT";
+  const auto made = session.ask(sql, {});
+  if (made) return ok();
+  static_cast<void>(session.ask("ROLLBACK", {}));
+  // Without USAGE the schema is not found at all.
+  const bool lacks_right = made.error().code() == ErrorCode::kAuth || made.error().code() == ErrorCode::kNotFound;
+  if (lacks_right) return missing_right(session, database, found.schema, made.error());
+  return made.error();
+}
+
+Status require_schema(SqlSession& session, const SqlDatabase& database) {
+  TRY(const Found found, look(session, database));
+  if (found.ours) return ok();
+  return Error(ErrorCode::kNotFound, name_of(database) + " is not there; `flytt run` makes it");
+}
+
+}  // namespace flytt::state::internal
