@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/secret.h"
 
 namespace flytt::commands {
@@ -45,13 +46,16 @@ struct CommandSpec {
   // true: the run is the owner's, and is killed when the owner's process ends, however it ends, or its Run is destroyed.
   // false: the run goes on without its owner, and is found again by `adopt`.
   bool dies_with_parent = false;
+  // Of a run that dies with its parent: killed at this instant of the steady clock, too, unless Run::renew moves it on. So it
+  // ends also while its owner is frozen.
+  base::Deadline lease_until = base::Deadline::never();
 };
 
 enum class EndReason {
   kEnded,           // by itself: an exit code or a signal
   kTimedOut,        // limits.wall
   kStopped,         // Run::stop, Run::kill, or SIGTERM to the supervisor
-  kLeaseLost,       // dies_with_parent, and the parent is gone
+  kLeaseLost,       // dies_with_parent, and the parent is gone; or lease_until
   kOutOfSpace,      // limits.work_bytes_max
   kCouldNotStart,   // nothing of the program ran; `detail` says why
   kSupervisorLost,  // the supervisor was killed: how the command ended is not known; what was left of it was killed

@@ -67,6 +67,8 @@ Status check_spec(const CommandSpec& spec, const std::string& folder) {
   for (const auto& [name, content] : spec.files)
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos || holds_nul(name))
       return wrong("the file " + internal::one_line(name) + " of a command needs a plain name without folders");
+  if (!spec.lease_until.is_never() && !spec.dies_with_parent)
+    return wrong("a command with a lease must die with its parent");
   const CommandLimits& limits = spec.limits;
   if (limits.wall.count() < 0 || limits.grace.count() < 0 || limits.work_check.count() < 1)
     return wrong("the times of a command's limits must not be negative, and work_check at least 1 ms");
@@ -83,6 +85,7 @@ internal::Order make_order(const CommandSpec& spec, const std::string& folder, c
   order.working_folder = spec.working_folder.empty() ? folder + "/" + kWorkFolder : spec.working_folder;
   order.limits = spec.limits;
   order.dies_with_parent = spec.dies_with_parent;
+  order.lease_until = spec.lease_until;
   std::map<std::string, base::Secret> variables = spec.secrets;
   for (const auto& [name, value] : spec.environment) variables.emplace(name, base::Secret(value));
   for (const std::string& name : spec.inherited)
@@ -223,8 +226,9 @@ struct Run::State {
   std::string folder;
   const base::Clock& clock;
   SupervisorState supervisor;
-  Descriptor handle;  // a pidfd; none when the supervisor was known to have ended
-  Descriptor lease;   // the socket, when the run dies with its parent
+  Descriptor handle;      // a pidfd; none when the supervisor was known to have ended
+  Descriptor lease;       // the socket, when the run dies with its parent
+  bool has_term = false;  // lease_until
   std::optional<Outcome> outcome;
 
   // Fails for a supervisor that was started by another process: it is not ours to reap.
@@ -249,6 +253,17 @@ const std::string& Run::folder() const { return state_->folder; }
 int Run::supervisor_pid() const { return state_->handle ? state_->supervisor.process.pid : 0; }
 Status Run::stop() const { return state_->signal(SIGTERM); }
 Status Run::kill() const { return state_->signal(SIGUSR1); }
+
+Status Run::renew(base::SteadyTime until) const {
+  if (!state_->lease || !state_->has_term)
+    return Error(ErrorCode::kConflict,
+                 "the run " + state_->supervisor.run + " has no lease that could be renewed here");
+  const internal::Renewal renewal = internal::encode_renewal(until);
+  const std::string_view bytes(reinterpret_cast<const char*>(&renewal), sizeof renewal);
+  // Its end is `wait`'s to tell.
+  if (internal::send_at_once(state_->lease.get(), bytes) || errno == EPIPE || errno == ECONNRESET) return ok();
+  return system_error("cannot renew the lease of", state_->folder);
+}
 
 Result<Outcome> Run::wait(base::Deadline deadline) {
   while (!state_->outcome) {
@@ -300,6 +315,7 @@ Result<Run> start(const CommandSpec& spec, const std::string& folder, const Host
     return give_up(std::move(handed.error()));
   }
   if (!spec.dies_with_parent) state->lease.reset();
+  state->has_term = !spec.lease_until.is_never();
   return Run(std::move(state));
 }
 

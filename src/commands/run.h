@@ -30,7 +30,7 @@ struct Host {
   std::string program = "/proc/self/exe";          // the running program also when its file was replaced
 };
 
-// One run, living or ended. Move-only, owned by one thread; `stop` and `kill` may be called by any. The destructor lets a
+// One run, living or ended. Move-only, owned by one thread; `stop`, `kill` and `renew` may be called by any. The destructor lets a
 // living run go on (unless it dies with its parent) and then leaves a zombie until this process ends or adopts the folder
 // and waits: keep a Run until `wait` has told the outcome.
 class Run {
@@ -46,6 +46,9 @@ class Run {
   Status stop() const;
   // SIGKILL to the tree.
   Status kill() const;
+  // Moves the end of the lease to a later instant; an earlier one is nothing new. Returns at once, does not wait for the
+  // supervisor. kConflict: the run has no lease, or was adopted. Nothing happens to a run that has ended.
+  Status renew(base::SteadyTime until) const;
 
   const std::string& folder() const;
   int supervisor_pid() const;  // 0 when it was known to have ended when this Run was made

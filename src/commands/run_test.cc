@@ -25,117 +25,17 @@
 #include <sstream>
 #include <thread>
 
-#include "commands/internal/descriptor.h"
 #include "commands/internal/order.h"
-#include "commands/internal/processes.h"
 #include "commands/internal/record.h"
+#include "commands/internal/run_test_support.h"
 #include "commands/supervisor.h"
 
 namespace flytt::commands {
 namespace {
 
-using internal::Descriptor;
-using CommandRun = commands::Run;  // testing::Test has a Run of its own
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-const base::SystemClock kClock;
-
-base::Deadline soon() { return kClock.in(std::chrono::seconds(60)); }
-
-std::string contents(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-// A named pipe, open in both directions, so that neither side waits for the other to open it.
-class Fifo {
- public:
-  explicit Fifo(std::string path) : path_(std::move(path)) {
-    EXPECT_EQ(::mkfifo(path_.c_str(), 0600), 0);
-    file_.reset(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
-  }
-  const std::string& path() const { return path_; }
-  void write(const std::string& line) const {
-    EXPECT_EQ(::write(file_.get(), line.data(), line.size()), static_cast<ssize_t>(line.size()));
-  }
-  std::string line() const {
-    std::string text;
-    for (char c = 0; c != '\n'; text += c) {
-      pollfd ready{file_.get(), POLLIN, 0};
-      if (::poll(&ready, 1, 60'000) != 1 || ::read(file_.get(), &c, 1) != 1) {
-        ADD_FAILURE() << "nobody wrote to " << path_;
-        return "0";
-      }
-    }
-    text.pop_back();
-    return text;
-  }
-  pid_t pid() const { return std::atoi(line().c_str()); }
-
- private:
-  std::string path_;
-  Descriptor file_;
-};
-
-CommandSpec shell(const std::string& script) {
-  CommandSpec spec;
-  spec.program = "/bin/sh";
-  spec.arguments = {"-c", script};
-  spec.environment = {{"FLYTT_RUN", "run-1"}};
-  return spec;
-}
-
-bool is_alive(pid_t pid) {
-  const auto process = internal::look_up(pid);
-  return process && process->is_alive;
-}
-
-class RunTest : public testing::Test {
- protected:
-  RunTest() {
-    std::string pattern = testing::TempDir() + "flytt-commands-XXXXXX";
-    base_ = ::mkdtemp(pattern.data());
-    host_.environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/home/of/owner"}, {"OTHER", "unseen"}};
-  }
-  ~RunTest() override {
-    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
-    EXPECT_EQ(errno, ECHILD);
-    std::filesystem::remove_all(base_);
-  }
-
-  std::string folder(const std::string& name = "run") const { return base_ + "/" + name; }
-  CommandRun begin(const CommandSpec& spec, const std::string& name = "run") {
-    auto run = start(spec, folder(name), host_);
-    EXPECT_TRUE(run) << run.error().text();
-    return std::move(run).value();
-  }
-  static Outcome end(CommandRun& run) {
-    auto outcome = run.wait(soon());
-    EXPECT_TRUE(outcome) << outcome.error().text();
-    return std::move(outcome).value();
-  }
-  Outcome run(const CommandSpec& spec) {
-    CommandRun run = begin(spec);
-    return end(run);
-  }
-  CommandRun found() {
-    auto run = adopt(folder(), host_);
-    EXPECT_TRUE(run) << run.error().text();
-    return std::move(run).value();
-  }
-  std::string output(std::size_t bytes_max = 1 << 20) const {
-    const auto text = read_output(folder(), bytes_max);
-    EXPECT_TRUE(text) << text.error().text();
-    return *text;
-  }
-
-  std::string base_;
-  Host host_{kClock, {}};
-};
 
 TEST_F(RunTest, ACommandSeesItsArgumentsItsVariablesAndItsFilesOnly) {
   CommandSpec spec;
@@ -364,30 +264,10 @@ TEST_F(RunTest, NoDescriptorOfTheOwnerIsInTheSupervisorOrTheCommand) {
   EXPECT_THAT(output(), Not(HasSubstr("socket:")));
 }
 
-// An owner that is another process: this program, as `own` (see main).
-class OwnerTest : public RunTest {
- protected:
-  // Returns when the run was started.
-  pid_t begin_by_other(const std::string& script, bool dies_with_parent) {
-    const Fifo started(base_ + "/started");
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-      ::execl("/proc/self/exe", "owner", "own", folder().c_str(), script.c_str(), dies_with_parent ? "1" : "0",
-              started.path().c_str(), nullptr);
-      ::_exit(1);
-    }
-    EXPECT_EQ(started.line(), "started");
-    return pid;
-  }
-  static void kill_and_reap(pid_t pid) {
-    ::kill(pid, SIGKILL);
-    EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
-  }
-};
-
 TEST_F(OwnerTest, ARunOutlivesItsOwnerAndIsFoundAgain) {
   const Fifo ready(base_ + "/ready"), go(base_ + "/go");
-  kill_and_reap(begin_by_other("echo before; echo >" + ready.path() + "; read line <" + go.path() + "; exit 5", false));
+  kill_and_reap(
+      begin_by_other("echo before; echo >" + ready.path() + "; read line <" + go.path() + "; exit 5", "alone"));
   ready.line();
   CommandRun run = found();
   EXPECT_NE(run.supervisor_pid(), 0);
@@ -404,7 +284,7 @@ TEST_F(OwnerTest, ARunOutlivesItsOwnerAndIsFoundAgain) {
 }
 
 TEST_F(OwnerTest, AnAdoptedRunCanBeStopped) {
-  kill_and_reap(begin_by_other("sleep 1000", false));
+  kill_and_reap(begin_by_other("sleep 1000", "alone"));
   CommandRun run = found();
   EXPECT_TRUE(run.stop());
   EXPECT_EQ(end(run).reason, EndReason::kStopped);
@@ -412,8 +292,8 @@ TEST_F(OwnerTest, AnAdoptedRunCanBeStopped) {
 
 TEST_F(OwnerTest, ARunThatDiesWithItsParentDoes) {
   const Fifo ready(base_ + "/ready");
-  const pid_t owner =
-      begin_by_other("trap '' TERM; (setsid sh -c 'echo $$ >" + ready.path() + "; sleep 1000' &); sleep 1000", true);
+  const pid_t owner = begin_by_other(
+      "trap '' TERM; (setsid sh -c 'echo $$ >" + ready.path() + "; sleep 1000' &); sleep 1000", "parent");
   const pid_t daemon = ready.pid();
   EXPECT_TRUE(is_alive(daemon));
   kill_and_reap(owner);
@@ -542,10 +422,12 @@ TEST_F(RunTest, AFolderWhoseRightsWereTakenAwayIsRemoved) {
   EXPECT_FALSE(std::filesystem::exists(folder()));
 }
 
-// own FOLDER SCRIPT DIES_WITH_PARENT FIFO: starts a run, tells so, and lives until it is killed.
+// own FOLDER SCRIPT LIFE FIFO: starts a run, tells so, and lives until it is killed.
 int own(char** argv) {
   CommandSpec spec = shell(argv[3]);
-  spec.dies_with_parent = argv[4][0] == '1';
+  const std::string_view life = argv[4];
+  spec.dies_with_parent = life != "alone";
+  if (life == "lease") spec.lease_until = kClock.in(std::chrono::milliseconds(500));
   const Host host{kClock, {{"PATH", "/usr/bin:/bin"}}};
   const auto run = start(spec, argv[2], host);
   std::ofstream(argv[5]) << (run ? "started" : run.error().text()) << std::endl;

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -59,6 +60,7 @@ class Supervision {
       : order_(std::move(order)),
         clock_(clock),
         lease_(std::move(lease)),
+        lease_end_(order_.lease_until),
         output_(folder, order_.limits.output_bytes_max) {}
 
   Outcome run();
@@ -69,6 +71,7 @@ class Supervision {
   Status begin();
   void wait_for_events();
   void read_signals();
+  void read_lease();
   bool read_output(Descriptor& pipe, internal::LineJoiner& joiner);
   void reap();
   void take_end(int status);
@@ -82,6 +85,8 @@ class Supervision {
   internal::Order order_;
   const base::Clock& clock_;
   Descriptor lease_, signals_;
+  Deadline lease_end_;
+  std::string renewal_;  // what is there of the next
   internal::OutputFiles output_;
   internal::LineJoiner output_lines_, error_lines_;
   internal::StartedCommand command_;
@@ -95,7 +100,7 @@ class Supervision {
 Outcome Supervision::run() {
   outcome_.started_micros = clock_.wall_micros();
   if (Status begun = begin(); !begun) {
-    outcome_.reason = EndReason::kCouldNotStart;
+    outcome_.reason = clock_.is_past(lease_end_) ? EndReason::kLeaseLost : EndReason::kCouldNotStart;
     outcome_.detail = begun.error().text();
     outcome_.ended_micros = clock_.wall_micros();
     return outcome_;
@@ -122,6 +127,7 @@ Status Supervision::begin() {
   for (const int signal : {SIGTERM, SIGUSR1, SIGCHLD}) sigaddset(&awaited, signal);
   signals_.reset(::signalfd(-1, &awaited, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!signals_) return internal::system_error("cannot wait for signals of", order_.run);
+  if (clock_.is_past(lease_end_)) return Error(ErrorCode::kConflict, "its lease was over before it was started");
   TRY(command_, internal::start_command(order_));
   order_.environment.clear();  // secrets
   if (order_.limits.wall.count() != 0) wall_ = clock_.in(order_.limits.wall);
@@ -133,13 +139,26 @@ void Supervision::wait_for_events() {
   Deadline next = phase_ == Phase::kRunning    ? wall_.earlier(next_measure_)
                   : phase_ == Phase::kStopping ? grace_
                                                : next_round_;
+  if (phase_ != Phase::kKilling) next = next.earlier(lease_end_);
   pollfd events[] = {{signals_.get(), POLLIN, 0},
                      {command_.standard_output.get(), POLLIN, 0},
                      {command_.standard_error.get(), POLLIN, 0},
                      {phase_ == Phase::kKilling ? -1 : lease_.get(), POLLIN, 0}};
   ::poll(events, std::size(events), static_cast<int>(clock_.left(next).count()));
-  // The owner sends nothing more: whatever is there to read is its end.
-  if (events[3].revents != 0) kill_all(EndReason::kLeaseLost);
+  if (events[3].revents != 0) read_lease();
+}
+
+// Renewals, and in the end nothing: the owner is gone.
+void Supervision::read_lease() {
+  char bytes[512];
+  const ssize_t count = ::recv(lease_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) return kill_all(EndReason::kLeaseLost);
+  renewal_.append(bytes, static_cast<std::size_t>(count));
+  for (internal::Renewal renewal = 0; renewal_.size() >= sizeof renewal; renewal_.erase(0, sizeof renewal)) {
+    std::memcpy(&renewal, renewal_.data(), sizeof renewal);
+    lease_end_.at = std::max(lease_end_.at, internal::decode_renewal(renewal));
+  }
 }
 
 void Supervision::read_signals() {
@@ -185,6 +204,7 @@ void Supervision::take_end(int status) {
 }
 
 void Supervision::check_limits() {
+  if (clock_.is_past(lease_end_)) return kill_all(EndReason::kLeaseLost);
   if (phase_ == Phase::kStopping && clock_.is_past(grace_)) kill_all(outcome_.reason);
   if (phase_ != Phase::kRunning) return;
   if (clock_.is_past(wall_)) return stop(EndReason::kTimedOut);

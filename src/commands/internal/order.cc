@@ -74,6 +74,7 @@ base::Secret encode(const Order& order) {
   put(out, order.working_folder);
   put_number(out, order.limits);
   put_number(out, order.dies_with_parent);
+  put_number(out, encode_renewal(order.lease_until.at));
   return base::Secret(std::move(out));
 }
 
@@ -88,6 +89,7 @@ Result<Order> parse_order(std::string_view bytes) {
   static_assert(std::is_trivially_copyable_v<CommandLimits>);
   order.limits = reader.number<CommandLimits>();
   order.dies_with_parent = reader.number<bool>();
+  order.lease_until.at = decode_renewal(reader.number<Renewal>());
   if (!reader.is_done()) return Error(ErrorCode::kCorrupt, "the order of a supervisor is not whole");
   return order;
 }
@@ -111,6 +113,18 @@ bool receive_all(int socket, char* bytes, std::size_t count) {
     count -= static_cast<std::size_t>(got);
   }
   return true;
+}
+
+Renewal encode_renewal(base::SteadyTime until) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(until.time_since_epoch()).count();
+}
+
+base::SteadyTime decode_renewal(Renewal renewal) {
+  return base::SteadyTime(std::chrono::duration_cast<base::Duration>(std::chrono::nanoseconds(renewal)));
+}
+
+bool send_at_once(int socket, std::string_view bytes) {
+  return ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(bytes.size());
 }
 
 bool send_order(int socket, const base::Secret& encoded) {
