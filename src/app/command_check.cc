@@ -11,6 +11,7 @@
 #include "app/internal/origin_adapter.h"
 #include "app/internal/query_check.h"
 #include "app/internal/session.h"
+#include "app/internal/source_state.h"
 #include "app/internal/topic_origin_adapter.h"
 #include "app/output.h"
 #include "base/log.h"
@@ -23,9 +24,8 @@ namespace {
 constexpr std::chrono::seconds kCheckMax{60};
 
 bool has_made_slot(Session& session, const std::string& source) {
-  if (!std::filesystem::exists(session.config.state_file)) return false;
-  const auto store = state::Store::open(session.config.state_file, state::Store::Access::kReadOnly);
-  if (!store) return false;
+  const auto store = open_state_to_read(session.config);
+  if (!store || *store == nullptr) return false;
   const auto made = (*store)->made(source);
   if (!made) return false;
   for (const state::MadeObject& object : *made)
@@ -177,6 +177,24 @@ std::unique_ptr<OpenDestination> check_destination(Session& session, std::vector
   return std::move(*open);
 }
 
+// `run` makes a schema that is missing, where it may.
+void check_state(Session& session, std::vector<Found>& found) {
+  if (!session.config.has_shared_state()) return;
+  const auto fail = [&](const Error& error, const std::string& fix) {
+    found.push_back(
+        {"state",
+         {postgres::Finding::Severity::kError, "state", "schema " + session.config.state_schema, error.text(), fix}});
+  };
+  const auto database = shared_state(session.config, session.clock);
+  if (!database) return fail(database.error(), "set 'state.postgres', then run check again");
+  const auto missing = state::missing_state_right(*database);
+  if (!missing) return fail(missing.error(), "see to it that the database of 'state.postgres' can be reached and read");
+  if (!missing->empty())
+    return fail(Error(ErrorCode::kAuth, "the state cannot be kept there: a right is missing"), *missing);
+  const auto store = open_state_to_read(session.config);
+  if (!store) fail(store.error(), "name another schema in 'state.schema', or use the flytt that made it");
+}
+
 std::string findings_json(const std::vector<Found>& found) {
   std::string out = "{\"findings\":[";
   for (const Found& entry : found) {
@@ -209,6 +227,7 @@ int run_check(const CommonOptions& common) {
   auto session = open_session(common);
   if (!session) return report(session.error());
   std::vector<Found> found;
+  check_state(**session, found);
   check_sources(**session, found);
   for (const TopicStreamConfig& stream : (*session)->config.topic_streams) check_topics(**session, stream, found);
   const auto open = check_destination(**session, found);

@@ -22,7 +22,7 @@ namespace {
 using state::SlotRecord;
 using state::SlotState;
 
-constexpr std::size_t kTailBytes = 8 << 10;      // of the newest run, below the table
+constexpr std::size_t kTailBytes = 8 << 10;        // of the newest run, below the table
 constexpr std::size_t kOutputBytesMax = 64 << 20;  // of one slot that is asked for
 constexpr std::size_t kPieceBytes = 64 << 10;
 constexpr std::size_t kSlotsLook = 100'000;

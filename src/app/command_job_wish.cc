@@ -76,6 +76,7 @@ int tell_end(const Desk& desk, const SlotRecord& slot) {
 Result<int> follow(const Desk& desk, const state::SlotKey& key, const SignalWatch& signals) {
   Session& session = *desk.session;
   SlotRecord seen;
+  base::Deadline seen_until = base::Deadline::passed();
   while (true) {
     TRY(const auto slot, desk.ledger().slot(key));
     if (!slot)
@@ -86,7 +87,10 @@ Result<int> follow(const Desk& desk, const state::SlotKey& key, const SignalWatc
     if (signals.wait(session.clock, session.clock.in(kLook)))
       return Error(ErrorCode::kCancelled, desk.entry->name + " is not waited for any more; the run itself goes on");
     TRY(const bool is_running, is_engine_running(session.config));
-    if (!is_running)
+    // With a shared state another replica takes over within the lease and a little more.
+    if (is_running) seen_until = session.clock.in(std::chrono::milliseconds(2 * session.config.lease_ms));
+    const bool may_come = session.config.has_shared_state() && !session.clock.is_past(seen_until);
+    if (!is_running && !may_come)
       return Error(ErrorCode::kUnavailable,
                    "flytt has ended; " + desk.entry->name + " goes on with the next `flytt run`");
   }

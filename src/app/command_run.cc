@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstdio>
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include "app/internal/destination.h"
 #include "app/internal/origin_adapter.h"
 #include "app/internal/progress.h"
+#include "app/internal/replica.h"
 #include "app/internal/running_schedules.h"
 #include "app/internal/schedule_status.h"
 #include "app/internal/session.h"
@@ -23,6 +25,7 @@ namespace {
 
 constexpr std::chrono::seconds kCloseMax{30};
 constexpr std::chrono::milliseconds kLook{100};
+constexpr std::chrono::seconds kOnceStandbyMax{30};     // until the replica that leads has ended
 constexpr std::chrono::seconds kSchedulesDrainMax{20};  // then what waits for the destination is ended, too
 constexpr std::chrono::seconds kSchedulesCancelMax{5};  // then the process ends as it is
 
@@ -49,6 +52,7 @@ struct Running {
   std::unique_ptr<LocalService> local;
   std::unique_ptr<warehouse::FolderLock> lock;  // when the destination is remote
   BigQueryAccess access;
+  std::unique_ptr<Replica> replica;  // with a shared state
   std::unique_ptr<state::Store> store;
   base::SeededRandom random{random_seed()};
   std::vector<std::unique_ptr<PostgresOrigin>> origins;
@@ -58,6 +62,8 @@ struct Running {
   std::unique_ptr<RunningSchedules> schedules;  // null when there are none
   std::unique_ptr<AdminHandler> admin_handler;
   std::unique_ptr<gateway::HttpServer> admin;
+  std::atomic<bool> stands_by{false};
+  std::atomic<const pipeline::Engine*> watched{nullptr};  // the engine, as long as `health` may look at it
   std::unique_ptr<gateway::HealthHandler> health_handler;
   std::unique_ptr<gateway::HttpServer> health;
 };
@@ -81,10 +87,11 @@ Status open_destination(Session& session, Running& running) {
         {{"folder", options.folder}, {"rest", running.local->rest_address()}, {"grpc", running.local->grpc_address()}});
     return ok();
   }
+  TRY(running.access, open_remote_access(config.destination, session.clock));
+  if (config.has_shared_state()) return ok();
   TRY(warehouse::FolderLock lock, warehouse::FolderLock::acquire(config.lock_folder(), "run", session.clock,
                                                                  session.clock.in(std::chrono::seconds(30))));
   running.lock = std::make_unique<warehouse::FolderLock>(std::move(lock));
-  TRY(running.access, open_remote_access(config.destination, session.clock));
   return ok();
 }
 
@@ -157,16 +164,48 @@ Status add_schedules(Session& session, const RunOptions& options, Running& runni
     return Error(ErrorCode::kConfig,
                  session.config.path + " has no streams, queries or jobs; `flytt init` writes one with streams");
   if (!has_schedules) return ok();
-  TRY(running.schedules, RunningSchedules::make({session, running.access, *running.store, running.random,
-                                                 *running.engine, share_of_memory(session.config)},
-                                                chosen));
+  TRY(running.schedules,
+      RunningSchedules::make({session, running.access, *running.store, running.random, *running.engine,
+                              share_of_memory(session.config), running.replica ? &running.replica->lease() : nullptr},
+                             chosen));
   return ok();
 }
 
-gateway::Readiness readiness(const pipeline::Engine& engine) {
-  for (const pipeline::PipelineStatus& stream : engine.status())
+gateway::Readiness readiness(const Running& running) {
+  if (running.stands_by) return {true, "standing by"};
+  const pipeline::Engine* engine = running.watched;
+  if (engine == nullptr) return {false, "starting"};
+  for (const pipeline::PipelineStatus& stream : engine->status())
     if (stream.condition == pipeline::Condition::kStarting) return {false, "stream " + stream.stream + " is starting"};
   return {true, "ready"};
+}
+
+Status open_health(Session& session, Running& running) {
+  if (session.config.health_address.empty()) return ok();
+  running.health_handler =
+      std::make_unique<gateway::HealthHandler>(session.metrics, [&running] { return readiness(running); });
+  gateway::HttpServerOptions options;
+  options.address = session.config.health_address;
+  options.may_leave_loopback = true;
+  TRY(running.health, gateway::HttpServer::start(options, *running.health_handler, session.clock));
+  return ok();
+}
+
+// With a shared state one replica goes on from here, the others stay here. False: it was asked to end.
+Result<bool> open_state(Session& session, const SignalWatch& signals, bool is_once, Running& running) {
+  if (!session.config.has_shared_state()) {
+    TRY(running.store, state::Store::open(session.config.state_file));
+    return true;
+  }
+  running.stands_by = true;
+  TRY_STATUS(open_health(session, running));
+  TRY(running.replica, Replica::join(session, running.random.next()));
+  const base::Deadline deadline = is_once ? session.clock.in(kOnceStandbyMax) : base::Deadline::never();
+  TRY(const bool leads, running.replica->wait_to_lead(signals, deadline));
+  if (!leads) return false;
+  running.stands_by = false;
+  TRY(running.store, running.replica->open_store());
+  return true;
 }
 
 Status open_listeners(Session& session, Running& running) {
@@ -179,15 +218,8 @@ Status open_listeners(Session& session, Running& running) {
   TRY(running.admin, gateway::HttpServer::start({}, *running.admin_handler, session.clock));
   if (running.local) TRY_STATUS(running.local->announce(running.admin->address()));
   if (running.lock) TRY_STATUS(running.lock->set_endpoints({{"admin", running.admin->address()}}));
-  if (session.config.health_address.empty()) return ok();
-  pipeline::Engine& engine = *running.engine;
-  running.health_handler =
-      std::make_unique<gateway::HealthHandler>(session.metrics, [&engine] { return readiness(engine); });
-  gateway::HttpServerOptions options;
-  options.address = session.config.health_address;
-  options.may_leave_loopback = true;
-  TRY(running.health, gateway::HttpServer::start(options, *running.health_handler, session.clock));
-  return ok();
+  running.watched = running.engine.get();
+  return running.health ? ok() : open_health(session, running);
 }
 
 // Waits for the end of everything that runs.
@@ -271,7 +303,8 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   TRY(const auto session, open_session(common));
   Running running;
   TRY_STATUS(open_destination(*session, running));
-  TRY(running.store, state::Store::open(session->config.state_file));
+  TRY(const bool leads, open_state(*session, signals, options.once, running));
+  if (!leads) return kExitDone;
   TRY_STATUS(add_streams(*session, options, running));
   TRY_STATUS(add_schedules(*session, options, running));
   TRY_STATUS(open_listeners(*session, running));
@@ -291,9 +324,11 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   const std::vector<pipeline::PipelineStatus> last = running.engine->status();
   if (options.once && running.local) TRY_STATUS(running.local->warehouse().apply_all());
   running.admin->stop(session->clock.in(std::chrono::seconds(5)));
+  if (running.health) running.health->stop(session->clock.in(std::chrono::seconds(1)));
   running.schedules.reset();
   running.engine.reset();
-  if (running.health) running.health->stop(session->clock.in(std::chrono::seconds(1)));
+  running.store.reset();
+  if (running.replica) running.replica->give_back();
   if (running.local) TRY_STATUS(running.local->close(session->clock.in(kCloseMax)));
   base::log_info("stopped");
   return exit_status(failures, last, options.once);

@@ -81,6 +81,11 @@ Status teardown(const CommonOptions& common, const TeardownOptions& options) {
   if (running && running->verb == "run")
     return Error(ErrorCode::kConflict,
                  "flytt runs (pid " + std::to_string(running->pid) + "); stop it first, then tear down");
+  if (session->config.has_shared_state()) {
+    TRY(const state::LeaseRow leader, read_leader(session->config));
+    if (leader.is_held())
+      return Error(ErrorCode::kConflict, "flytt runs (" + leader.holder + "); stop all replicas first, then tear down");
+  }
   TRY(const PostgresOrigin::Parts parts, origin_parts(session->config, *stream, session->clock));
   TRY(const auto store, open_source_state(*session));
   TRY(const auto remembered, store->made(options.source));

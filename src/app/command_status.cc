@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +10,7 @@
 #include "app/internal/schedule_status.h"
 #include "app/internal/session.h"
 #include "app/internal/signals.h"
+#include "app/internal/source_state.h"
 #include "app/output.h"
 
 namespace flytt::app {
@@ -27,16 +27,16 @@ Result<std::string> current_status(Session& session) {
     return call_admin(*running, session.clock, "GET", "/flytt/v1/status", status);
   }
   const std::int64_t now = session.clock.wall_micros();
-  std::unique_ptr<state::Store> store;  // null: nothing has run yet
-  if (std::filesystem::exists(session.config.state_file)) {
-    auto opened = state::Store::open(session.config.state_file, state::Store::Access::kReadOnly);
-    if (!opened && opened.error().code() != ErrorCode::kNotFound) return opened.error();
-    if (opened) store = std::move(*opened);
+  state::LeaseRow leader;
+  if (session.config.has_shared_state()) {
+    TRY(leader, read_leader(session.config));
   }
+  const std::string name = leader.is_held() ? leader.holder : "";
+  TRY(const auto store, open_state_to_read(session.config));  // null: nothing has run yet
   TRY(const std::string schedules, schedules_json(store.get(), session.config, {}, now));
-  if (!store) return status_json({}, schedules, false, now);
-  TRY(const auto remembered, remembered_status(*store));
-  return status_json(remembered, schedules, false, now);
+  if (store == nullptr) return status_json({}, schedules, leader.is_held(), now, name);
+  TRY(const auto remembered, remembered_status(*store, leader.is_held()));
+  return status_json(remembered, schedules, leader.is_held(), now, name);
 }
 
 std::string text_of(const Json& value) {
@@ -74,6 +74,8 @@ std::string status_text(const std::string& json) {
   const Json status = Json::parse(json);
   std::string out;
   if (!status.at("running").get<bool>()) out += "flytt does not run; this is what state remembers.\n";
+  if (!status.at("leader").is_null())
+    out += "replica " + text_of(status.at("leader")) + " leads; this is what it has written to the state.\n";
   TextTable streams({"stream", "state", "received", "saved", "confirmed", "behind", "rows", "quarantined"},
                     {false, false, false, false, false, true, true, true});
   TextTable tables({"stream", "table", "state", "rows"}, {false, false, false, false});

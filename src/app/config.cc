@@ -91,6 +91,46 @@ Status read_destination(const ConfigReader& reader, const YAML::Node& node, Conf
   return ok();
 }
 
+Status read_shared_state(const ConfigReader& reader, const YAML::Node& node, Config& config) {
+  if (node["sqlite"]) return reader.fail(node, "'state' takes either 'sqlite' or 'postgres'");
+  if (config.destination.kind == DestinationConfig::Kind::kLocal)
+    return reader.fail(node["postgres"],
+                       "'state.postgres' is for replicas that write into one warehouse: it needs "
+                       "'destination.bigquery'; an embedded warehouse keeps its state beside it");
+  auto url = reader.resolve(node["postgres"]);
+  if (url)
+    config.state_url = base::Secret(std::move(*url));
+  else
+    config.state_url_problem = url.error().sentence();
+  config.state_schema = text_or(node, "schema", config.state_schema);
+  const std::string& schema = config.state_schema;
+  if (schema.empty() || schema.size() > 63 || (schema[0] >= '0' && schema[0] <= '9') || schema.starts_with("pg_") ||
+      schema.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
+    return reader.fail(node["schema"],
+                       "a schema's name consists of a-z, 0-9 and _, and does not begin with a digit or pg_");
+  TRY_STATUS(reader.duration(node["lease"], config.lease_ms));
+  if (config.lease_ms < 3'000 || config.lease_ms > 300'000)
+    return reader.fail(node["lease"], "'state.lease' must be between 3s and 5m");
+  return ok();
+}
+
+Status read_state(const ConfigReader& reader, const YAML::Node& root, Config& config) {
+  const YAML::Node node = root["state"];
+  if (node && node["postgres"]) return read_shared_state(reader, node, config);
+  for (const char* key : {"schema", "lease"})
+    if (node && node[key])
+      return reader.fail(node[key], "'state." + std::string(key) + "' belongs to 'state.postgres'");
+  if (node && node["sqlite"])
+    config.state_file = reader.beside(node["sqlite"].Scalar());
+  else if (config.destination.kind == DestinationConfig::Kind::kLocal)
+    config.state_file = config.destination.folder + "/state.db";
+  else
+    return reader.fail(root["destination"],
+                       "with 'destination.bigquery' the key 'state' is obligatory: state: {sqlite: ./state.db}, or "
+                       "state: {postgres: URL} for several replicas");
+  return ok();
+}
+
 Status read_bounds(const ConfigReader& reader, const YAML::Node& root, Config& config) {
   const auto bytes = [&](const char* key, std::int64_t& out) -> Status {
     const YAML::Node node = root["memory"][key];
@@ -228,13 +268,7 @@ Result<Config> read_root(const ConfigReader& reader, const YAML::Node& root) {
   config.project = text_or(root, "project", config.project);
   config.location = text_or(root, "location", config.location);
   TRY_STATUS(read_destination(reader, root["destination"], config));
-  if (root["state"] && root["state"]["sqlite"])
-    config.state_file = reader.beside(root["state"]["sqlite"].Scalar());
-  else if (config.destination.kind == DestinationConfig::Kind::kLocal)
-    config.state_file = config.destination.folder + "/state.db";
-  else
-    return reader.fail(root["destination"],
-                       "with 'destination.bigquery' the key 'state' is obligatory: state: {sqlite: ./state.db}");
+  TRY_STATUS(read_state(reader, root, config));
   if (const YAML::Node listen = root["listen"]; listen && listen.IsMap()) {
     config.health_address = text_or(listen, "health", "");
     config.rest_address = text_or(listen, "rest", config.rest_address);
@@ -308,11 +342,12 @@ std::vector<std::string> landing_datasets_of(const Config& config) {
 
 std::string Config::lock_folder() const {
   if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder;
-  return state_file + ".lock";
+  return has_shared_state() ? std::string() : state_file + ".lock";
 }
 
 std::string Config::runs_folder() const {
   if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder + "/runs";
+  if (has_shared_state()) return (std::filesystem::absolute(path).parent_path() / "flytt.runs").string();
   return state_file + ".runs";
 }
 

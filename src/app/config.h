@@ -125,7 +125,11 @@ struct Config {
   std::string project = "flytt";
   std::string location = "europe-north1";
   DestinationConfig destination;
-  std::string state_file;
+  std::string state_file;         // empty: the state is in a schema that replicas share
+  base::Secret state_url;         // of its database; empty when its reference cannot be resolved
+  std::string state_url_problem;  // why
+  std::string state_schema = "flytt";
+  std::int64_t lease_ms = 15'000;
   std::string health_address;                   // empty = off
   std::string rest_address = "127.0.0.1:9050";  // of the embedded warehouse
   std::string grpc_address = "127.0.0.1:9060";
@@ -150,9 +154,12 @@ struct Config {
   bool has_stream(std::string_view name) const {
     return find_stream(name) != nullptr || find_topic_stream(name) != nullptr;
   }
-  // The folder that holds LOCK: the warehouse's own, or one beside the state file.
+  bool has_shared_state() const { return state_file.empty(); }
+  // The folder that holds LOCK: the warehouse's own, or one beside the state file; empty with a shared state, of which the
+  // lease says who works.
   std::string lock_folder() const;
-  // Where the runs of jobs are kept: in the warehouse's folder, or beside the state file.
+  // Where the runs of jobs are kept: in the warehouse's folder, or beside the state file; with a shared state, beside the
+  // configuration.
   std::string runs_folder() const;
 };
 

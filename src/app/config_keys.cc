@@ -21,7 +21,13 @@ constexpr ConfigKey kGeneralKeys[] = {
      "Service account key; without it GOOGLE_APPLICATION_CREDENTIALS names one."},
     {"state", KeyKind::kMap, true, "", "Where progress is remembered; beside the local warehouse unless given."},
     {"state.sqlite", KeyKind::kString, true, "<warehouse folder>/state.db", "File of the embedded state store."},
-    {"state.postgres", KeyKind::kReference, false, "", "URL of a PostgreSQL database that several replicas share."},
+    {"state.postgres", KeyKind::kReference, true, "",
+     "URL of a PostgreSQL database instead, in which several replicas of one `flytt run` share it: one works, the "
+     "others "
+     "stand by. Not behind a pooler that shares sessions."},
+    {"state.schema", KeyKind::kString, true, "flytt", "Schema in that database, made when it is missing."},
+    {"state.lease", KeyKind::kDuration, true, "15s",
+     "After so long without a sign of life another replica takes over; 3s to 5m. Renewed each third of it."},
     {"listen", KeyKind::kMap, true, "", "Addresses that flytt listens on."},
     {"listen.health", KeyKind::kString, true, "", "Address of /isalive, /isready and /metrics; off unless given."},
     {"listen.rest", KeyKind::kString, true, "127.0.0.1:9050", "REST address of the embedded warehouse; loopback only."},

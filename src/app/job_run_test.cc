@@ -67,8 +67,8 @@ class JobRunTest : public testing::Test {
   void script(const std::string& text) { job_.run = {"/bin/sh", "-c", text}; }
   static state::SlotKey key() { return {"job:story", kSlot, false}; }
   scheduler::RunContext context(int attempt = 1, bool is_resumed = false) {
-    scheduler::RunContext context{"job:story", kSlot, "schedule", attempt, is_resumed,
-                                  scheduler::run_id(key(), attempt), {}, {}};
+    scheduler::RunContext context{
+        "job:story", kSlot, "schedule", attempt, is_resumed, scheduler::run_id(key(), attempt), {}, {}};
     context.stop = stop_.get_token();
     context.program_ends = program_ends_.get_token();
     return context;
@@ -116,10 +116,11 @@ TEST_F(JobRunTest, TheCommandKnowsWhatItIsRunFor) {
   EXPECT_THAT(done->message, StartsWith("exit code 0 after "));
   EXPECT_THAT(done->message, EndsWith(" B of output"));
   const std::string id = scheduler::run_id(key(), 1);
-  EXPECT_EQ(output(), "innhold\n9\nF=" + folder_ + "\nFLYTT_ATTEMPT=1\nFLYTT_COMPLETION=0\nFLYTT_JOB=story\nFLYTT_RUN=" + id +
-                          "\nFLYTT_RUN_FOLDER=" + folder_ + "/runs/story/" + id +
-                          "\nFLYTT_SLOT=2024-02-29T06:00:00Z\nFLYTT_TRIGGER=schedule\nPATH=/usr/bin:/bin\nSECRET=***\n" +
-                          folder_ + "/runs/story/" + id + "/work\n");
+  EXPECT_EQ(output(),
+            "innhold\n9\nF=" + folder_ + "\nFLYTT_ATTEMPT=1\nFLYTT_COMPLETION=0\nFLYTT_JOB=story\nFLYTT_RUN=" + id +
+                "\nFLYTT_RUN_FOLDER=" + folder_ + "/runs/story/" + id +
+                "\nFLYTT_SLOT=2024-02-29T06:00:00Z\nFLYTT_TRIGGER=schedule\nPATH=/usr/bin:/bin\nSECRET=***\n" +
+                folder_ + "/runs/story/" + id + "/work\n");
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/runs/story/" + id + "/work")) << "with the files of the job";
   EXPECT_THAT(metrics_.prometheus_text(),
               HasSubstr("flytt_schedule_runs_total{schedule=\"job:story\",outcome=\"succeeded\"} 1"));

@@ -63,10 +63,8 @@ Result<state::SqlDatabase> state_database(const base::Secret& url, const std::st
     const base::Deadline deadline = clock.in(patience);
     while (true) {
       auto session = postgres::SqlSession::connect(settings, clock, deadline);
-      if (session)
-        return std::unique_ptr<state::SqlSession>(new StateSession(std::move(*session), clock, patience));
-      if (session.error().retry() != base::Retry::kAfterBackoff ||
-          clock.left(deadline) <= kPause)
+      if (session) return std::unique_ptr<state::SqlSession>(new StateSession(std::move(*session), clock, patience));
+      if (session.error().retry() != base::Retry::kAfterBackoff || clock.left(deadline) <= kPause)
         return ours(std::move(session).error());
       ::poll(nullptr, 0, static_cast<int>(kPause.count()));
     }

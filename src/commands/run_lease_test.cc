@@ -19,8 +19,8 @@ CommandSpec leased(const std::string& script, base::Duration length) {
 
 TEST_F(RunTest, ALeaseThatIsNotRenewedEndsTheWholeTree) {
   const Fifo ready(base_ + "/ready");
-  CommandRun run = begin(
-      leased("trap '' TERM; (setsid sh -c 'echo $$ >" + ready.path() + "; sleep 1000' &); sleep 1000", milliseconds(500)));
+  CommandRun run = begin(leased(
+      "trap '' TERM; (setsid sh -c 'echo $$ >" + ready.path() + "; sleep 1000' &); sleep 1000", milliseconds(500)));
   const pid_t daemon = ready.pid();
   const Outcome outcome = end(run);
   EXPECT_EQ(outcome.reason, EndReason::kLeaseLost);

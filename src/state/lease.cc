@@ -14,7 +14,8 @@ class SchemaLeaseTable final : public LeaseTable {
 
   Result<LeaseRow> read() override {
     TRY(const SqlAnswer answer,
-        ask("SELECT holder, token, ceil(extract(epoch FROM expires - clock_timestamp()) * 1000)::bigint FROM lease", {}));
+        ask("SELECT holder, token, ceil(extract(epoch FROM expires - clock_timestamp()) * 1000)::bigint FROM lease",
+            {}));
     if (answer.rows.empty()) return LeaseRow{};
     const auto& row = answer.rows.front();
     return LeaseRow{row.at(0), internal::number_of(row.at(1)), internal::number_of(row.at(2))};
@@ -24,7 +25,8 @@ class SchemaLeaseTable final : public LeaseTable {
   Result<std::optional<std::int64_t>> take(const std::string& holder, std::chrono::milliseconds length) override {
     TRY(const SqlAnswer answer,
         ask("INSERT INTO lease(name, holder, token, expires) "
-            "VALUES('engine', $1, 1, clock_timestamp() + $2 * interval '1 millisecond') ON CONFLICT(name) DO UPDATE SET "
+            "VALUES('engine', $1, 1, clock_timestamp() + $2 * interval '1 millisecond') ON CONFLICT(name) DO UPDATE "
+            "SET "
             "holder=excluded.holder, token=lease.token+1, expires=clock_timestamp() + $2 * interval '1 millisecond' "
             "WHERE lease.expires<=clock_timestamp() OR lease.holder=excluded.holder RETURNING token",
             {holder, length.count()}));
@@ -67,6 +69,11 @@ Result<std::unique_ptr<LeaseTable>> open_lease_table(const SqlDatabase& database
   TRY(const auto session, internal::open_session(database, writes));
   TRY_STATUS(writes ? internal::make_schema(*session, database) : internal::require_schema(*session, database));
   return std::unique_ptr<LeaseTable>(new SchemaLeaseTable(database, writes));
+}
+
+Result<std::string> missing_state_right(const SqlDatabase& database) {
+  TRY(const auto session, internal::open_session(database, false));
+  return internal::missing_grant(*session, database);
 }
 
 void Lease::hold_from(base::SteadyTime sent) {

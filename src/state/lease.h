@@ -50,6 +50,9 @@ enum class LeaseAccess { kMake, kRead };
 // is none. Errors beside: kCorrupt (the schema is somebody else's).
 Result<std::unique_ptr<LeaseTable>> open_lease_table(const SqlDatabase& database, LeaseAccess access);
 
+// The statement that grants what is missing for making the schema and working in it; empty when nothing is. Changes nothing.
+Result<std::string> missing_state_right(const SqlDatabase& database);
+
 // One attempt to be the one that works. `take`, `renew` and `give_back` belong to one thread, the rest to any.
 class Lease {
  public:

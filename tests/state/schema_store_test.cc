@@ -91,7 +91,8 @@ TEST_F(SchemaStoreTest, ARenewalDoesNotWaitForAWriteButATakeoverDoes) {
   std::optional<std::int64_t> taken;
   {
     std::jthread other([&] { taken = table()->take("two", kLong).value(); });
-    const char* waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND query LIKE 'INSERT INTO lease%'";
+    const char* waits =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND query LIKE 'INSERT INTO lease%'";
     while (run_sql(waits)[0][0] == "0") {}
     EXPECT_EQ(run_sql("SELECT token FROM " + schema_ + ".lease")[0][0], "1");
     ASSERT_TRUE((*writer)->ask("COMMIT", {}));
@@ -102,7 +103,8 @@ TEST_F(SchemaStoreTest, ARenewalDoesNotWaitForAWriteButATakeoverDoes) {
 TEST_F(SchemaStoreTest, AWriterThatIsFrozenHoldsUpOthersForAWhileOnly) {
   const auto store = open();
   auto frozen = database_of(schema_).connect();
-  ASSERT_TRUE((*frozen)->ask("SET idle_in_transaction_session_timeout=" + std::to_string(kIdleTransactionMax.count() / 2), {}));
+  ASSERT_TRUE(
+      (*frozen)->ask("SET idle_in_transaction_session_timeout=" + std::to_string(kIdleTransactionMax.count() / 2), {}));
   ASSERT_TRUE((*frozen)->ask("BEGIN; SELECT 1 FROM " + schema_ + ".flytt_state FOR UPDATE", {}));
   EXPECT_TRUE(write(*store));
   EXPECT_FALSE((*frozen)->ask("COMMIT", {}));
@@ -116,7 +118,8 @@ TEST_F(SchemaStoreTest, AMissingRightIsNamed) {
   const auto refused = Store::open(database_of(schema_, url), Store::Access::kReadWrite);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kAuth) << refused.error().text();
-  EXPECT_NE(refused.error().text().find("GRANT CREATE ON DATABASE \"postgres\" TO \"poor\""), std::string::npos) << refused.error().text();
+  EXPECT_NE(refused.error().text().find("GRANT CREATE ON DATABASE \"postgres\" TO \"poor\""), std::string::npos)
+      << refused.error().text();
   EXPECT_EQ(refused.error().text().find("hemmelig"), std::string::npos);
   run_sql("CREATE SCHEMA " + schema_);
   const auto again = Store::open(database_of(schema_, url), Store::Access::kReadWrite);
@@ -168,8 +171,9 @@ TEST_F(SchemaStoreTest, AnOlderStoreIsBroughtHereByWhoeverLeads) {
 
 TEST_F(SchemaStoreTest, AConnectionThatWasLostMeanwhileIsMadeAnew) {
   const auto store = open();
-  const std::string cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='flytt_state' AND "
-                          "pid<>pg_backend_pid()";
+  const std::string cut =
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='flytt_state' AND "
+      "pid<>pg_backend_pid()";
   run_sql(cut);
   EXPECT_TRUE(write(*store, 5));
   run_sql(cut);

@@ -106,7 +106,7 @@ std::string percent_encode(std::string_view text) {
 }
 
 std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, const std::string& schedules,
-                        bool is_running, std::int64_t now_micros) {
+                        bool is_running, std::int64_t now_micros, const std::string& leader) {
   std::string list = "[";
   for (const pipeline::PipelineStatus& stream : streams) {
     std::string tables = "[";
@@ -139,12 +139,25 @@ std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, co
   }
   return JsonObject()
       .raw("running", is_running ? "true" : "false")
+      .text_or_null("leader", leader)
       .raw("streams", list + "]")
       .raw("schedules", schedules)
       .end();
 }
 
-Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& store) {
+namespace {
+
+pipeline::Condition condition_of(const std::string& word) {
+  using pipeline::Condition;
+  for (const Condition one :
+       {Condition::kStarting, Condition::kRunning, Condition::kWaiting, Condition::kFailed, Condition::kStopping})
+    if (pipeline::to_string(one) == word) return one;
+  return Condition::kStopped;
+}
+
+}  // namespace
+
+Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& store, bool is_led) {
   std::vector<pipeline::PipelineStatus> out;
   TRY(const auto facts, store.facts());
   TRY(const auto names, store.streams());
@@ -155,6 +168,11 @@ Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& st
     for (const state::StreamFacts& fact : facts) {
       if (fact.stream != name) continue;
       status.error = fact.error;
+      if (is_led) {
+        status.condition = condition_of(fact.condition);
+        status.rows = fact.rows;
+        status.bytes = fact.bytes;
+      }
       status.received = fact.received;
       status.saved = fact.saved;
       status.confirmed = fact.confirmed;

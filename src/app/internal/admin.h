@@ -29,11 +29,12 @@ class AdminHandler final : public gateway::HttpHandler {
   const Schedules schedules_;
 };
 
-// {"running":true,"streams":[…],"schedules":[…]}; `schedules` is the JSON of schedule_status.h.
+// {"running":true,"leader":null,"streams":[…],"schedules":[…]}; `schedules` is the JSON of schedule_status.h. `leader`: the
+// replica that works, with a shared state.
 std::string status_json(const std::vector<pipeline::PipelineStatus>& streams, const std::string& schedules,
-                        bool is_running, std::int64_t now_micros);
-// What state remembers while nothing runs.
-Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& store);
+                        bool is_running, std::int64_t now_micros, const std::string& leader = "");
+// What state remembers while nothing runs, or somebody else (`is_led`) writes it now and then.
+Result<std::vector<pipeline::PipelineStatus>> remembered_status(state::Store& store, bool is_led = false);
 
 std::string percent_encode(std::string_view text);
 

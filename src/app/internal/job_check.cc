@@ -66,8 +66,7 @@ class JobCheck {
       return add("program", program, "there is no such file", "put it there, or name another in " + key("run"));
     if (!fs::is_regular_file(program, error))
       return add("program", program, "it is not a file", "name a program in " + key("run"));
-    if (!may_execute(program))
-      return add("program", program, "this user may not execute it", "chmod +x " + program);
+    if (!may_execute(program)) return add("program", program, "this user may not execute it", "chmod +x " + program);
     check_form(program);
   }
 
@@ -77,7 +76,10 @@ class JobCheck {
     std::string start(kFirstLineBytesMax, '\0');
     file.read(start.data(), static_cast<std::streamsize>(start.size()));
     start.resize(static_cast<std::size_t>(file.gcount()));
-    if (start.starts_with("\x7f" "ELF") || (start.empty() && !file.is_open())) return;
+    if (start.starts_with("\x7f"
+                          "ELF") ||
+        (start.empty() && !file.is_open()))
+      return;
     if (!start.starts_with("#!"))
       return add("program", program, "it is neither a program nor a script with a #! line, and no shell is involved",
                  "begin it with a line like #!/bin/sh");
@@ -95,7 +97,8 @@ class JobCheck {
     if (!fs::is_directory(job_.folder, error))
       return add("folder", job_.folder, "there is no such folder", "mkdir " + job_.folder);
     if (::access(job_.folder.c_str(), R_OK | X_OK) != 0)
-      add("folder", job_.folder, "this user may not work in it", "give the user of flytt the right to read and enter it");
+      add("folder", job_.folder, "this user may not work in it",
+          "give the user of flytt the right to read and enter it");
   }
 
   void check_reference(const std::string& part, const std::string& name, const SecretText& text) {

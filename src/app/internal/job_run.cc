@@ -48,7 +48,7 @@ std::string reason_text(const Outcome& outcome) {
     case EndReason::kEnded: return end_text(outcome);
     case EndReason::kTimedOut: return "it took too long and was stopped";
     case EndReason::kStopped: return "it was stopped";
-    case EndReason::kLeaseLost: return "it was killed, because the flytt that owned it ended";
+    case EndReason::kLeaseLost: return "it was killed, because the flytt that owned it ended, or lost its lease";
     case EndReason::kOutOfSpace: return "it was killed, because its working folder passed 'limits.disk'";
     case EndReason::kCouldNotStart: return "it could not be started";
     case EndReason::kSupervisorLost: return "how it ended is not known";
@@ -121,7 +121,8 @@ Status Attempt::find_what_was_begun() {
     TRY(auto run, adopt(kept.folder));
     if (!run) continue;
     if (kept.attempt == context_.attempt) {
-      base::log_info("command found again", {{"job", job_.name}, {"run", folders_.name(context_.run_id, kept.completion)}});
+      base::log_info("command found again",
+                     {{"job", job_.name}, {"run", folders_.name(context_.run_id, kept.completion)}});
       live_.push_back({kept.completion, std::move(*run)});
       is_done[at] = true;
       continue;
@@ -166,6 +167,7 @@ commands::CommandSpec Attempt::spec(int completion) const {
   spec.limits = job_.limits;
   spec.limits.wall = std::chrono::milliseconds(job_.entry->policy.run_micros_max / 1000);
   spec.dies_with_parent = parts_.dies_with_parent;
+  if (parts_.lease != nullptr) spec.lease_until.at = parts_.lease->work_until();
   return spec;
 }
 
@@ -180,6 +182,8 @@ Status Attempt::begin(int completion) {
 // Until one ends, or it is time to look for a stop.
 Status Attempt::wait() {
   base::Deadline deadline = clock_.in(kLook);
+  if (parts_.lease != nullptr)  // one that was adopted has lost its owner, and is about to end
+    for (const Live& live : live_) static_cast<void>(live.run.renew(parts_.lease->work_until()));
   for (auto live = live_.begin(); live != live_.end();) {
     auto outcome = live->run.wait(deadline);
     if (!outcome && outcome.error().code() == ErrorCode::kTimeout) {
@@ -231,8 +235,8 @@ Error Attempt::failed(int completion, const Outcome& outcome) const {
 
 RunOutcome Attempt::success() const {
   if (job_.completions == 1) return {outcome_text(last_)};
-  return {std::to_string(job_.completions) + " completions; " +
-          human_bytes(static_cast<std::int64_t>(output_bytes_)) + " of output"};
+  return {std::to_string(job_.completions) + " completions; " + human_bytes(static_cast<std::int64_t>(output_bytes_)) +
+          " of output"};
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ struct JobParts {
   commands::Host host;
   // For a state that several processes share: whoever goes on with a slot elsewhere must not find its command running here.
   bool dies_with_parent = false;
+  // Of such a state: a command ends with it, also while this process is frozen. Outlives the runs.
+  const state::Lease* lease = nullptr;
 };
 
 class JobRun final : public scheduler::Job {

@@ -98,9 +98,8 @@ class QueryCheck {
 
   // Empty, too, while there is no state to ask.
   std::string stream_of(const data::TablePath& path) const {
-    if (!std::filesystem::exists(session_.config.state_file)) return "";
-    const auto store = state::Store::open(session_.config.state_file, state::Store::Access::kReadOnly);
-    if (!store) return "";
+    const auto store = open_state_to_read(session_.config);
+    if (!store || *store == nullptr) return "";
     const auto stream = stream_that_writes(**store, path);
     return stream ? *stream : "";
   }

@@ -49,8 +49,7 @@ Status RunFolders::prepare() const {
   std::error_code error;
   for (const fs::path& path : {fs::path(folder_).parent_path(), fs::path(folder_)}) {
     if (fs::create_directory(path, error)) fs::permissions(path, fs::perms::owner_all, error);
-    if (error)
-      return Error(ErrorCode::kUnavailable, "cannot make the folder " + path.string()).cause(error.message());
+    if (error) return Error(ErrorCode::kUnavailable, "cannot make the folder " + path.string()).cause(error.message());
   }
   return ok();
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/internal/admin.h"
+#include "app/internal/source_state.h"
 #include "bigquery/http_transport.h"
 
 namespace flytt::app {
@@ -34,9 +35,9 @@ Result<AskedWhom> ask_for_resync(Session& session, const std::string& stream, co
     const bool has_reason = answer.is_object() && answer.contains("error") && answer["error"].is_string();
     return Error(ErrorCode::kNotFound, has_reason ? answer["error"].get<std::string>() : "the running flytt refused");
   }
-  if (!std::filesystem::exists(session.config.state_file))
-    return Error(ErrorCode::kNotFound, "nothing was ever copied; `flytt run` begins");
-  TRY(const auto store, state::Store::open(session.config.state_file));
+  TRY(const auto remembered, open_state_to_read(session.config));
+  if (remembered == nullptr) return Error(ErrorCode::kNotFound, "nothing was ever copied; `flytt run` begins");
+  TRY(const auto store, open_source_state(session));
   TRY(const auto tables, store->tables(stream));
   const bool is_known = std::any_of(tables.begin(), tables.end(), [&table](const state::TableRecord& record) {
     return record.source_table == table;
@@ -45,7 +46,8 @@ Result<AskedWhom> ask_for_resync(Session& session, const std::string& stream, co
     return Error(ErrorCode::kNotFound,
                  "stream '" + stream + "' has no table '" + table + "'; `flytt status` lists them");
   TRY_STATUS(store->request_resync({stream, table, session.clock.wall_micros()}));
-  return AskedWhom::kNextRun;
+  TRY(const bool is_led, is_engine_running(session.config));
+  return is_led ? AskedWhom::kRunning : AskedWhom::kNextRun;
 }
 
 }  // namespace flytt::app

@@ -28,6 +28,7 @@ class RunningSchedules {
     base::Random& random;
     pipeline::Engine& engine;
     std::int64_t memory_bytes;
+    const state::Lease* lease = nullptr;  // with a shared state
   };
   struct Chosen {
     std::vector<const QueryConfig*> queries;

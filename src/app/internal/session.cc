@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "app/internal/source_state.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "warehouse/folder_lock.h"
@@ -63,6 +64,10 @@ Result<std::optional<RunningProcess>> find_running(const std::string& lock_folde
 }
 
 Result<bool> is_engine_running(const Config& config) {
+  if (config.has_shared_state()) {
+    TRY(const state::LeaseRow leader, read_leader(config));
+    return leader.is_held();
+  }
   TRY(const auto running, find_running(config.lock_folder()));
   return running && running->verb == "run";
 }

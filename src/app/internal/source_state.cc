@@ -4,29 +4,59 @@
 
 #include <filesystem>
 
+#include "app/state_database.h"
+
 namespace flytt::app {
 
 namespace {
 
 constexpr const char* kSlot = "slot";
 constexpr const char* kSetup = "setup";
+constexpr std::chrono::milliseconds kStatePatience{5'000};
+
+const base::SystemClock kClock;  // of stores that outlive no session
 
 }  // namespace
 
+Result<state::SqlDatabase> shared_state(const Config& config, const base::Clock& clock) {
+  if (!config.state_url_problem.empty())
+    return Error(ErrorCode::kConfig, "state.postgres: " + config.state_url_problem);
+  return state_database(config.state_url, config.state_schema, clock, kStatePatience);
+}
+
+Result<state::LeaseRow> read_leader(const Config& config) {
+  TRY(const state::SqlDatabase database, shared_state(config, kClock));
+  const auto table = state::open_lease_table(database, state::LeaseAccess::kRead);
+  if (table) return (*table)->read();
+  if (table.error().code() == ErrorCode::kNotFound) return state::LeaseRow{};
+  return table.error();
+}
+
+Result<std::unique_ptr<state::Store>> open_state_to_read(const Config& config) {
+  constexpr auto kReadOnly = state::Store::Access::kReadOnly;
+  const auto nothing = [] { return std::unique_ptr<state::Store>(); };
+  Result<std::unique_ptr<state::Store>> store = nothing();
+  if (config.has_shared_state()) {
+    TRY(const state::SqlDatabase database, shared_state(config, kClock));
+    store = state::Store::open(database, kReadOnly);
+  } else if (std::filesystem::exists(config.state_file)) {
+    store = state::Store::open(config.state_file, kReadOnly);
+  }
+  if (!store && store.error().code() == ErrorCode::kNotFound) return nothing();
+  return store;
+}
+
 Result<std::unique_ptr<state::Store>> open_source_state(Session& session) {
+  if (session.config.has_shared_state()) {
+    TRY(const state::SqlDatabase database, shared_state(session.config, session.clock));
+    return state::Store::open(database, state::Store::Access::kReadWrite);
+  }
   const std::filesystem::path folder = std::filesystem::path(session.config.state_file).parent_path();
   std::error_code failure;
   if (std::filesystem::create_directories(folder, failure)) ::chmod(folder.c_str(), 0700);
   if (failure)
     return Error(ErrorCode::kConfig, "folder '" + folder.string() + "' cannot be made").cause(failure.message());
   return state::Store::open(session.config.state_file);
-}
-
-Result<std::unique_ptr<state::Store>> open_state_to_read(const Config& config) {
-  if (!std::filesystem::exists(config.state_file)) return std::unique_ptr<state::Store>();
-  auto store = state::Store::open(config.state_file, state::Store::Access::kReadOnly);
-  if (!store && store.error().code() == ErrorCode::kNotFound) return std::unique_ptr<state::Store>();
-  return store;
 }
 
 state::MadeObject to_state(const postgres::MadeObject& object, std::int64_t made_micros) {

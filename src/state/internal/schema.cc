@@ -38,21 +38,6 @@ Result<Found> look(SqlSession& session, const SqlDatabase& database) {
   return found;
 }
 
-// What to grant, by the server's own names.
-Error missing_right(SqlSession& session, const SqlDatabase& database, bool has_schema, Error refused) {
-  std::string role = "the role", base = "the database";
-  if (const auto names = session.ask("SELECT current_user, current_database()", {}); names && !names->rows.empty()) {
-    role = quoted(names->rows[0].at(0));
-    base = quoted(names->rows[0].at(1));
-  }
-  const std::string grant = has_schema ? "GRANT USAGE, CREATE ON SCHEMA " + quoted(database.schema) + " TO " + role
-                                       : "GRANT CREATE ON DATABASE " + base + " TO " + role +
-                                             ", or: CREATE SCHEMA " + quoted(database.schema) + " AUTHORIZATION " + role;
-  return Error(ErrorCode::kAuth, name_of(database) + " cannot be made, a right is missing; as its owner: " + grant)
-      .cause(refused.cause())
-      .retry(base::Retry::kAfterOperator);
-}
-
 }  // namespace
 
 std::string name_of(const SqlDatabase& database) {
@@ -79,12 +64,30 @@ Result<std::unique_ptr<SqlSession>> open_session(const SqlDatabase& database, bo
   return session;
 }
 
+Result<std::string> missing_grant(SqlSession& session, const SqlDatabase& database) {
+  TRY(const Found found, look(session, database));
+  const std::string schema = found.schema ? database.schema : "";
+  TRY(const SqlAnswer answer,
+      session.ask("SELECT current_user, current_database(), CASE WHEN $1='' THEN "
+                  "has_database_privilege(current_database(), 'CREATE') ELSE has_schema_privilege($1, 'USAGE') AND "
+                  "($2=1 OR has_schema_privilege($1, 'CREATE')) END",
+                  {schema, std::int64_t{found.ours}}));
+  if (answer.rows.at(0).at(2) == "t") return std::string();
+  const std::string role = quoted(answer.rows[0][0]), name = quoted(database.schema);
+  if (found.schema) return "GRANT USAGE, CREATE ON SCHEMA " + name + " TO " + role;
+  return "GRANT CREATE ON DATABASE " + quoted(answer.rows[0][1]) + " TO " + role + ", or: CREATE SCHEMA " + name +
+         " AUTHORIZATION " + role;
+}
+
 Status make_schema(SqlSession& session, const SqlDatabase& database) {
   TRY(const Found found, look(session, database));
   if (found.ours) return ok();
   if (found.others)
     return Error(ErrorCode::kCorrupt, "schema " + database.schema + " of " + database.place +
                                           " holds tables that are not flytt's; name another one in `state.schema`");
+  TRY(const std::string grant, missing_grant(session, database));
+  if (!grant.empty())
+    return Error(ErrorCode::kAuth, name_of(database) + " cannot be made, a right is missing; as its owner: " + grant);
   // Two replicas may begin at the same moment. The unique key over the token makes a change of it conflict with the lock of a
   // write (FOR KEY SHARE), and a renewal, which leaves it alone, not (manual, 13.3.2).
   std::string sql = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('flytt_state', 0));";
@@ -98,9 +101,6 @@ Status make_schema(SqlSession& session, const SqlDatabase& database) {
   const auto made = session.ask(sql, {});
   if (made) return ok();
   static_cast<void>(session.ask("ROLLBACK", {}));
-  // Without USAGE the schema is not found at all.
-  const bool lacks_right = made.error().code() == ErrorCode::kAuth || made.error().code() == ErrorCode::kNotFound;
-  if (lacks_right) return missing_right(session, database, found.schema, made.error());
   return made.error();
 }
 

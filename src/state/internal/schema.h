@@ -18,6 +18,8 @@ namespace flytt::state::internal {
 Result<std::unique_ptr<SqlSession>> open_session(const SqlDatabase& database, bool writes);
 // Once made, always there. kAuth names the right that is missing.
 Status make_schema(SqlSession& session, const SqlDatabase& database);
+// What to grant, empty when nothing is missing. Changes nothing.
+Result<std::string> missing_grant(SqlSession& session, const SqlDatabase& database);
 // kNotFound: it is not there.
 Status require_schema(SqlSession& session, const SqlDatabase& database);
 

@@ -106,7 +106,8 @@ Status SchemaConnection::begin() {
   }
   rollback();
   if (!answer) return answer.error();
-  return Error(ErrorCode::kConflict, "another replica has taken over " + name() + "; nothing is recorded here any more");
+  return Error(ErrorCode::kConflict,
+               "another replica has taken over " + name() + "; nothing is recorded here any more");
 }
 
 Status SchemaConnection::commit() {
@@ -144,8 +145,8 @@ Status SchemaConnection::settle() {
       static_cast<void>(session_->ask("SELECT pg_catalog.pg_sleep(0.05)", {}));
     }
   }
-  return Error(ErrorCode::kUnavailable, "the connection to " + name() +
-                                            " was lost while a change was saved, and it is not known whether it was")
+  return Error(ErrorCode::kUnavailable,
+               "the connection to " + name() + " was lost while a change was saved, and it is not known whether it was")
       .cause(last.sentence());
 }
 
@@ -167,8 +168,9 @@ Status SchemaConnection::make_tables(const char* sql) {
     TRY(const SqlAnswer held, ask("SELECT 1 FROM lease WHERE expires>clock_timestamp() FOR UPDATE", {}));
     if (!held.rows.empty())
       return Error(ErrorCode::kUnavailable,
-                   name() + " has an older format, and a replica of flytt works with it; it is brought to this one by the "
-                            "first `flytt run` of this version");
+                   name() +
+                       " has an older format, and a replica of flytt works with it; it is brought to this one by the "
+                       "first `flytt run` of this version");
   }
   TRY(const SqlAnswer made, ask(translate_tables(sql), {}));
   static_cast<void>(made);

@@ -1,0 +1,53 @@
+#pragma once
+// This process as one of several replicas that share a state: it stands by until it may lead, and then sees to it that it
+// leads, or ends. docs/decisions/0017.
+//
+// A lease that is lost ends the process at once, with status 1 and a sentence: what goes on in it must not, and the platform
+// starts it again as one that stands by. So a process that is frozen for too long ends as it wakes up.
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "app/internal/session.h"
+#include "app/internal/signals.h"
+#include "state/lease.h"
+#include "state/store.h"
+
+namespace flytt::app {
+
+// Owned and called by one thread.
+class Replica {
+ public:
+  // Makes the shared schema where it is missing. `chance` tells it from an earlier process of this host. The session outlives
+  // it.
+  static Result<std::unique_ptr<Replica>> join(const Session& session, std::uint64_t chance);
+  ~Replica();
+
+  // Stands by until it leads. False: a signal came. kConflict: somebody else led until the deadline.
+  Result<bool> wait_to_lead(const SignalWatch& signals, base::Deadline deadline);
+  Result<std::unique_ptr<state::Store>> open_store();  // under the lease
+  const state::Lease& lease() const { return *lease_; }
+  // When all work has ended and the store is closed: another replica takes over at once.
+  void give_back();
+
+ private:
+  explicit Replica(const Session& session) : session_(session) {}
+  Result<bool> try_to_lead(std::string& leader);
+  void keep();   // the thread that renews
+  void watch();  // the thread that ends the process; it never waits for a server
+  void stop_threads();
+
+  const Session& session_;
+  state::SqlDatabase database_;
+  std::unique_ptr<state::LeaseTable> table_;
+  std::unique_ptr<state::Lease> lease_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_ending_ = false;
+  std::jthread keeper_, watcher_;
+};
+
+}  // namespace flytt::app
