@@ -59,6 +59,15 @@ struct Slots {
 
 class Schedule {
  public:
+  struct Interval {
+    std::int64_t anchor, step;
+  };
+  struct DailyRange {
+    std::int64_t start, end;  // since local midnight, end < start goes over it
+    std::int64_t step;
+  };
+  using Rule = std::variant<internal::Pattern, Interval, DailyRange>;
+
   // kConfig: what is wrong, where, and what to write instead.
   static Result<Schedule> parse(const ScheduleText& text);
 
@@ -71,18 +80,13 @@ class Schedule {
   Slots newest_slots(std::int64_t after, std::int64_t until, std::size_t limit) const;
 
   const data::TimeZone& time_zone() const { return zone_; }
+  const Rule& rule() const { return rule_; }
+  std::optional<std::int64_t> start() const { return start_; }  // included
+  std::optional<std::int64_t> end() const { return end_; }      // not included
   // Equal for equal schedules; one line, also for people: "cron 15 5 * * * in Europe/Oslo".
   const std::string& definition() const { return definition_; }
 
  private:
-  struct Interval {
-    std::int64_t anchor, step;
-  };
-  struct DailyRange {
-    std::int64_t start, end;  // since local midnight, end < start goes over it
-    std::int64_t step;
-  };
-
   Schedule() = default;
   Status read_cron(const ScheduleText& text);
   Status read_every(const ScheduleText& text);
@@ -92,7 +96,7 @@ class Schedule {
   std::optional<std::int64_t> next_of(const Interval& interval, std::int64_t instant) const;
   std::optional<std::int64_t> next_of(const DailyRange& range, std::int64_t instant) const;
 
-  std::variant<internal::Pattern, Interval, DailyRange> rule_;
+  Rule rule_;
   data::TimeZone zone_;
   std::optional<std::int64_t> start_, end_;
   std::string definition_;
