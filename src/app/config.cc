@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "app/config_keys.h"
+#include "app/internal/config_references.h"
 #include "app/internal/config_schedule.h"
 
 namespace flytt::app {
@@ -82,6 +83,7 @@ Status read_destination(const ConfigReader& reader, const YAML::Node& node, Conf
   if (destination.kind == DestinationConfig::Kind::kGoogle) {
     destination.key_file =
         text_or(remote, "key_file", reader.environment("GOOGLE_APPLICATION_CREDENTIALS").value_or(""));
+    if (destination.key_file.empty() && reader.keeps_references) return ok();  // the variable is one of the references
     if (destination.key_file.empty())
       return reader.fail(remote,
                          "BigQuery needs a service account key: set 'key_file' here or GOOGLE_APPLICATION_CREDENTIALS "
@@ -283,6 +285,7 @@ Result<Config> read_root(const ConfigReader& reader, const YAML::Node& root) {
   TRY_STATUS(read_jobs(reader, root["jobs"], config, scheduled));
   TRY_STATUS(read_after(reader, scheduled, config));
   TRY_STATUS(read_buckets(reader, root["buckets"], config));
+  config.references = references_of(root);
   return config;
 }
 
@@ -358,22 +361,48 @@ std::vector<const scheduler::Entry*> entries_of(const Config& config) {
   return all;
 }
 
-Result<Config> parse_config(const std::string& text, const std::string& path, const Environment& environment) {
+namespace {
+
+Result<Config> parse(const std::string& text, const ConfigReader& reader) {
   try {
-    return read_root(ConfigReader{path, environment}, YAML::Load(text));
+    return read_root(reader, YAML::Load(text));
   } catch (const YAML::Exception& e) {
-    return Error(ErrorCode::kConfig, path + ":" + std::to_string(e.mark.line + 1) + ": not valid YAML: " + e.msg);
+    return Error(ErrorCode::kConfig,
+                 reader.path + ":" + std::to_string(e.mark.line + 1) + ": not valid YAML: " + e.msg);
   }
 }
 
-Result<Config> load_config(const std::string& path, const Environment& environment) {
+Result<std::string> read_text(const std::string& path) {
   std::ifstream in(path);
   if (!in)
     return Error(ErrorCode::kConfig,
                  "'" + path + "' cannot be read; `flytt init --postgres URL` writes one, --config names another");
   std::stringstream content;
   content << in.rdbuf();
-  return parse_config(content.str(), path, environment);
+  return content.str();
+}
+
+std::optional<std::string> no_value(const std::string&) { return std::nullopt; }
+
+}  // namespace
+
+Result<Config> parse_config(const std::string& text, const std::string& path, const Environment& environment) {
+  return parse(text, ConfigReader{path, environment});
+}
+
+Result<Config> parse_config_for_elsewhere(const std::string& text, const std::string& path) {
+  const Environment environment = no_value;
+  return parse(text, ConfigReader{path, environment, true});
+}
+
+Result<Config> load_config(const std::string& path, const Environment& environment) {
+  TRY(const std::string text, read_text(path));
+  return parse_config(text, path, environment);
+}
+
+Result<Config> load_config_for_elsewhere(const std::string& path) {
+  TRY(const std::string text, read_text(path));
+  return parse_config_for_elsewhere(text, path);
 }
 
 Result<std::int64_t> parse_duration_ms(std::string_view text) {

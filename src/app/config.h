@@ -112,6 +112,16 @@ struct JobConfig {
   std::optional<scheduler::Entry> entry;      // named job:<name>; always there after parsing
 };
 
+// What the file takes from outside: a variable of the environment, or a file that is not the configuration itself.
+struct Reference {
+  enum class Kind { kVariable, kFile };
+  Kind kind = Kind::kVariable;
+  std::string name;         // of the variable; or the file, relative to the configuration's folder
+  std::string key;          // where it stands, "sources.sak.postgres"; several places are several references
+  bool is_secret = true;    // what it holds must not be seen; a statement, addresses, and certificates may be
+  bool is_implied = false;  // it is not in the file: a platform's variable that stands in for a key
+};
+
 struct DestinationConfig {
   enum class Kind { kLocal, kRemote, kGoogle };
   Kind kind = Kind::kLocal;
@@ -143,6 +153,7 @@ struct Config {
   std::vector<QueryConfig> queries;
   std::vector<JobConfig> jobs;
   std::vector<std::string> buckets;  // of Cloud Storage, that jobs write
+  std::vector<Reference> references;  // in the order of the file, whether or not they can be resolved here
 
   const PostgresSourceConfig* find_source(std::string_view name) const;
   const StreamConfig* find_stream(std::string_view name) const;
@@ -175,7 +186,11 @@ std::vector<std::string> landing_datasets_of(const Config& config);
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
 Result<Config> load_config(const std::string& path, const Environment& environment);
+// For a place that is not this one: references stay in the values as they stand in the file, ${env:NAME}, and need not
+// exist here. Nothing but the file is read.
+Result<Config> load_config_for_elsewhere(const std::string& path);
 Result<Config> parse_config(const std::string& text, const std::string& path, const Environment& environment);
+Result<Config> parse_config_for_elsewhere(const std::string& text, const std::string& path);
 
 // "100ms", "2s", "5m", "1h" → milliseconds; "256MiB", "1GiB" → bytes.
 Result<std::int64_t> parse_duration_ms(std::string_view text);

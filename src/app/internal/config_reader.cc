@@ -25,7 +25,9 @@ Result<std::string> ConfigReader::resolve(const YAML::Node& node) const {
     const std::string reference = text.substr(open + 2, close - open - 2);
     out += text.substr(at, open - at);
     at = close + 1;
-    if (reference.rfind("env:", 0) == 0) {
+    if (keeps_references && (reference.rfind("env:", 0) == 0 || reference.rfind("file:", 0) == 0)) {
+      out += text.substr(open, at - open);
+    } else if (reference.rfind("env:", 0) == 0) {
       const auto value = environment(reference.substr(4));
       if (!value || value->empty()) return fail(node, "environment variable '" + reference.substr(4) + "' is not set");
       out += *value;

@@ -14,6 +14,7 @@ namespace flytt::app {
 struct ConfigReader {
   const std::string& path;
   const Environment& environment;
+  bool keeps_references = false;  // `resolve` gives the text as it stands; nothing outside of the file is read
 
   Error fail(const YAML::Node& node, const std::string& sentence) const;
   // Replaces ${env:NAME} and ${file:/path}. A missing one is an error that names it, never its value.
