@@ -208,6 +208,35 @@ void add_job_verbs(CLI::App& app, Parsed& p) {
   backfill->add_flag("--again", p.job.again, "also slots whose records are gone, which may have succeeded");
 }
 
+void add_place(CLI::App& render, Parsed& p, const char* place, const char* sentence, const char* example) {
+  const bool is_cluster = std::string_view(place) == "nais" || std::string_view(place) == "k8s";
+  CLI::App* sub = verb(
+      render, p, place, sentence, example,
+      [&p, place] {
+        p.render.place = place;
+        return run_render(p.common, p.render);
+      },
+      true, true);
+  sub->add_option("--name", p.render.name, "of the engine, and the beginning of all other names")
+      ->capture_default_str()
+      ->type_name("NAME");
+  sub->add_option("--out", p.render.out, "folder that the files are written to; else standard output")
+      ->type_name("DIR");
+  sub->add_flag(
+      "--jobs-apart", p.render.jobs_apart,
+      "queries and jobs are started by the place's own scheduler, one by one, where it can say their schedules");
+  if (std::string_view(place) == "systemd") return;
+  sub->add_option("--image", p.render.image, "image that has flytt, and what jobs need")->type_name("IMAGE");
+  sub->add_option("--replicas", p.render.replicas, "processes of the engine; else 1, or 2 with state in PostgreSQL")
+      ->check(CLI::Range(1, 100))
+      ->type_name("N");
+  if (is_cluster)
+    sub->add_option("--namespace,--team", p.render.name_space, "namespace; nais' team")->type_name("NAME");
+  if (std::string_view(place) == "nais")
+    sub->add_option("--kafka-pool", p.render.kafka_pool, "of a source that uses the platform's Kafka; else nav-dev")
+        ->type_name("POOL");
+}
+
 void add_render_verbs(CLI::App& app, Parsed& p) {
   CLI::App* render = app.add_subcommand("render", "The configuration for another place");
   render->require_subcommand(1);
@@ -221,6 +250,12 @@ void add_render_verbs(CLI::App& app, Parsed& p) {
   iam->add_option("--reader", p.render.readers,
                   "who may read landing datasets: group:, user:, serviceAccount: or domain:")
       ->type_name("WHO");
+  add_place(*render, p, "nais", "Print an Application, and with --jobs-apart a Naisjob per query and job",
+            "flytt render nais --team sak --image europe-north1-docker.pkg.dev/team/flytt:1 --out .nais");
+  add_place(*render, p, "k8s", "Print Deployment, Service, ConfigMap and claim, and with --jobs-apart CronJobs",
+            "flytt render k8s --namespace data --image registry.example/flytt:1 | kubectl apply -f -");
+  add_place(*render, p, "systemd", "Print a service, and with --jobs-apart timers", "flytt render systemd --out units");
+  add_place(*render, p, "compose", "Print a Compose file", "flytt render compose --image flytt:1 --out deploy");
 }
 
 }  // namespace

@@ -68,8 +68,16 @@ struct JobOptions {
 };
 
 struct RenderOptions {
+  std::string place = "iam";         // or "nais", "k8s", "systemd", "compose"
   std::string account;               // e-mail; empty: of the key that the destination names
   std::vector<std::string> readers;  // "group:…"
+  std::string name = "flytt";
+  std::string image;
+  std::string name_space;  // of Kubernetes; nais' team
+  std::string kafka_pool;
+  std::string out;   // a folder; empty: standard output
+  int replicas = 0;  // 0: as the state allows
+  bool jobs_apart = false;
 };
 
 int run_init(const CommonOptions& common, const InitOptions& options);
@@ -86,7 +94,7 @@ int run_quarantine(const CommonOptions& common, const QuarantineOptions& options
 int run_job(const CommonOptions& common, const JobOptions& options);        // ls, next
 int run_job_logs(const CommonOptions& common, const JobOptions& options);   // logs
 int run_job_wish(const CommonOptions& common, const JobOptions& options);   // run, pause, resume, backfill
-int run_render(const CommonOptions& common, const RenderOptions& options);  // iam
+int run_render(const CommonOptions& common, const RenderOptions& options);  // iam, and places
 int run_version(const CommonOptions& common);
 
 // Parses the command line and runs the verb.

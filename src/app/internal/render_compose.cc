@@ -1,0 +1,100 @@
+// A Compose file (compose-spec.io). Schedules stay in the engine: Compose has none.
+
+#include <yaml-cpp/yaml.h>
+
+#include "app/internal/render_places.h"
+#include "app/internal/yaml_text.h"
+
+namespace flytt::app {
+
+namespace {
+
+// In every value of the file ${…} is Compose's; a $ that is meant is written twice.
+std::string literal(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '$' ? "$$" : std::string(1, c);
+  return out;
+}
+
+YAML::Node mounted(const std::string& source, const std::string& target) {
+  YAML::Node node;
+  node["source"] = yaml_text(source);
+  node["target"] = yaml_text(target);
+  return node;
+}
+
+// bash speaks HTTP well enough, so the image needs no other program. Failures count from start_period on.
+YAML::Node health_check() {
+  const std::string port = std::to_string(kHealthPort);
+  YAML::Node node;
+  node["test"] =
+      yaml_list({"CMD", "bash", "-c",
+                 "exec 3<>/dev/tcp/127.0.0.1/" + port +
+                     " && printf 'GET /isready HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nConnection: close\\r\\n\\r\\n' >&3"
+                     " && read -r -u 3 answer && [[ \"$$answer\" == *' 200 '* ]]"});
+  node["interval"] = "10s";
+  node["timeout"] = "5s";
+  node["retries"] = 6;
+  node["start_period"] = "5m";
+  return node;
+}
+
+YAML::Node service(const RenderPlan& plan, const Workload& workload) {
+  YAML::Node node;
+  node["image"] = yaml_text(literal(image_of(plan)));
+  node["entrypoint"].push_back("flytt");
+  for (const std::string& argument : workload.arguments) node["command"].push_back(yaml_text(literal(argument)));
+  node["restart"] = "unless-stopped";
+  node["stop_grace_period"] = std::to_string(kStopSeconds) + "s";
+  node["mem_limit"] = std::to_string(memory_bytes(workload.memory) >> 20) + "m";
+  if (!plan.variables.empty() || !plan.optional_variables.empty()) node["env_file"].push_back(yaml_text("flytt.env"));
+  node["healthcheck"] = health_check();
+  // Several replicas cannot have one port of the machine; Docker chooses then.
+  const std::string port = std::to_string(kHealthPort);
+  node["ports"].push_back(yaml_text("127.0.0.1:" + (workload.replicas > 1 ? "" : port) + ":" + port));
+  node["read_only"] = true;
+  node["tmpfs"].push_back("/tmp");
+  node["cap_drop"].push_back("ALL");
+  node["security_opt"].push_back(yaml_text("no-new-privileges:true"));
+  node["configs"].push_back(mounted("flytt.yaml", std::string(kConfigFolder) + "/flytt.yaml"));
+  for (const auto& [name, text] : plan.statements)
+    node["configs"].push_back(mounted(name, std::string(kConfigFolder) + "/" + name));
+  for (const SecretFile& file : plan.secret_files) node["secrets"].push_back(yaml_text(file.id));
+  if (!workload.state_volume.empty())
+    node["volumes"].push_back(yaml_text(workload.state_volume + ":" + kStateFolder));
+  else
+    node["tmpfs"].push_back(std::string(kStateFolder));
+  return node;
+}
+
+}  // namespace
+
+Rendering render_compose(const RenderPlan& plan) {
+  Rendering out;
+  YAML::Node root;
+  root["name"] = yaml_text(dns_name(plan.request.name));
+  std::string about;
+  for (const Workload& workload : plan.workloads) {
+    about += workload_comment(workload);
+    root["services"][workload.name] = service(plan, workload);
+    if (workload.replicas > 1) root["services"][workload.name]["deploy"]["replicas"] = workload.replicas;
+    if (!workload.state_volume.empty()) root["volumes"][workload.state_volume] = yaml_empty_map();
+  }
+  root["configs"]["flytt.yaml"]["file"] = "./flytt.yaml";
+  for (const auto& [name, text] : plan.statements) root["configs"][name]["file"] = yaml_text("./" + name);
+  for (const SecretFile& file : plan.secret_files) {
+    root["secrets"][file.id]["file"] = yaml_text("./secrets/" + file.id);
+    out.needs.push_back("./secrets/" + file.id + ": " + file.origin);
+  }
+  std::string variables = joined(plan.variables);
+  for (const std::string& name : plan.optional_variables)
+    variables += (variables.empty() ? "" : ", ") + name + " if TLS is used";
+  if (!variables.empty()) out.needs.push_back("flytt.env, lines NAME=value, with " + variables);
+  out.needs.push_back("bash in the image: the health check uses it");
+  out.files.push_back({"compose.yaml", head_comment(plan, out.needs) + about + yaml_document(root)});
+  out.files.push_back({"flytt.yaml", plan.configuration});
+  for (const auto& [name, text] : plan.statements) out.files.push_back({name, text});
+  return out;
+}
+
+}  // namespace flytt::app

@@ -1,0 +1,23 @@
+#pragma once
+// Objects of Kubernetes that nais takes, too.
+
+#include <yaml-cpp/yaml.h>
+
+#include "app/internal/render_places.h"
+
+namespace flytt::app {
+
+// "apiVersion", "kind" and "metadata" with name, namespace and labels.
+YAML::Node kubernetes_object(const RenderPlan& plan, const char* version, const char* kind, const std::string& name);
+// The ConfigMap <name>-config, with the configuration and its statements.
+YAML::Node configuration_object(const RenderPlan& plan);
+std::string configuration_name(const RenderPlan& plan);
+std::string variables_name(const RenderPlan& plan);     // of the Secret whose members are variables
+std::string secret_files_name(const RenderPlan& plan);  // of the Secret whose members are files
+// {requests, limits} of cpu and memory.
+YAML::Node kubernetes_resources(const Workload& workload);
+std::string memory_quantity(std::int64_t bytes);  // 512Mi
+// What has to be in the Secrets, with the command that makes them.
+std::vector<std::string> secret_needs(const RenderPlan& plan);
+
+}  // namespace flytt::app

@@ -1,0 +1,324 @@
+// An Application (nais.io/v1alpha1) and Naisjobs (nais.io/v1), with the fields of nais/liberator's types. Facts about what nais
+// injects, and about the names of its Secrets, are from its documentation: doc.nais.io.
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "app/internal/render_kubernetes.h"
+#include "app/internal/yaml_text.h"
+
+namespace flytt::app {
+
+namespace {
+
+constexpr std::string_view kDatabasePrefix = "NAIS_DATABASE_";
+constexpr std::string_view kKafkaPrefix = "KAFKA_";
+constexpr std::string_view kLocation = "europe-north1";  // of all datasets that nais makes
+constexpr int kFinishedSeconds = 86'400;
+constexpr const char* kGoogleHosts[] = {"bigquery.googleapis.com", "bigquerystorage.googleapis.com",
+                                        "oauth2.googleapis.com"};
+
+// A variable of a database: NAIS_DATABASE_<APP>_<DATABASE>_URL, where both may have _ themselves.
+std::string without_ends(const std::string& variable) {
+  const std::string middle = variable.substr(kDatabasePrefix.size());
+  return middle.substr(0, middle.rfind('_'));
+}
+
+std::string lower_with_hyphens(std::string text) {
+  for (char& c : text) c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+// "SAK_SAK" is sak's database sak; of anything else the last word is taken to be the database.
+std::string owner_of(const std::string& middle) {
+  const std::size_t half = middle.size() / 2;
+  if (middle.size() % 2 == 1 && middle[half] == '_' && middle.substr(0, half) == middle.substr(half + 1))
+    return lower_with_hyphens(middle.substr(0, half));
+  return lower_with_hyphens(middle.substr(0, middle.rfind('_')));
+}
+
+struct Address {
+  std::string host;
+  int port = 0;
+};
+
+// "postgres://user@host:5432/db", "http://host:9050", "host:9092"; nothing where a reference stands in the place of the host.
+std::optional<Address> address_of(const std::string& text, int standard_port) {
+  std::string rest = text;
+  if (const auto scheme = rest.find("://"); scheme != rest.npos) rest = rest.substr(scheme + 3);
+  if (const auto at = rest.rfind('@'); at != rest.npos) rest = rest.substr(at + 1);
+  if (rest.starts_with("${")) return std::nullopt;
+  rest = rest.substr(0, rest.find_first_of("/?"));
+  if (rest.empty() || rest.find("${") != rest.npos || rest.find_first_of("[]{}, ") != rest.npos) return std::nullopt;
+  const auto colon = rest.find(':');
+  Address out{rest.substr(0, colon), standard_port};
+  if (colon != rest.npos) out.port = std::atoi(rest.c_str() + colon + 1);
+  if (out.host.empty() || out.port <= 0 || out.port > 65535) return std::nullopt;
+  return out;
+}
+
+bool is_ipv4(const std::string& host) { return host.find_first_not_of("0123456789.") == host.npos; }
+
+class Nais {
+ public:
+  Nais(const Config& config, RenderPlan& plan) : config_(config), plan_(plan) {}
+
+  Rendering render() {
+    sort_variables();
+    find_hosts();
+    warn_of_google();
+    warn_of_state();
+    own_variables_.swap(plan_.variables);  // the rest of the plan's variables are nais' own
+    out_.needs = secret_needs(plan_);
+    own_variables_.swap(plan_.variables);
+    std::vector<RenderedFile> workloads;
+    for (const Workload& workload : plan_.workloads) {
+      std::string text = workload_comment(workload);
+      if (workload.entry == nullptr) {
+        text += application(workload);
+      } else {
+        for (std::size_t line = 0; line < workload.schedule.lines.size(); ++line)
+          text += (line == 0 ? "" : "---\n") + naisjob(workload, line);
+      }
+      workloads.push_back({workload.name + ".yaml", text});
+    }
+    out_.files.push_back({configuration_name(plan_) + ".yaml",
+                          head_comment(plan_, out_.needs) + yaml_document(configuration_object(plan_))});
+    out_.files.insert(out_.files.end(), workloads.begin(), workloads.end());
+    return std::move(out_);
+  }
+
+ private:
+  void warn(const std::string& about, const std::string& sentence) { plan_.warnings.push_back({about, sentence}); }
+
+  // What nais gives by itself, and what a Secret of our own has to have.
+  void sort_variables() {
+    const std::string own = plan_.request.name;
+    for (const std::string& name : plan_.variables) {
+      if (name.starts_with(kDatabasePrefix) && name.find('_', kDatabasePrefix.size()) != name.npos)
+        add_database(name);
+      else if (name.starts_with(kKafkaPrefix))
+        has_kafka_ = true;
+      else
+        own_variables_.push_back(name);
+    }
+    has_kafka_ = has_kafka_ || !plan_.optional_variables.empty();
+    plan_.optional_variables.clear();  // the pool brings them
+    if (has_kafka_ && plan_.request.kafka_pool.empty())
+      warn("--kafka-pool", "nav-dev is assumed; each Topic has to list the application in its acl");
+  }
+
+  void add_database(const std::string& variable) {
+    const std::string middle = without_ends(variable), own = plan_.request.name;
+    std::string prefix;
+    for (const char c : own) prefix += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    if (middle.starts_with(prefix + "_")) {
+      const std::string database = lower_with_hyphens(middle.substr(prefix.size() + 1));
+      if (own_databases_.insert(database).second)
+        warn("gcp.sqlInstances", "type and tier of the instance with database " + database +
+                                     " are guesses: a Postgres instance is made with them when there is none");
+      return;
+    }
+    const std::string owner = owner_of(middle);
+    if (!database_secrets_.insert("google-sql-" + owner).second) return;
+    warn(variable,
+         "it is taken to come from application '" + owner + "', whose Secret google-sql-" + owner +
+             " is mounted; nais lets in only the application that declares the instance, so its address has to "
+             "be added to accessPolicy.outbound.external as ipv4 with port 5432");
+  }
+
+  void add_host(const std::string& host, int port) { hosts_.insert({host, port}); }
+
+  void find_hosts() {
+    const DestinationConfig& destination = config_.destination;
+    if (destination.kind == DestinationConfig::Kind::kGoogle)
+      for (const char* host : kGoogleHosts) add_host(host, 443);
+    if (destination.kind == DestinationConfig::Kind::kRemote)
+      for (const std::string& text : {destination.rest_url, destination.grpc_address})
+        if (const auto address = address_of(text, 80)) add_host(address->host, address->port);
+    for (const PostgresSourceConfig& source : config_.sources) find_host_of(source);
+    for (const KafkaSourceConfig& source : config_.kafka_sources) {
+      std::string rest = source.connection.brokers;
+      if (rest.find("${") != rest.npos && rest.find("${env:KAFKA_BROKERS}") == rest.npos)
+        warn("source " + source.name, "its brokers are not known here: add them to accessPolicy.outbound.external");
+      for (; !rest.empty(); rest = rest.find(',') == rest.npos ? "" : rest.substr(rest.find(',') + 1))
+        if (const auto address = address_of(rest.substr(0, rest.find(',')), 9092))
+          add_host(address->host, address->port);
+    }
+    for (const JobConfig& job : config_.jobs)
+      warn("job:" + job.name,
+           "which hosts its command talks to is not known: add them to accessPolicy.outbound.external");
+  }
+
+  void find_host_of(const PostgresSourceConfig& source) {
+    const std::string& url = source.url.reveal();
+    if (const auto address = address_of(url, 5432))
+      add_host(address->host, address->port);
+    else if (url.find("${env:" + std::string(kDatabasePrefix)) == url.npos)
+      warn("source " + source.name,
+           "its host is not known here: add it to accessPolicy.outbound.external, with its port");
+  }
+
+  void warn_of_google() {
+    if (config_.destination.kind != DestinationConfig::Kind::kGoogle) return;
+    if (config_.location != kLocation)
+      warn("location", "nais makes datasets in europe-north1, and this configuration says " + config_.location);
+    warn("gcp.bigQueryDatasets",
+         "nais gives the rights to the application's own account, and flytt signs in with a key: "
+         "give them to the key's account, too (`flytt render iam`)");
+    for (const std::string& dataset : datasets_of(config_))
+      if (!is_dataset(dataset))
+        warn("dataset " + dataset,
+             "nais takes lower case letters, digits and _ only: it is left out, and has to be made otherwise");
+  }
+
+  void warn_of_state() {
+    for (const Workload& workload : plan_.workloads)
+      if (!workload.state_volume.empty())
+        warn(workload.entry ? workload.entry->name : workload.name,
+             "its state is a file on the claim " + workload.state_volume +
+                 ", which nais mounts only after it was agreed with "
+                 "the platform; on an empty folder everything would be copied anew after each start. Use 'state: "
+                 "{postgres: URL}'");
+  }
+
+  static bool is_dataset(const std::string& name) {
+    return name.size() > 1 && name[0] != '_' && std::all_of(name.begin(), name.end(), [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+           });
+  }
+
+  // -- fields that Application and Naisjob share
+
+  void add_shared(YAML::Node& spec, const Workload& workload) const {
+    spec["image"] = yaml_text(image_of(plan_));
+    spec["command"].push_back("flytt");
+    for (const std::string& argument : workload.arguments) spec["command"].push_back(yaml_text(argument));
+    spec["resources"] = kubernetes_resources(workload);
+    spec["terminationGracePeriodSeconds"] = kStopSeconds;
+    add_sources(spec, workload);
+    if (has_kafka_)
+      spec["kafka"]["pool"] = yaml_text(plan_.request.kafka_pool.empty() ? "nav-dev" : plan_.request.kafka_pool);
+    add_google(spec);
+    for (const auto& [host, port] : hosts_) {
+      YAML::Node entry, rule;
+      entry[is_ipv4(host) ? "ipv4" : "host"] = yaml_text(host);
+      if (port != 443) {
+        rule["port"] = port;
+        entry["ports"].push_back(rule);
+      }
+      spec["accessPolicy"]["outbound"]["external"].push_back(entry);
+    }
+  }
+
+  void add_sources(YAML::Node& spec, const Workload& workload) const {
+    const auto from = [](const char* kind, const std::string& name) {
+      YAML::Node node;
+      node[kind] = yaml_text(name);
+      return node;
+    };
+    if (!own_variables_.empty()) spec["envFrom"].push_back(from("secret", variables_name(plan_)));
+    for (const std::string& secret : database_secrets_) spec["envFrom"].push_back(from("secret", secret));
+    YAML::Node configuration = from("configmap", configuration_name(plan_));
+    configuration["mountPath"] = kConfigFolder;
+    spec["filesFrom"].push_back(configuration);
+    if (!plan_.secret_files.empty()) {
+      YAML::Node files = from("secret", secret_files_name(plan_));
+      files["mountPath"] = secret_folder(Place::kNais);
+      spec["filesFrom"].push_back(files);
+    }
+    YAML::Node state;
+    if (workload.state_volume.empty())
+      state["emptyDir"]["medium"] = "Disk";
+    else
+      state["persistentVolumeClaim"] = yaml_text(workload.state_volume);
+    state["mountPath"] = kStateFolder;
+    spec["filesFrom"].push_back(state);
+  }
+
+  void add_google(YAML::Node& spec) const {
+    for (const std::string& database : own_databases_) {
+      YAML::Node instance, flag, named;
+      instance["type"] = "POSTGRES_17";
+      instance["tier"] = "db-f1-micro";
+      named["name"] = yaml_text(database);
+      instance["databases"].push_back(named);
+      flag["name"] = "cloudsql.logical_decoding";
+      flag["value"] = yaml_text("on");
+      instance["flags"].push_back(flag);
+      spec["gcp"]["sqlInstances"].push_back(instance);
+      break;  // nais takes one instance with one database
+    }
+    if (config_.destination.kind != DestinationConfig::Kind::kGoogle) return;
+    for (const std::string& name : datasets_of(config_)) {
+      if (!is_dataset(name)) continue;
+      YAML::Node dataset;
+      dataset["name"] = yaml_text(name);
+      dataset["permission"] = "READWRITE";
+      spec["gcp"]["bigQueryDatasets"].push_back(dataset);
+    }
+  }
+
+  static YAML::Node probe(const char* path, int failures) {
+    YAML::Node node;
+    node["path"] = path;
+    node["periodSeconds"] = 10;
+    node["timeout"] = 5;
+    node["failureThreshold"] = failures;
+    return node;
+  }
+
+  std::string application(const Workload& workload) const {
+    YAML::Node object = kubernetes_object(plan_, "nais.io/v1alpha1", "Application", workload.name), spec;
+    object["metadata"]["annotations"]["checksum/configuration"] = yaml_text(std::to_string(fingerprint(plan_)));
+    add_shared(spec, workload);
+    spec["port"] = kHealthPort;
+    spec["startup"] = probe("/isalive", 60);
+    spec["liveness"] = probe("/isalive", 6);
+    spec["readiness"] = probe("/isready", 3);
+    spec["prometheus"]["enabled"] = true;
+    spec["prometheus"]["path"] = "/metrics";
+    spec["replicas"]["min"] = workload.replicas;
+    spec["replicas"]["max"] = workload.replicas;
+    spec["replicas"]["disableAutoScaling"] = true;
+    spec["strategy"]["type"] = workload.replicas == 1 ? "Recreate" : "RollingUpdate";
+    object["spec"] = spec;
+    return yaml_document(object);
+  }
+
+  std::string naisjob(const Workload& workload, std::size_t line) const {
+    static constexpr const char* kPolicies[] = {"Forbid", "Replace", "Allow"};
+    const std::string name =
+        workload.schedule.lines.size() == 1 ? workload.name : dns_name(workload.name + "-" + std::to_string(line + 1));
+    YAML::Node object = kubernetes_object(plan_, "nais.io/v1", "Naisjob", name), spec;
+    spec["schedule"] = yaml_text(workload.schedule.lines[line]);
+    spec["timeZone"] = yaml_text(workload.schedule.timezone);
+    spec["concurrencyPolicy"] = kPolicies[static_cast<int>(workload.entry->policy.concurrency)];
+    if (workload.run_seconds_max > 0) spec["activeDeadlineSeconds"] = workload.run_seconds_max;
+    spec["backoffLimit"] = 0;
+    spec["completions"] = 1;
+    spec["parallelism"] = 1;
+    spec["restartPolicy"] = "Never";
+    spec["successfulJobsHistoryLimit"] = 3;
+    spec["failedJobsHistoryLimit"] = 3;
+    spec["ttlSecondsAfterFinished"] = kFinishedSeconds;
+    add_shared(spec, workload);
+    object["spec"] = spec;
+    return yaml_document(object);
+  }
+
+  const Config& config_;
+  RenderPlan& plan_;
+  Rendering out_;
+  std::vector<std::string> own_variables_;
+  std::set<std::string> own_databases_, database_secrets_;
+  std::set<std::pair<std::string, int>> hosts_;
+  bool has_kafka_ = false;
+};
+
+}  // namespace
+
+Rendering render_nais(const Config& config, RenderPlan& plan) { return Nais(config, plan).render(); }
+
+}  // namespace flytt::app

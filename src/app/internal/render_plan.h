@@ -1,0 +1,103 @@
+#pragma once
+// What runs where: a configuration as workloads of another place, before anything is written in that place's language.
+// Pure, but for the statements that the configuration keeps in files of their own, which are read.
+//
+// The place has its own copy of the configuration: state, warehouse, addresses and secret files lie where the place has
+// them, and references stay references. A secret is never read, so it cannot be written.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/config.h"
+#include "scheduler/foreign.h"
+
+namespace flytt::app {
+
+enum class Place { kNais, kKubernetes, kSystemd, kCompose };
+
+struct RenderRequest {
+  Place place = Place::kKubernetes;
+  std::string name = "flytt";  // of the engine, and the beginning of all other names
+  std::string image;           // empty: flytt:<version>
+  std::string name_space;      // of Kubernetes, and nais' team; empty: not set
+  std::string kafka_pool;      // nais; empty: nav-dev
+  std::optional<int> replicas;
+  bool jobs_apart = false;      // schedules run by the place's own scheduler, where it can say them
+  std::int64_t now_micros = 0;  // changes of the clock are looked at from here on
+};
+
+struct MemoryPart {
+  std::string what;
+  std::int64_t bytes;
+};
+
+// One process.
+struct Workload {
+  std::string name;                         // DNS-1123, at most 52 characters, no two alike
+  std::string what;                         // for people
+  std::vector<std::string> arguments;       // of the program
+  const scheduler::Entry* entry = nullptr;  // its schedule; null: it runs all the time
+  scheduler::ForeignSchedule schedule;      // of `entry`
+  int replicas = 1;
+  std::vector<MemoryPart> memory;
+  bool runs_commands = false;
+  std::int64_t run_seconds_max = 0;  // all attempts of a slot with their waits; 0: no limit
+  std::string state_volume;          // name of what is mounted on the state folder; empty: state is elsewhere
+};
+
+// A file with a secret, which somebody has to put there.
+struct SecretFile {
+  std::string id;      // its name in the place: letters, digits, ., _ and -
+  std::string origin;  // as the configuration names it
+};
+
+struct RenderWarning {
+  std::string about;  // "query:dataproducts", "source sak", or the workload
+  std::string sentence;
+};
+
+struct RenderPlan {
+  RenderRequest request;
+  std::vector<Workload> workloads;
+  std::string configuration;                                    // YAML text; state in kStateFolder
+  std::vector<std::pair<std::string, std::string>> statements;  // file beside it → text
+  std::vector<std::string> variables;                           // that a secret of the place has to have
+  std::vector<std::string> optional_variables;                  // that it may have: a platform's, for TLS
+  std::vector<SecretFile> secret_files;
+  std::vector<RenderWarning> warnings;
+  bool listens_for_health = false;  // on kHealthPort
+};
+
+inline constexpr const char* kConfigFolder = "/etc/flytt";
+inline constexpr const char* kStateFolder = "/var/lib/flytt";
+inline constexpr int kHealthPort = 8080;
+inline constexpr int kStopSeconds = 60;  // from SIGTERM on; draining takes 25 s and closing a warehouse 30 s at most
+
+// kConfig: a password stands in the file, a statement's file cannot be read, nothing is configured that could run, or
+// schedules are to run apart although one process holds the local warehouse.
+Result<RenderPlan> plan_render(const Config& config, const std::string& text, const RenderRequest& request);
+
+// -- parts, each with its own file
+
+// Where secret files lie in the place.
+std::string secret_folder(Place place);
+// `configuration`, `statements`, `variables`, `secret_files` of the plan.
+Status adapt_configuration(const Config& config, const std::string& text, RenderPlan& plan);
+// The configuration for a process beside the engine on one machine: it has no health address, and its state file, when there
+// is one, lies in another folder. `text` is that of a plan.
+std::string beside_engine(const std::string& text, const std::string& folder);
+
+// What a process may need, from the bounds that the configuration has. `jobs`: those that it runs.
+std::vector<MemoryPart> memory_of(const Config& config, const std::vector<const JobConfig*>& jobs, bool moves_rows);
+std::int64_t memory_bytes(const std::vector<MemoryPart>& parts);  // the sum, in steps of 32 MiB
+std::string memory_sentence(const std::vector<MemoryPart>& parts);
+
+// What the place's scheduler does otherwise than flytt's with this entry.
+void add_schedule_warnings(const RenderRequest& request, const Workload& workload, std::vector<RenderWarning>& out);
+
+// DNS-1123: lower case letters, digits and -, a letter or digit at both ends, at most 52.
+std::string dns_name(const std::string& text);
+
+}  // namespace flytt::app

@@ -1,0 +1,141 @@
+// Units of systemd (systemd.service(5), systemd.timer(5), systemd.exec(5), sysusers.d(5)).
+
+#include <algorithm>
+
+#include "app/internal/render_places.h"
+#include "app/internal/yaml_text.h"
+
+namespace flytt::app {
+
+namespace {
+
+constexpr const char* kProgram = "/usr/local/bin/flytt";
+
+// A word of ExecStart=: % is a specifier, $ a variable, blanks and quotes end it.
+std::string exec_word(const std::string& word) {
+  std::string out;
+  bool needs_quotes = word.empty();
+  for (const char c : word) {
+    if (c == '%' || c == '$') out += c;
+    if (c == '"' || c == '\\') out += '\\';
+    needs_quotes = needs_quotes || c == ' ' || c == '\'' || c == '"' || c == ';' || c == '\t';
+    out += c;
+  }
+  return needs_quotes ? "\"" + out + "\"" : out;
+}
+
+std::string state_name(const Workload& workload) {
+  return workload.entry == nullptr || workload.state_volume.empty() ? "flytt" : workload.name;
+}
+
+// Below kConfigFolder. Processes that share their state share it, too; but for the engine's health address.
+std::string configuration_file(const Workload& workload) {
+  if (workload.entry == nullptr) return "flytt.yaml";
+  return (workload.state_volume.empty() ? "flytt-once" : workload.name) + ".yaml";
+}
+
+std::string exec_start(const Workload& workload) {
+  std::string out = kProgram;
+  const std::string standard = std::string(kConfigFolder) + "/flytt.yaml";
+  for (const std::string& argument : workload.arguments)
+    out += " " +
+           exec_word(argument == standard ? std::string(kConfigFolder) + "/" + configuration_file(workload) : argument);
+  return out;
+}
+
+// What a service that reads databases and writes to the network needs not. ProtectHome and the rest hold for commands, too.
+constexpr const char* kHardening =
+    "UMask=0077\n"
+    "NoNewPrivileges=yes\n"
+    "CapabilityBoundingSet=\n"
+    "AmbientCapabilities=\n"
+    "ProtectSystem=strict\n"
+    "ProtectHome=yes\n"
+    "PrivateTmp=yes\n"
+    "PrivateDevices=yes\n"
+    "ProtectClock=yes\n"
+    "ProtectHostname=yes\n"
+    "ProtectKernelTunables=yes\n"
+    "ProtectKernelModules=yes\n"
+    "ProtectKernelLogs=yes\n"
+    "ProtectControlGroups=yes\n"
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX\n"
+    "RestrictNamespaces=yes\n"
+    "RestrictRealtime=yes\n"
+    "RestrictSUIDSGID=yes\n"
+    "LockPersonality=yes\n"
+    "SystemCallArchitectures=native\n";
+
+std::string service(const RenderPlan& plan, const Workload& workload) {
+  const bool is_engine = workload.entry == nullptr;
+  const std::string state = state_name(workload);
+  std::string out = workload_comment(workload);
+  out += "[Unit]\nDescription=flytt: " + workload.what + "\nWants=network-online.target\nAfter=network-online.target\n";
+  if (is_engine) out += "StartLimitIntervalSec=0\n";
+  out +=
+      "\n[Service]\nType=" + std::string(is_engine ? "exec" : "oneshot") + "\nExecStart=" + exec_start(workload) + "\n";
+  out += "User=flytt\nGroup=flytt\n";
+  if (!plan.variables.empty() || !plan.optional_variables.empty()) out += "EnvironmentFile=/etc/flytt/flytt.env\n";
+  out += "StateDirectory=" + state + "\nStateDirectoryMode=0700\nWorkingDirectory=" + std::string("/var/lib/") + state +
+         "\n";
+  if (is_engine)
+    out += "Restart=on-failure\nRestartSec=5\nRestartPreventExitStatus=2\n";
+  else
+    out += "TimeoutStartSec=" + (workload.run_seconds_max > 0 ? std::to_string(workload.run_seconds_max) : "infinity") +
+           "\n";
+  // SIGTERM goes to flytt alone, which drains; its commands have supervisors and are adopted by the next flytt.
+  out += "KillMode=" + std::string(workload.runs_commands ? "process" : "mixed") +
+         "\nTimeoutStopSec=" + std::to_string(kStopSeconds) + "\n";
+  out += "MemoryMax=" + std::to_string(memory_bytes(workload.memory)) + "\n" + kHardening;
+  if (is_engine) out += "\n[Install]\nWantedBy=multi-user.target\n";
+  return out;
+}
+
+std::string timer(const Workload& workload) {
+  std::string out = "[Unit]\nDescription=flytt: when " + workload.what + " runs\n\n[Timer]\n";
+  for (const std::string& line : workload.schedule.lines) out += "OnCalendar=" + line + "\n";
+  const bool runs_late = workload.entry->policy.missed != scheduler::Missed::kNone;
+  out += "Persistent=" + std::string(runs_late ? "yes" : "no") + "\nAccuracySec=1s\nUnit=" + workload.name +
+         ".service\n\n[Install]\nWantedBy=timers.target\n";
+  return out;
+}
+
+std::vector<std::string> needs_of(const RenderPlan& plan) {
+  std::vector<std::string> needs{
+      "the program in " + std::string(kProgram) +
+      " with its lib folder beside it; these files: *.service "
+      "and *.timer in /etc/systemd/system, flytt.conf in /usr/lib/sysusers.d, the others in " +
+      kConfigFolder +
+      "; then systemd-sysusers && systemctl daemon-reload && systemctl enable --now "
+      "each unit that has an [Install] section"};
+  std::string variables = joined(plan.variables);
+  for (const std::string& name : plan.optional_variables)
+    variables += (variables.empty() ? "" : ", ") + name + " if TLS is used";
+  if (!variables.empty()) needs.push_back("/etc/flytt/flytt.env (root, 0600), lines NAME=value, with " + variables);
+  for (const SecretFile& file : plan.secret_files)
+    needs.push_back(secret_folder(Place::kSystemd) + "/" + file.id + " (root:flytt, 0640): " + file.origin);
+  return needs;
+}
+
+}  // namespace
+
+Rendering render_systemd(const RenderPlan& plan) {
+  Rendering out;
+  out.needs = needs_of(plan);
+  for (const Workload& workload : plan.workloads) {
+    out.files.push_back({workload.name + ".service", service(plan, workload)});
+    if (workload.entry != nullptr) out.files.push_back({workload.name + ".timer", timer(workload)});
+    const std::string file = configuration_file(workload);
+    const bool is_there =
+        std::any_of(out.files.begin(), out.files.end(), [&](const RenderedFile& other) { return other.name == file; });
+    if (workload.entry != nullptr && !is_there)
+      out.files.push_back({file, beside_engine(plan.configuration, "/var/lib/" + state_name(workload))});
+  }
+  out.files.push_back({"flytt.yaml", plan.configuration});
+  for (const auto& [name, text] : plan.statements) out.files.push_back({name, text});
+  out.files.push_back({"flytt.conf", "u flytt - \"flytt\" /var/lib/flytt\n"});
+  out.files[0].text = head_comment(plan, out.needs) + out.files[0].text;
+  return out;
+}
+
+}  // namespace flytt::app
