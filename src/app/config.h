@@ -152,7 +152,7 @@ struct Config {
   std::vector<TopicStreamConfig> topic_streams;
   std::vector<QueryConfig> queries;
   std::vector<JobConfig> jobs;
-  std::vector<std::string> buckets;  // of Cloud Storage, that jobs write
+  std::vector<std::string> buckets;   // of Cloud Storage, that jobs write
   std::vector<Reference> references;  // in the order of the file, whether or not they can be resolved here
 
   const PostgresSourceConfig* find_source(std::string_view name) const;

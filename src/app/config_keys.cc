@@ -208,7 +208,8 @@ constexpr ConfigKey kJobKeys[] = {
      "no shell: a script has its #! line. Exit code 0 is success, 78 is a failure that is not retried."},
     {"jobs.*.env", KeyKind::kMap, true, "",
      "Variables beside PATH, HOME, LANG and TZ of flytt, and FLYTT_RUN, FLYTT_JOB, FLYTT_SLOT (RFC 3339, UTC), "
-     "FLYTT_ATTEMPT, FLYTT_TRIGGER (schedule, backfill, manual) and FLYTT_COMPLETION (from 0)."},
+     "FLYTT_ATTEMPT, FLYTT_TRIGGER (schedule, backfill, manual), FLYTT_COMPLETION (from 0), FLYTT_PROGRAM and "
+     "FLYTT_CONFIG (paths: \"$FLYTT_PROGRAM\" query --config \"$FLYTT_CONFIG\" 'SELECT …')."},
     {"jobs.*.env.*", KeyKind::kString, true, "", "A plain text."},
     {"jobs.*.secrets", KeyKind::kMap, true, "", "Variables whose value is never shown."},
     {"jobs.*.secrets.*", KeyKind::kReference, true, "",

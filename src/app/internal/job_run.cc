@@ -160,6 +160,7 @@ commands::CommandSpec Attempt::spec(int completion) const {
   spec.environment["FLYTT_COMPLETION"] = std::to_string(completion);
   for (const auto& [name, secret] : job_.secrets) spec.secrets.emplace(name, secret.value);
   for (const auto& [name, content] : job_.files) spec.files.emplace(name, content.value);
+  for (const char* name : {"FLYTT_PROGRAM", "FLYTT_CONFIG"}) spec.inherited.emplace_back(name);
   std::erase_if(spec.inherited, [&](const std::string& name) {
     return spec.environment.count(name) != 0 || spec.secrets.count(name) != 0;
   });

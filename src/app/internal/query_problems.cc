@@ -50,7 +50,7 @@ constexpr PartitionUnit kPartitionUnits[] = {{"YEAR", 4, "{run_time|\"%Y\"}"},
                                              {"HOUR", 10, "{run_time|\"%Y%m%d%H\"}"}};
 
 std::vector<QueryProblem> partition_problems(const QueryConfig& query, const bigquery::TableInfo& table,
-                                              const std::string& id) {
+                                             const std::string& id) {
   const std::string name = table.path.text(), to = "'queries." + query.name + ".to'";
   if (table.partition_unit.empty())
     return {{ErrorCode::kConflict, "to", name, "table " + name + " is not partitioned, so it has no partition $" + id,
@@ -125,8 +125,8 @@ bool is_strict(const data::Field& column) { return column.required || !(plain_ty
 
 QueryProblem statement_problem(const QueryConfig& query, const Error& error) {
   const std::string sql = "'queries." + query.name + ".sql'";
-  const bool is_bad = error.code() == ErrorCode::kConfig || error.code() == ErrorCode::kBadData ||
-                      error.code() == ErrorCode::kSchema;
+  const bool is_bad =
+      error.code() == ErrorCode::kConfig || error.code() == ErrorCode::kBadData || error.code() == ErrorCode::kSchema;
   if (!query.from.empty() && is_bad) return {error.code(), "sql", query.name, error.text(), "correct " + sql};
   if (!query.from.empty()) return {error.code(), "connection", query.from, error.text(), ""};
   const std::string said = error.cause().empty() ? error.text() : error.cause();
@@ -135,8 +135,10 @@ QueryProblem statement_problem(const QueryConfig& query, const Error& error) {
       return {error.code(), "sql", query.name, "the statement reads what is not there (" + said + ")",
               "correct " + sql + ", or make that first"};
     case ErrorCode::kAuth:
-      return {error.code(), "sql", query.name, "the account may not run the statement (" + said + ")",
-              "grant it roles/bigquery.jobUser in its project and roles/bigquery.dataViewer on what is read, or correct " + sql};
+      return {
+          error.code(), "sql", query.name, "the account may not run the statement (" + said + ")",
+          "grant it roles/bigquery.jobUser in its project and roles/bigquery.dataViewer on what is read, or correct " +
+              sql};
     default:
       if (is_bad) return {error.code(), "sql", query.name, "the statement is refused (" + said + ")", "correct " + sql};
       return {error.code(), "connection", query.name, error.text(), ""};
@@ -172,7 +174,7 @@ std::vector<QueryProblem> result_problems(const QueryConfig& query, const std::v
 }
 
 std::vector<QueryProblem> target_problems(const QueryConfig& query, const bigquery::TableInfo& table,
-                                           const std::string& partition, const std::vector<ResultColumn>& result) {
+                                          const std::string& partition, const std::vector<ResultColumn>& result) {
   const std::string name = table.path.text();
   if (!table.type.empty() && table.type != "TABLE")
     return {{ErrorCode::kConflict, "to", name, name + " is a " + table.type + ", not a table",
@@ -196,7 +198,7 @@ std::vector<QueryProblem> target_problems(const QueryConfig& query, const bigque
 }
 
 std::vector<QueryProblem> missing_target_problems(const QueryConfig& query, const data::TablePath& target,
-                                                   const std::vector<ResultColumn>& result) {
+                                                  const std::vector<ResultColumn>& result) {
   if (partition_of(target).empty()) return {};
   const data::TablePath table = whole_table(target);
   std::string columns, divides;

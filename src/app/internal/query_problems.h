@@ -33,11 +33,11 @@ std::vector<QueryProblem> result_problems(const QueryConfig& query, const std::v
 
 // Of a table that is there; `result` with the version column.
 std::vector<QueryProblem> target_problems(const QueryConfig& query, const bigquery::TableInfo& table,
-                                           const std::string& partition, const std::vector<ResultColumn>& result);
+                                          const std::string& partition, const std::vector<ResultColumn>& result);
 
 // Of one that is not: a partition has a table that somebody else has made, because only they know what it is divided by.
 std::vector<QueryProblem> missing_target_problems(const QueryConfig& query, const data::TablePath& target,
-                                                   const std::vector<ResultColumn>& result);
+                                                  const std::vector<ResultColumn>& result);
 
 // As a run says it: the first of them.
 Error error_of(const QueryConfig& query, const QueryProblem& problem);

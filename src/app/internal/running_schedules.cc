@@ -64,8 +64,10 @@ RunningSchedules::RunningSchedules(const Parts& parts) : parts_(parts) {
                  parts_.store, parts_.session.config.project, parts_.session.config.location});
   query_parts_->window_bytes =
       static_cast<std::size_t>(std::clamp(parts_.memory_bytes / 8, kWindowBytesMin, kWindowBytesMax));
-  job_parts_ = std::make_unique<JobParts>(JobParts{
-      parts_.session.metrics, parts_.store, parts_.session.config.runs_folder(), {clock, command_environment()}});
+  job_parts_ = std::make_unique<JobParts>(JobParts{parts_.session.metrics,
+                                                   parts_.store,
+                                                   parts_.session.config.runs_folder(),
+                                                   {clock, command_environment(parts_.session.config)}});
   job_parts_->lease = parts_.lease;
   job_parts_->dies_with_parent = parts_.lease != nullptr;
   facts_ = std::make_unique<ScheduleFacts>(ScheduleFacts::Parts{

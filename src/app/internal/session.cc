@@ -19,8 +19,11 @@ Environment process_environment() {
   };
 }
 
-std::map<std::string, std::string> command_environment() {
-  std::map<std::string, std::string> found;
+std::map<std::string, std::string> command_environment(const Config& config) {
+  std::error_code failure;
+  std::map<std::string, std::string> found = {
+      {"FLYTT_PROGRAM", std::filesystem::read_symlink("/proc/self/exe", failure).string()},
+      {"FLYTT_CONFIG", std::filesystem::absolute(config.path, failure).string()}};
   const Environment environment = process_environment();
   for (const std::string& name : commands::CommandSpec().inherited)
     if (const auto value = environment(name)) found.emplace(name, *value);

@@ -22,8 +22,9 @@ struct Session {
 Result<std::unique_ptr<Session>> open_session(const CommonOptions& common);
 
 Environment process_environment();
-// What commands of jobs take over from this process: those of CommandSpec::inherited that it has.
-std::map<std::string, std::string> command_environment();
+// What commands of jobs take over from this process: those of CommandSpec::inherited that it has; and FLYTT_PROGRAM and
+// FLYTT_CONFIG, so that they can ask: "$FLYTT_PROGRAM" query --config "$FLYTT_CONFIG" 'SELECT …'.
+std::map<std::string, std::string> command_environment(const Config& config);
 // lib/liblocal_service_jni.so beside the running program.
 std::string analyzer_library_path();
 // Sets up logging and failpoints from the environment; called once, before threads start.
