@@ -42,6 +42,22 @@ TEST(Config, ReadsTheWholeFile) {
   EXPECT_TRUE(config->state_file.ends_with("/warehouse/state.db"));
 }
 
+TEST(Config, ASharedStateHasASchemaAndALease) {
+  const std::string head = "destination: {bigquery: {rest: x, grpc: y}}\n";
+  const auto config = parse(head + "state: {postgres: \"${env:SAK_URL}\", schema: other, lease: 1m}\n");
+  ASSERT_TRUE(config) << config.error().text();
+  EXPECT_TRUE(config->has_shared_state());
+  EXPECT_EQ(config->state_url.reveal(), "postgres://u:hemmelig@127.0.0.1/sak");
+  EXPECT_EQ(config->state_schema, "other");
+  EXPECT_EQ(config->lease_ms, 60'000);
+  EXPECT_EQ(config->lock_folder(), "");
+  const auto standard = parse(head + "state: {postgres: \"${env:ABSENT}\"}\n");
+  ASSERT_TRUE(standard) << "a verb that does not need it works without it";
+  EXPECT_EQ(standard->state_schema, "flytt");
+  EXPECT_EQ(standard->lease_ms, 15'000);
+  EXPECT_NE(standard->state_url_problem.find("ABSENT"), std::string::npos);
+}
+
 struct Bad {
   const char* yaml;
   const char* sentence;
@@ -99,6 +115,13 @@ INSTANTIATE_TEST_SUITE_P(
             "schema.table"},
         Bad{"destination: {bigquery: {rest: x}}\n", "needs both 'rest' and 'grpc'"},
         Bad{"destination: {bigquery: {rest: x, grpc: y}}\n", "'state' is obligatory"},
+        Bad{"state: {postgres: u}\n", "flytt.yaml:1: 'state.postgres' is for replicas that write into one warehouse"},
+        Bad{"destination: {bigquery: {rest: x, grpc: y}}\nstate: {postgres: u, sqlite: f}\n",
+            "flytt.yaml:2: 'state' takes either 'sqlite' or 'postgres'"},
+        Bad{"state: {sqlite: f, lease: 5s}\n", "'state.lease' belongs to 'state.postgres'"},
+        Bad{"destination: {bigquery: {rest: x, grpc: y}}\nstate: {postgres: u, lease: 1s}\n", "between 3s and 5m"},
+        Bad{"destination: {bigquery: {rest: x, grpc: y}}\nstate: {postgres: u, schema: pg_x}\n",
+            "flytt.yaml:2: a schema's name"},
         Bad{"memory: {engine: 1MiB}\n", "at least 32MiB"}, Bad{"copy_workers: 99\n", "from 1 to 16"},
         Bad{"a: [\n", "not valid YAML"}, Bad{"", "the configuration is empty"}));
 

@@ -37,15 +37,15 @@ def wait_until(condition, what, seconds=60, step=0.05):
 class Project:
     """A folder with flytt.yaml, the local warehouse and the logs of every run."""
 
-    def __init__(self, streams=None, *, project="team", extra="", ports=True, warehouse=None, body=None):
+    def __init__(self, streams=None, *, project="team", extra="", ports=True, warehouse=None, body=None, state="{sqlite: ./state.db}"):
         """`streams`: {name: (url, dataset, options)}, options as YAML flow text, for example 'freshness: 50ms'. Or `body`:
-        the file's sources and streams as they are. `warehouse`: another project whose running warehouse is written to."""
+        the file's sources and streams as they are. `warehouse`: another project whose running warehouse is written to, with progress in `state`."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="flytt-project-"))
         self.rest_port, self.grpc_port, self.health_port = free_port(), free_port(), free_port()
         lines = [f"project: {project}", "destination: {local: ./warehouse}"]
         if warehouse:
             lines[1] = f'destination: {{bigquery: {{rest: "http://127.0.0.1:{warehouse.rest_port}", grpc: "127.0.0.1:{warehouse.grpc_port}"}}}}'
-            lines += ["state: {sqlite: ./state.db}", f'listen: {{health: "127.0.0.1:{self.health_port}"}}']
+            lines += [f"state: {state}", f'listen: {{health: "127.0.0.1:{self.health_port}"}}']
         elif ports:
             lines.append(f'listen: {{health: "127.0.0.1:{self.health_port}", rest: "127.0.0.1:{self.rest_port}", grpc: "127.0.0.1:{self.grpc_port}"}}')
         if body is None:

@@ -1,8 +1,7 @@
 #include "app/internal/query_check.h"
 
-#include <filesystem>
-
 #include "app/internal/query_target.h"
+#include "app/internal/source_state.h"
 #include "bigquery/query_jobs.h"
 #include "data/civil.h"
 #include "postgres/query.h"

@@ -1,0 +1,261 @@
+"""Guarantee 20: of several replicas that share a state one works, whatever is killed, frozen, skewed, restarted or cut off."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import unittest
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from support.case import Scenario  # noqa: E402
+from support.flytt import PROGRAM, Project, wait_until  # noqa: E402
+from support.gate import Gate  # noqa: E402
+from support.postgres import Postgres  # noqa: E402
+
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+# Holds a lock as long as anything of it lives, and says so when somebody else of its kind does.
+COMMAND = ("exec 9>>{folder}/lock; flock -n 9 || echo overlap >>{folder}/seen; echo start $FLYTT_RUN >>{folder}/seen; "
+           "(trap \"\" TERM; setsid sh -c \"while :; do sleep 1000; done\" &) ; while [ ! -e {folder}/go ]; do sleep 0.05; done")
+
+
+def commands_of(project):
+    """Pids of living processes that are runs of this replica."""
+    mark = f"FLYTT_RUN_FOLDER={project.folder}".encode()
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+class OneReplicaWorks(Scenario):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.state = Postgres()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.state.close()
+        super().tearDownClass()
+
+    def setUp(self):
+        self.name = self.id().rsplit(".", 1)[-1][5:40]
+        self.server.create_database(self.name)
+        self.server.execute("CREATE TABLE t (id int PRIMARY KEY, v text)", database=self.name)
+        self.state.create_database(self.name)
+        self.warehouse = self.enter(Project(body=""))
+        self.warehouse.start_verb("warehouse", "--data", "./warehouse", "--http", f"127.0.0.1:{self.warehouse.rest_port}",
+                                  "--grpc", f"127.0.0.1:{self.warehouse.grpc_port}", "--project", "team")
+        wait_until(self.is_open, self.warehouse.log_tail)
+        self.written = 0
+
+    def is_open(self):
+        try:
+            return self.warehouse.query("SELECT 1")
+        except OSError:
+            return False
+
+    def enter(self, project):
+        self.addCleanup(project.__exit__, None, None, None)
+        return project
+
+    def replica(self, body, lease="3s", port=None):
+        state = f'{{postgres: "{self.state.url(self.name, port=port)}", lease: {lease}}}'
+        return self.enter(Project(body=body, warehouse=self.warehouse, state=state))
+
+    def stream_and_query(self):
+        """A mirror, and a query whose slots come each second and leave one row each."""
+        source = f'sources:\n  app: {{postgres: "{self.server.url(self.name)}"}}\n'
+        return (source + "streams:\n  app: {from: app, to: landing}\n"
+                "queries:\n  ticks: {from: app, to: landing.ticks, write: append, version: slot, schedule: {every: 1s}, sql: SELECT 1 AS n}\n")
+
+    def write(self, count=20):
+        first, self.written = self.written, self.written + count
+        self.server.execute("INSERT INTO t SELECT n, 'v' || n FROM generate_series(%s::int, %s::int) AS n", [first, self.written - 1],
+                            database=self.name)
+
+    def asked(self, project, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{project.health_port}/{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode().strip()
+
+    def lease(self):
+        rows = self.state.execute("SELECT holder, token, expires FROM flytt.lease", database=self.name)
+        return rows[0] if rows else ("", 0, None)
+
+    def wait_leader(self, project, seconds=60):
+        pid = project.process.pid
+        wait_until(lambda: f":{pid}:" in self.lease()[0], lambda: f"{pid} leads: {self.lease()}\n{project.log_tail()}", seconds)
+
+    def start_both(self, one, two, **options):
+        one.start(**options)
+        self.wait_leader(one)
+        two.start()
+        two.wait_log("standing by")
+        one.wait_ready()
+
+    def wait_ticks(self, more=2):
+        """So many slots more than now, each once."""
+        def count():
+            rows = self.warehouse.query("SELECT COUNT(*), COUNT(DISTINCT slot) FROM landing.ticks")
+            self.assertEqual(rows[0][0], rows[0][1], "a slot took effect twice")
+            return int(rows[0][0])
+        wait_until(lambda: self.warehouse.query("SELECT 1 FROM landing.INFORMATION_SCHEMA.TABLES WHERE table_name = 'ticks'"), "the first tick")
+        wanted = count() + more
+        wait_until(lambda: count() >= wanted, lambda: f"{count()} of {wanted} ticks")
+
+    def assert_all_is_there(self):
+        def same():
+            rows = self.warehouse.query("SELECT COUNT(*), COUNT(DISTINCT id) FROM landing.t")
+            return rows[0] == [str(self.written)] * 2
+        wait_until(same, lambda: f"{self.written} rows, not {self.warehouse.query('SELECT COUNT(*), COUNT(DISTINCT id) FROM landing.t')}")
+        twice = self.state.execute("SELECT count(*) FROM flytt.schedule_slot WHERE state = 'failed'", database=self.name)
+        self.assertEqual(twice, [(0,)])
+
+    def test_the_store_is_the_same_in_a_schema(self):
+        program = PROGRAM.parent / "state_schema_test"
+        done = subprocess.run([program], env={**os.environ, "FLYTT_STATE_URL": self.state.url()}, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout[-8000:])
+
+    def test_a_killed_replica_is_replaced(self):
+        one, two = self.replica(self.stream_and_query()), self.replica(self.stream_and_query())
+        one.command("setup", "postgres", "app")
+        self.assertEqual([f for f in one.command("check", check=False).stdout.splitlines() if "state" in f], [])
+        self.start_both(one, two)
+        self.assertEqual(self.asked(two, "isready"), (200, "standing by"))
+        self.assertEqual(self.asked(two, "isalive")[0], 200)
+        status = two.status()
+        self.assertTrue(status["running"])
+        self.assertIn(f":{one.process.pid}:", status["leader"])
+        self.write()
+        self.wait_ticks()
+        refused = two.command("teardown", "app", check=False)
+        self.assertIn(f":{one.process.pid}:", refused.stderr)
+        one.kill()
+        self.write()
+        self.wait_leader(two)
+        self.write()
+        self.wait_ticks()
+        self.assert_all_is_there()
+
+        one.start()
+        one.wait_log("standing by")
+        token = self.lease()[1]
+        self.assertEqual(two.stop(), 0, two.log_tail())
+        self.wait_leader(one)
+        self.assertEqual(self.lease()[1], token + 1)
+        self.write()
+        self.wait_ticks()
+        self.assert_all_is_there()
+        self.assertEqual(one.stop(), 0)
+        self.assertFalse(one.status()["running"])
+
+    def test_a_frozen_replica_has_nothing_running_and_records_nothing(self):
+        folder = self.warehouse.folder
+        body = ("jobs:\n  slow:\n    schedule: {cron: '0 0 1 1 *'}\n    run:\n      - sh\n      - -c\n"
+                f"      - '{COMMAND.format(folder=folder)}'\n")
+        one, two = self.replica(body), self.replica(body)
+
+        def starts():
+            return (folder / "seen").read_text().splitlines() if (folder / "seen").exists() else []
+        self.start_both(one, two)
+        two.command("job", "run", "slow")
+        wait_until(lambda: len(starts()) == 1, one.log_tail)
+        self.assertNotEqual(commands_of(one), [])
+        one.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: len(starts()) >= 2, two.log_tail)
+        self.assertNotIn("overlap", starts())
+        self.assertEqual(commands_of(one), [], "its supervisor has killed all of it")
+        self.assertEqual(one.process.poll(), None)
+        self.wait_leader(two)
+        before = self.state.execute("SELECT * FROM flytt.schedule_slot", database=self.name)
+        one.process.send_signal(signal.SIGCONT)
+        self.assertEqual(one.wait_exit(), 1)
+        self.assertIn("the lease is lost", one.log_text())
+        self.assertEqual(self.state.execute("SELECT * FROM flytt.schedule_slot", database=self.name), before)
+        (folder / "go").touch()
+        ended = "SELECT state FROM flytt.schedule_slot"
+        wait_until(lambda: self.state.execute(ended, database=self.name) == [("succeeded",)], two.log_tail)
+        self.assertEqual(len(starts()), 2)
+        self.assertEqual(two.stop(), 0, two.log_tail())
+        self.assertEqual(commands_of(two), [])
+
+    def test_clocks_may_be_wrong(self):
+        one, two = self.replica(self.stream_and_query()), self.replica(self.stream_and_query())
+        one.command("setup", "postgres", "app")
+        fake = {"LD_PRELOAD": FAKETIME, "FAKETIME": "+60s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        self.start_both(one, two, environment=fake)
+        self.write()
+        for _ in range(6):
+            expires = self.lease()[2]
+            wait_until(lambda: self.lease()[2] > expires, one.log_tail)
+        self.assertEqual(self.lease()[1], 1, "nobody took it from a replica whose clock is ahead")
+        self.wait_ticks()
+        one.kill()
+        self.wait_leader(two)
+        self.write()
+        self.wait_ticks()
+        self.assert_all_is_there()
+
+    def test_the_state_database_may_be_restarted(self):
+        one, two = self.replica(self.stream_and_query(), lease="20s"), self.replica(self.stream_and_query(), lease="20s")
+        one.command("setup", "postgres", "app")
+        self.start_both(one, two)
+        for mode in ("fast", "immediate"):
+            self.write()
+            self.state.stop(mode)
+            self.write()
+            self.state.start()
+            self.write()
+            self.wait_ticks()
+            self.assert_all_is_there()
+        self.assertEqual(self.lease()[1], 1, "within the lease the one that led goes on")
+        self.assertEqual((one.stop(), two.stop()), (0, 0))
+
+    def test_a_replica_that_is_cut_off_ends(self):
+        with Gate(self.state.port) as gate:
+            one = self.replica(self.stream_and_query(), port=gate.port)
+            two = self.replica(self.stream_and_query())
+            one.command("setup", "postgres", "app")
+            self.start_both(one, two)
+            for _ in range(20):
+                self.write(5)
+                gate.cut()
+                self.wait_ticks(1)
+            self.assert_all_is_there()
+            self.assertEqual(self.lease()[1], 1)
+            gate.swallow_answers = True
+            self.assertEqual(one.wait_exit(), 1)
+            self.assertIn("the lease is lost", one.log_text())
+            self.wait_leader(two)
+            self.write()
+            self.wait_ticks()
+            self.assert_all_is_there()
+            self.assertNotIn("admin:admin", one.all_logs() + two.all_logs())
+
+    def test_check_names_what_is_missing(self):
+        one = self.replica(self.stream_and_query())
+        path = one.folder / "flytt.yaml"
+        self.state.execute("CREATE ROLE poor LOGIN PASSWORD 'hemmelig'", database=self.name)
+        text = path.read_text().replace("admin:admin@127.0.0.1:" + str(self.state.port), f"poor:hemmelig@127.0.0.1:{self.state.port}")
+        path.write_text(text)
+        found = one.command("check", check=False).stdout
+        self.assertIn(f'GRANT CREATE ON DATABASE "{self.name}" TO "poor"', found)
+        refused = one.command("run", check=False)
+        self.assertIn(f'GRANT CREATE ON DATABASE "{self.name}" TO "poor"', refused.stderr)
+        self.assertEqual(refused.returncode, 1)
+        path.write_text(text.replace(str(self.state.port), "1"))
+        away = one.command("check", check=False)
+        self.assertIn("could not connect", away.stdout)
+        self.assertNotIn("hemmelig", found + refused.stderr + away.stdout + away.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
