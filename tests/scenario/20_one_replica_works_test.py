@@ -8,6 +8,8 @@ import sys
 import unittest
 import urllib.request
 
+import psycopg
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.case import Scenario  # noqa: E402
@@ -53,14 +55,15 @@ class OneReplicaWorks(Scenario):
         self.warehouse = self.enter(Project(body=""))
         self.warehouse.start_verb("warehouse", "--data", "./warehouse", "--http", f"127.0.0.1:{self.warehouse.rest_port}",
                                   "--grpc", f"127.0.0.1:{self.warehouse.grpc_port}", "--project", "team")
-        wait_until(self.is_open, self.warehouse.log_tail)
+        wait_until(lambda: self.answer("SELECT 1"), self.warehouse.log_tail)
         self.written = 0
 
-    def is_open(self):
+    def answer(self, sql):
+        """The rows; none while a table is not there yet."""
         try:
-            return self.warehouse.query("SELECT 1")
+            return self.warehouse.query(sql)
         except OSError:
-            return False
+            return []
 
     def enter(self, project):
         self.addCleanup(project.__exit__, None, None, None)
@@ -72,9 +75,9 @@ class OneReplicaWorks(Scenario):
 
     def stream_and_query(self):
         """A mirror, and a query whose slots come each second and leave one row each."""
-        source = f'sources:\n  app: {{postgres: "{self.server.url(self.name)}"}}\n'
-        return (source + "streams:\n  app: {from: app, to: landing}\n"
-                "queries:\n  ticks: {from: app, to: landing.ticks, write: append, version: slot, schedule: {every: 1s}, sql: SELECT 1 AS n}\n")
+        source = f'sources:\n  {self.name}: {{postgres: "{self.server.url(self.name)}"}}\n'
+        return (source + f"streams:\n  {self.name}: {{from: {self.name}, to: landing}}\n"
+                f"queries:\n  ticks: {{from: {self.name}, to: landing.ticks, write: append, version: slot, schedule: {{every: 1s}}, sql: SELECT 1 AS n}}\n")
 
     def write(self, count=20):
         first, self.written = self.written, self.written + count
@@ -86,7 +89,10 @@ class OneReplicaWorks(Scenario):
             return answer.status, answer.read().decode().strip()
 
     def lease(self):
-        rows = self.state.execute("SELECT holder, token, expires FROM flytt.lease", database=self.name)
+        try:
+            rows = self.state.execute("SELECT holder, token, expires FROM flytt.lease", database=self.name)
+        except psycopg.errors.UndefinedTable:
+            rows = []
         return rows[0] if rows else ("", 0, None)
 
     def wait_leader(self, project, seconds=60):
@@ -103,18 +109,15 @@ class OneReplicaWorks(Scenario):
     def wait_ticks(self, more=2):
         """So many slots more than now, each once."""
         def count():
-            rows = self.warehouse.query("SELECT COUNT(*), COUNT(DISTINCT slot) FROM landing.ticks")
-            self.assertEqual(rows[0][0], rows[0][1], "a slot took effect twice")
-            return int(rows[0][0])
-        wait_until(lambda: self.warehouse.query("SELECT 1 FROM landing.INFORMATION_SCHEMA.TABLES WHERE table_name = 'ticks'"), "the first tick")
+            [[rows, slots]] = self.answer("SELECT COUNT(*), COUNT(DISTINCT slot) FROM landing.ticks") or [["0", "0"]]
+            self.assertEqual(rows, slots, "a slot took effect twice")
+            return int(rows)
         wanted = count() + more
         wait_until(lambda: count() >= wanted, lambda: f"{count()} of {wanted} ticks")
 
     def assert_all_is_there(self):
-        def same():
-            rows = self.warehouse.query("SELECT COUNT(*), COUNT(DISTINCT id) FROM landing.t")
-            return rows[0] == [str(self.written)] * 2
-        wait_until(same, lambda: f"{self.written} rows, not {self.warehouse.query('SELECT COUNT(*), COUNT(DISTINCT id) FROM landing.t')}")
+        sql = "SELECT COUNT(*), COUNT(DISTINCT id) FROM landing.t"
+        wait_until(lambda: self.answer(sql) == [[str(self.written)] * 2], lambda: f"{self.written} rows, not {self.answer(sql)}")
         twice = self.state.execute("SELECT count(*) FROM flytt.schedule_slot WHERE state = 'failed'", database=self.name)
         self.assertEqual(twice, [(0,)])
 
@@ -126,7 +129,7 @@ class OneReplicaWorks(Scenario):
 
     def test_a_killed_replica_is_replaced(self):
         one, two = self.replica(self.stream_and_query()), self.replica(self.stream_and_query())
-        one.command("setup", "postgres", "app")
+        one.command("setup", "postgres", self.name)
         self.assertEqual([f for f in one.command("check", check=False).stdout.splitlines() if "state" in f], [])
         self.start_both(one, two)
         self.assertEqual(self.asked(two, "isready"), (200, "standing by"))
@@ -136,7 +139,7 @@ class OneReplicaWorks(Scenario):
         self.assertIn(f":{one.process.pid}:", status["leader"])
         self.write()
         self.wait_ticks()
-        refused = two.command("teardown", "app", check=False)
+        refused = two.command("teardown", self.name, check=False)
         self.assertIn(f":{one.process.pid}:", refused.stderr)
         one.kill()
         self.write()
@@ -189,7 +192,7 @@ class OneReplicaWorks(Scenario):
 
     def test_clocks_may_be_wrong(self):
         one, two = self.replica(self.stream_and_query()), self.replica(self.stream_and_query())
-        one.command("setup", "postgres", "app")
+        one.command("setup", "postgres", self.name)
         fake = {"LD_PRELOAD": FAKETIME, "FAKETIME": "+60s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         self.start_both(one, two, environment=fake)
         self.write()
@@ -206,7 +209,7 @@ class OneReplicaWorks(Scenario):
 
     def test_the_state_database_may_be_restarted(self):
         one, two = self.replica(self.stream_and_query(), lease="20s"), self.replica(self.stream_and_query(), lease="20s")
-        one.command("setup", "postgres", "app")
+        one.command("setup", "postgres", self.name)
         self.start_both(one, two)
         for mode in ("fast", "immediate"):
             self.write()
@@ -223,7 +226,7 @@ class OneReplicaWorks(Scenario):
         with Gate(self.state.port) as gate:
             one = self.replica(self.stream_and_query(), port=gate.port)
             two = self.replica(self.stream_and_query())
-            one.command("setup", "postgres", "app")
+            one.command("setup", "postgres", self.name)
             self.start_both(one, two)
             for _ in range(20):
                 self.write(5)
