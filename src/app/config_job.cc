@@ -118,6 +118,7 @@ Status read_limits(const ConfigReader& reader, const ScheduledNodes& nodes, comm
   std::int64_t grace_ms = limits.grace.count();
   TRY_STATUS(reader.duration(nodes.map["grace"], grace_ms));
   limits.grace = std::chrono::milliseconds(grace_ms);
+  if (nodes.map["folder"]) limits.work_bytes_max = 0;  // what lay there before the run would count
   const YAML::Node node = nodes.map["limits"];
   if (!node || !node.IsMap()) return ok();
   TRY_STATUS(read_size(reader, node["memory"], 1 << 20, limits.memory_bytes_max));

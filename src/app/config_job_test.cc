@@ -38,6 +38,7 @@ constexpr const char* kWhole = R"(jobs:
     missed_max: 3
     retries: {max: 1}
     start_within: 1h
+  fresh: {run: [x], schedule: {every: 1h}}
   load: {run: [python3, load.py], schedule: {every: 1h}, folder: work, concurrency: replace}
 )";
 
@@ -83,12 +84,29 @@ TEST(ConfigJob, WhatIsNotGivenHasItsStandard) {
   EXPECT_EQ(job.run[0], "python3") << "looked for in PATH";
   EXPECT_EQ(job.folder, "/srv/team/work");
   EXPECT_EQ(job.limits.memory_bytes_max, 0U);
-  EXPECT_EQ(job.limits.work_bytes_max, 1U << 30);
+  EXPECT_EQ(job.limits.work_bytes_max, 0U) << "its folder is not the run's own";
+  EXPECT_EQ(config->find_job("fresh")->limits.work_bytes_max, 1U << 30);
   EXPECT_EQ(job.limits.output_bytes_max, 4U << 20);
   EXPECT_EQ(job.limits.grace, std::chrono::seconds(30));
   EXPECT_EQ(job.completions * 10 + job.parallelism, 11);
   EXPECT_EQ(job.entry->policy.run_micros_max, 0);
   EXPECT_EQ(job.entry->policy.concurrency, scheduler::Concurrency::kReplace);
+}
+
+TEST(ConfigJob, WithoutAScheduleItRunsOnChanges) {
+  const auto config = parse("jobs: {a: {run: [x], after: [\"table:mart.daily\", \"stream:sak\"], at_most: 5m}}\n");
+  ASSERT_TRUE(config) << config.error().text();
+  const scheduler::Entry& entry = *config->find_job("a")->entry;
+  EXPECT_TRUE(entry.schedule.is_on_changes());
+  EXPECT_EQ(entry.schedule.definition(), "on changes of table:mart.daily, stream:sak");
+  EXPECT_EQ(entry.policy.after, (std::vector<std::string>{"schedule:query:daily", "stream:sak"}));
+  EXPECT_EQ(entry.policy.at_most_micros, 300'000'000);
+  const auto query = parse_config(
+      "queries: {a: {to: d.t, sql: S, after: [\"job:b\"]}}\n"
+      "jobs: {b: {schedule: {every: 1h}, run: [true]}}\n",
+      "flytt.yaml", kEnvironment);
+  ASSERT_TRUE(query) << query.error().text();
+  EXPECT_TRUE(query->queries[0].entry->schedule.is_on_changes());
 }
 
 TEST(ConfigJob, AQueryMayWaitForAJob) {
@@ -162,6 +180,12 @@ INSTANTIATE_TEST_SUITE_P(
     Time, BadJob,
     testing::Values(
         Bad{"a: {run: [x]}", "flytt.yaml:6: job 'a' needs 'schedule: {cron"},
+        Bad{"a: {run: [x], after: []}", "flytt.yaml:6: job 'a' needs 'schedule: {cron"},
+        Bad{"a: {run: [x], at_most: 1m, schedule: {every: 1h}}",
+            "flytt.yaml:6: 'at_most' belongs to what has no 'schedule'"},
+        Bad{"a: {run: [x], at_most: 1, after: [\"stream:sak\"]}", "flytt.yaml:6: '1' is not a duration"},
+        Bad{"a: {run: [x], missed: all, after: [\"stream:sak\"]}",
+            "flytt.yaml:6: schedule job:a: what changes while nothing can run is one slot"},
         Bad{"a: {run: [x], schedule: {cron: 61 * * * *}}", "flytt.yaml:6: cron"},
         Bad{"a: {run: [x], schedule: {cron: \"@daily\", timezone: Europe/Olso}}", "the nearest is Europe/Oslo"},
         Bad{"a: {run: [x], schedule: {every: 1h}, missed_max: 3}", "'missed_max' belongs to 'missed: all'"},

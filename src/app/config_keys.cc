@@ -146,7 +146,7 @@ constexpr ConfigKey kTopicKeys[] = {
 constexpr ConfigKey kQueryKeys[] = {
     {"queries", KeyKind::kMap, true, "",
      "Queries whose result goes into a table on a schedule, by a name of your choice."},
-    {"queries.*", KeyKind::kMap, true, "", "One query; `schedule`, `to` and `sql` are obligatory."},
+    {"queries.*", KeyKind::kMap, true, "", "One query; `schedule` (or `after`), `to` and `sql` are obligatory."},
     {"queries.*.from", KeyKind::kString, true, "the destination",
      "A PostgreSQL source, in which the statement runs, read-only and in one snapshot. Without it the statement is "
      "GoogleSQL in the destination, where EXTERNAL_QUERY reaches sources, too."},
@@ -171,7 +171,10 @@ constexpr ConfigKey kQueryKeys[] = {
 
 // Of queries and of jobs, below each of them.
 constexpr ConfigKey kScheduledKeys[] = {
-    {"schedule", KeyKind::kMap, true, "", "When it runs: `cron` or `every`. Each such time is a slot."},
+    {"schedule", KeyKind::kMap, true, "",
+     "When it runs: `cron` or `every`. Each such time is a slot. Without it, what stands in `after` is what it runs "
+     "on: when that "
+     "has changed."},
     {"schedule.cron", KeyKind::kString, true, "",
      "Minute, hour, day of month, month, day of week: \"15 5 * * *\"; or @hourly, @daily, @every 90m."},
     {"schedule.every", KeyKind::kString, true, "",
@@ -183,7 +186,12 @@ constexpr ConfigKey kScheduledKeys[] = {
     {"after", KeyKind::kStringList, true, "[]",
      "What a slot waits for: stream:NAME or table:dataset.table (complete up to the slot), query:NAME or job:NAME "
      "(succeeded "
-     "for its newest slot at or before this one). A run that is asked for by hand does not wait."},
+     "for its newest slot at or before this one). A run that is asked for by hand does not wait. Without `schedule` it "
+     "runs when one of them has changed since its last slot, the first time when there is anything; a table of a "
+     "stream "
+     "has changed when its stream has brought something."},
+    {"at_most", KeyKind::kDuration, true, "1m",
+     "Without `schedule`: the least time between two slots. What changes meanwhile is one slot after it."},
     {"missed", KeyKind::kString, true, "last",
      "Of slots that passed while nothing could run: none, the last, or all of them."},
     {"missed_max", KeyKind::kNumber, true, "24", "Of missed: all, the newest that still run."},
@@ -202,13 +210,13 @@ constexpr ConfigKey kJobKeys[] = {
     {"jobs", KeyKind::kMap, true, "",
      "Commands that run on a schedule, by a name of your choice. A slot succeeds once, but its command may be run more "
      "than once, when a run failed, or its end is not known: its effects are there at least once."},
-    {"jobs.*", KeyKind::kMap, true, "", "One job; `schedule` and `run` are obligatory."},
+    {"jobs.*", KeyKind::kMap, true, "", "One job; `run` and `schedule` (or `after`) are obligatory."},
     {"jobs.*.run", KeyKind::kStringList, true, "",
      "[program, argument, …]. A program with a slash is relative to this file, another is looked for in PATH. There is "
      "no shell: a script has its #! line. Exit code 0 is success, 78 is a failure that is not retried."},
     {"jobs.*.env", KeyKind::kMap, true, "",
      "Variables beside PATH, HOME, LANG and TZ of flytt, and FLYTT_RUN, FLYTT_JOB, FLYTT_SLOT (RFC 3339, UTC), "
-     "FLYTT_ATTEMPT, FLYTT_TRIGGER (schedule, backfill, manual), FLYTT_COMPLETION (from 0), FLYTT_PROGRAM and "
+     "FLYTT_ATTEMPT, FLYTT_TRIGGER (schedule, change, backfill, manual), FLYTT_COMPLETION (from 0), FLYTT_PROGRAM and "
      "FLYTT_CONFIG (paths: \"$FLYTT_PROGRAM\" query --config \"$FLYTT_CONFIG\" 'SELECT …')."},
     {"jobs.*.env.*", KeyKind::kString, true, "", "A plain text."},
     {"jobs.*.secrets", KeyKind::kMap, true, "", "Variables whose value is never shown."},
@@ -225,8 +233,8 @@ constexpr ConfigKey kJobKeys[] = {
      "Heap and other private writable memory, of each process by itself."},
     {"jobs.*.limits.cpu", KeyKind::kDuration, true, "none",
      "Processor time, of each process by itself; whole seconds."},
-    {"jobs.*.limits.disk", KeyKind::kBytes, true, "1GiB",
-     "What lies in the working folder; a run that passes it is killed."},
+    {"jobs.*.limits.disk", KeyKind::kBytes, true, "1GiB of a fresh one",
+     "What lies in the working folder, with what lay there before; a run that passes it is killed."},
     {"jobs.*.limits.output", KeyKind::kBytes, true, "4MiB",
      "What is kept of standard output and standard error: the beginning and the newest part."},
     {"jobs.*.limits.open_files", KeyKind::kNumber, true, "1024", "Files that a process may have open."},

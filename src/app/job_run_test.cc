@@ -175,8 +175,6 @@ TEST_F(JobRunTest, WhatGoesOnWithoutTheProgramIsFoundAgain) {
 TEST_F(JobRunTest, WhatEndedWhileNobodyLookedIsTaken) {
   script("echo x >> $F/count; echo began > $F/said; read word < $F/go; exit 5");
   begin_and_leave();
-  const auto left = commands::adopt(folder_ + "/runs/story/" + scheduler::run_id(key(), 1), parts_->host);
-  ASSERT_TRUE(left);
   go();
   auto watched = commands::adopt(folder_ + "/runs/story/" + scheduler::run_id(key(), 1), parts_->host);
   ASSERT_TRUE(watched && watched->wait(kClock.in(std::chrono::seconds(60))));

@@ -43,11 +43,17 @@ class ScheduleFactsTest : public testing::Test {
   SetClock clock_;
   pipeline::PipelineStatus stream_;
   Result<std::optional<std::int64_t>> changed_ = std::optional<std::int64_t>(kSlot - 1);
-  ScheduleFacts facts_{{clock_, "team", [this] { return std::vector{stream_}; },
+  ScheduleFacts facts_{{clock_,
+                        "team",
+                        [this] { return std::vector{stream_}; },
                         [this](const data::TablePath& table) {
                           EXPECT_EQ(table.text(), "team.mart.orders");
                           return changed_;
-                        }}};
+                        },
+                        [this](const std::string&) { return places_; },
+                        {{"cut", kSlot}}}};
+  Result<std::optional<std::string>> places_ = std::optional<std::string>();
+  scheduler::ChangeMark change(std::string_view dependency) { return facts_.change(dependency); }
 };
 
 TEST_F(ScheduleFactsTest, AStreamIsCompleteWhenALaterChangeIsDurable) {
@@ -106,6 +112,43 @@ TEST_F(ScheduleFactsTest, WhyATableIsNotKnownIsSaid) {
 TEST_F(ScheduleFactsTest, ATableOfAStreamIsCompleteWithIt) {
   stream_.newest_commit_micros = kSlot;
   EXPECT_EQ(ask("table:landing.person"), "ready");
+}
+
+TEST_F(ScheduleFactsTest, AStreamHasChangedWithItsNewestCommitAndItsCopies) {
+  const std::string before = change("stream:sak").mark;
+  EXPECT_NE(before, "");
+  stream_.rows = 17;  // since the process started: not what lasts
+  EXPECT_EQ(change("stream:sak").mark, before);
+  stream_.newest_commit_micros = kSlot;
+  const std::string after = change("stream:sak").mark;
+  EXPECT_NE(after, before);
+  stream_.tables[0].record.generation = 2;
+  EXPECT_NE(change("stream:sak").mark, after);
+  EXPECT_EQ(change("table:landing.person").mark, change("stream:sak").mark);
+  EXPECT_EQ(change("table:landing.other").mark, "") << "nobody has made it";
+  EXPECT_EQ(change("table:landing.other").unknown, "");
+}
+
+TEST_F(ScheduleFactsTest, AStreamThatIsNotCompleteCannotBeTold) {
+  stream_.tables[0].record.phase = state::TablePhase::kCopying;
+  EXPECT_EQ(change("stream:sak").unknown, "tables of stream sak are copied");
+  stream_.condition = pipeline::Condition::kStarting;
+  EXPECT_EQ(change("stream:sak").unknown, "stream sak is starting");
+  EXPECT_EQ(change("table:landing.other").unknown, "streams are starting");
+  EXPECT_EQ(change("stream:other").unknown, "stream other does not run in this process");
+}
+
+TEST_F(ScheduleFactsTest, AStreamThatWasCutOffHasChanged) {
+  const std::string before = change("stream:sak").mark;
+  stream_.stream = "cut";
+  EXPECT_NE(change("stream:cut").mark, before) << "what it had made durable is not known";
+}
+
+TEST_F(ScheduleFactsTest, AStreamOfTopicsHasChangedWithItsPlaces) {
+  places_ = std::optional<std::string>("7 of 2 partitions");
+  EXPECT_EQ(change("stream:sak").mark, "7 of 2 partitions");
+  places_ = Error(ErrorCode::kUnavailable, "disk full");
+  EXPECT_EQ(change("stream:sak").unknown, "disk full");
 }
 
 }  // namespace

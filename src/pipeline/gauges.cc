@@ -62,6 +62,11 @@ void Gauges::confirmed(const flow::Position& position) {
   confirmed_position_ = static_cast<std::int64_t>(words_.number(position));
 }
 
+void Gauges::remember_commit(std::int64_t newest_commit_micros) {
+  std::lock_guard lock(mutex_);
+  values_.newest_commit_micros = std::max(values_.newest_commit_micros, newest_commit_micros);
+}
+
 void Gauges::channel(std::size_t bytes) {
   std::lock_guard lock(mutex_);
   values_.channel_bytes = bytes;

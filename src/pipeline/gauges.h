@@ -32,6 +32,8 @@ class Gauges {
   void saved(const flow::Position& position, std::int64_t newest_commit_micros,
              std::optional<base::SteadyTime> oldest_read_at);
   void confirmed(const flow::Position& position);
+  // What was known before this process: it never goes back.
+  void remember_commit(std::int64_t newest_commit_micros);
   void channel(std::size_t bytes);
   Values values() const;
 

@@ -116,10 +116,21 @@ PipelineStatus Supervisor::status() const {
   return made;
 }
 
+// Of the process before: the newest commit that is durable does not go back.
+Status Supervisor::remember_facts() {
+  if (has_remembered_) return ok();
+  TRY(const auto known, parts_.store.facts());
+  for (const state::StreamFacts& facts : known)
+    if (facts.stream == config_.name) gauges_.remember_commit(facts.newest_commit_micros);
+  has_remembered_ = true;
+  return ok();
+}
+
 void Supervisor::save_facts(bool is_due) {
   const base::SteadyTime now = parts_.clock.steady();
   if (!is_due && now - facts_saved_at_ < kFactsInterval) return;
   facts_saved_at_ = now;
+  if (!has_remembered_) return;  // what is there is not overwritten
   const PipelineStatus seen = status();
   state::StreamFacts facts;
   facts.stream = seen.stream;
@@ -190,6 +201,10 @@ void Supervisor::work() {
   const base::SteadyTime now = parts_.clock.steady();
   switch (phase_) {
     case Phase::kStarting: {
+      if (const Status remembered = remember_facts(); !remembered) {
+        trouble(remembered.error());
+        break;
+      }
       look_beside(false);
       const Result<bool> started = start();
       if (!started)

@@ -117,7 +117,9 @@ class Supervisor : public Actor {
   void trouble(Error error);
   void stop_step();
   void save_facts(bool is_due);
+  Status remember_facts();
 
+  bool has_remembered_ = false;
   base::SteadyTime not_before_{}, requests_seen_at_{}, facts_saved_at_{}, run_started_at_{};
   base::Deadline drain_deadline_;
   flow::Position run_start_;

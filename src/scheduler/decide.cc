@@ -14,6 +14,7 @@ using state::SlotState;
 namespace {
 
 constexpr std::string_view kSchedulePrefix = "schedule:";
+constexpr const char* kChange = "change";  // the trigger of a slot of a schedule on changes
 
 std::string time_text(std::int64_t micros) {
   return data::format_datetime(micros / 1'000'000 * 1'000'000, ' ') + " UTC";
@@ -29,7 +30,7 @@ const char* missed_word(Missed missed) {
 }
 
 // Wishes go first, then slots in their time, then what is filled in.
-int rank(const SlotRecord& slot) { return slot.key.is_manual ? 0 : slot.trigger == "schedule" ? 1 : 2; }
+int rank(const SlotRecord& slot) { return slot.key.is_manual ? 0 : slot.trigger == "backfill" ? 2 : 1; }
 
 class Decider {
  public:
@@ -45,14 +46,15 @@ class Decider {
 
   Decision decide() {
     const state::ScheduleRecord& record = view_.record;
-    if (now_ < record.decided_micros && record.decided_micros > record.forgotten_micros) {
+    const bool has_clock = !entry_.schedule.is_on_changes();
+    if (has_clock && now_ < record.decided_micros && record.decided_micros > record.forgotten_micros) {
       // The clock was put back: what is entered for later is decided anew when its time comes.
       out_.steps.push_back(state::RewindSlots{entry_.name, record.decided_micros, now_});
       out_.wake_micros = now_;
       return std::move(out_);
     }
     stop_what_takes_too_long();
-    if (!record.is_paused && enter_slots()) {
+    if (!record.is_paused && (has_clock ? enter_slots() : enter_change())) {
       // A slot may have a row already, from before the clock was put back: what is due then is seen in the ledger only.
       out_.wake_micros = now_;
       return std::move(out_);
@@ -63,7 +65,9 @@ class Decider {
   }
 
  private:
-  bool is_regular(const SlotRecord& slot) const { return slot.trigger == "schedule" && !slot.key.is_manual; }
+  bool is_regular(const SlotRecord& slot) const {
+    return (slot.trigger == "schedule" || slot.trigger == kChange) && !slot.key.is_manual;
+  }
   static bool has_begun(const SlotRecord& slot) { return slot.attempt > 0; }
   void wake_at(std::int64_t micros) { out_.wake_micros = std::min(out_.wake_micros, std::max(micros, now_)); }
 
@@ -121,6 +125,49 @@ class Decider {
     return true;
   }
 
+  // -- schedules on changes: see docs/decisions/0018
+
+  ChangeMark mark_of(const std::string& dependency) {
+    if (dependency.compare(0, kSchedulePrefix.size(), kSchedulePrefix) != 0) {
+      wake_at(now_ + kFactsLookMicros);
+      return q_.facts->change(dependency);
+    }
+    const auto other = q_.others->find(dependency.substr(kSchedulePrefix.size()));
+    CHECK(other != q_.others->end());
+    const std::int64_t successes = other->second.record.successes;  // of any slot, so that a backfill is seen, too
+    return {successes == 0 ? "" : std::to_string(successes), ""};
+  }
+
+  // One slot for all that has changed since the last. What it covers is saved with it, so it is never lost and never twice.
+  bool enter_change() {
+    std::vector<state::SeeChange> changed;
+    for (const std::string& dependency : policy_.after) {
+      ChangeMark now = mark_of(dependency);
+      if (!now.unknown.empty() && out_.unknown.empty()) out_.unknown = now.unknown;
+      if (!now.unknown.empty() || now.mark.empty()) continue;
+      const auto before = view_.seen.find(dependency);
+      if (before == view_.seen.end() || before->second != now.mark)
+        changed.push_back({entry_.name, dependency, std::move(now.mark)});
+    }
+    if (changed.empty() || is_busy()) return false;  // the end of a run is a reason to look again
+    const std::int64_t decided = view_.record.decided_micros;
+    const std::int64_t wait = decided + policy_.at_most_micros - now_;
+    // A longer wait than that: the clock was put back since.
+    if (!view_.seen.empty() && wait > 0 && wait <= policy_.at_most_micros) {
+      wake_at(now_ + wait);
+      return false;
+    }
+    SlotRecord slot;
+    slot.key = {entry_.name, std::max(now_, decided + 1), false};
+    slot.trigger = kChange;
+    slot.entered_micros = slot.next_attempt_micros = now_;
+    const std::int64_t instant = slot.key.slot_micros;
+    out_.steps.push_back(state::EnterSlots{entry_.name, decided, instant, {std::move(slot)}});
+    for (state::SeeChange& change : changed) out_.steps.push_back(std::move(change));
+    supersede(instant);
+    return true;
+  }
+
   // `from_newest`: 1 for the newest slot of all that are entered.
   bool runs(std::int64_t slot, std::size_t from_newest, std::size_t due_max) const {
     const bool is_on_time = now_ - slot <= kOnTimeMicros;
@@ -162,7 +209,7 @@ class Decider {
   }
 
   Readiness readiness(const SlotRecord& slot) {
-    if (slot.key.is_manual) return {};
+    if (slot.key.is_manual || slot.trigger == kChange) return {};  // a change was complete when it was seen
     for (const std::string& dependency : policy_.after) {
       Readiness answer;
       if (dependency.compare(0, kSchedulePrefix.size(), kSchedulePrefix) == 0) {
@@ -179,10 +226,21 @@ class Decider {
   Readiness succeeded(const std::string& name, std::int64_t slot) const {
     const auto other = q_.others->find(name);
     CHECK(other != q_.others->end());
+    if (other->second.entry->schedule.is_on_changes()) return has_run(other->second, slot);
     const auto wanted = other->second.entry->schedule.last_until(slot);
     if (wanted && other->second.record.newest_success_micros >= *wanted) return {};
     if (!wanted) return {false, "schedule " + name + " has no slot before " + time_text(slot)};
     return {false, "schedule " + name + " has not succeeded for its slot of " + time_text(*wanted)};
+  }
+
+  // Of a schedule on changes: nothing that it has seen up to `slot` is still to be done.
+  Readiness has_run(const ScheduleView& other, std::int64_t slot) const {
+    const std::string& name = other.entry->name;
+    if (other.record.successes == 0) return {false, "schedule " + name + " has not succeeded yet"};
+    for (const SlotRecord& active : other.active)
+      if (is_regular(active) && active.key.slot_micros <= slot)
+        return {false, "schedule " + name + " has not succeeded for its slot of " + time_text(active.key.slot_micros)};
+    return {};
   }
 
   bool is_time_for(const SlotRecord& slot) {

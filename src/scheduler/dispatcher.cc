@@ -91,6 +91,9 @@ Status Dispatcher::load(const std::string& name) {
       return Error(ErrorCode::kBug, "schedule " + name + " is not in the ledger although it was just entered");
   }
   TRY(view.active, parts_.ledger.active(name));
+  if (view.entry->schedule.is_on_changes()) {
+    TRY(view.seen, parts_.ledger.seen(name));
+  }
   view.record = std::move(*record);
   return ok();
 }
@@ -238,6 +241,7 @@ Result<bool> Dispatcher::decide_due(std::int64_t now) {
     watch.wake_micros = decision.wake_micros;
     watch.waits_for_room = decision.waits_for_room;
     watch.waiting = std::move(decision.waiting);
+    watch.unknown = std::move(decision.unknown);
     for (const Stop& stop : decision.stops) {
       live_.at(stop.key).stopping = stop.reason;
       stops_.push_back(stop);
@@ -289,7 +293,8 @@ std::vector<ScheduleStatus> Dispatcher::status() const {
   const std::int64_t now = parts_.clock.wall_micros();
   for (const auto& [name, view] : views_)
     all.push_back({name, view.record.definition, view.record.is_paused, view.active,
-                   view.entry->schedule.next_after(now), watches_.at(name).waiting});
+                   view.entry->schedule.next_after(now), watches_.at(name).waiting,
+                   view.entry->schedule.is_on_changes() ? watches_.at(name).unknown : std::string()});
   return all;
 }
 

@@ -43,6 +43,7 @@ struct ScheduleStatus {
   std::vector<state::SlotRecord> active;         // due and running
   std::optional<std::int64_t> next_slot_micros;  // after now
   std::string waiting;                           // why the oldest due slot does not run
+  std::string unknown;                           // of one on changes: why it is not known whether something changed
 };
 
 class Dispatcher {
@@ -82,6 +83,7 @@ class Dispatcher {
     std::int64_t wake_micros = INT64_MIN;  // decided again from then on
     bool waits_for_room = false;
     std::string waiting;
+    std::string unknown = "it was not looked at yet";
     int finished = 0;  // since rows were pruned
   };
   struct Ended {

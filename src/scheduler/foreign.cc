@@ -78,6 +78,12 @@ Calendar calendar_of(const Schedule& schedule, const internal::Pattern& pattern)
   return out;
 }
 
+Calendar calendar_of(const Schedule&, const Schedule::OnChanges&) {
+  Calendar out;
+  out.why_not = "it has no clock";
+  return out;
+}
+
 Calendar calendar_of(const Schedule&, const Schedule::Interval& interval) {
   Calendar out;
   if (interval.anchor % kMicrosPerSecond != 0) {

@@ -11,8 +11,9 @@ namespace flytt::scheduler {
 
 struct RunContext {
   std::string schedule;
-  std::int64_t slot_micros = 0;  // the intended time, @run_time; of a manual run the instant when it was asked for
-  std::string trigger;           // "schedule", "backfill", "manual"
+  // The intended time, @run_time; of a run on a change the instant at which it was seen, of a manual one that of the wish.
+  std::int64_t slot_micros = 0;
+  std::string trigger;  // "schedule", "change", "backfill", "manual"
   int attempt = 1;
   // The attempt began before, in a process that ended while it ran: it may be half done, or done. Its run_id is the same.
   bool is_resumed = false;

@@ -26,7 +26,10 @@ Status check_policy(const Entry& entry) {
     return refuse("the longest delay of retries must not be shorter than the first");
   if (!(policy.retries.factor >= 1 && policy.retries.factor <= 100))
     return refuse("the factor of retries must be 1 to 100");
-  if (policy.run_micros_max < 0 || policy.start_micros_max < 0) return refuse("a limit of time must not be negative");
+  if (entry.schedule.is_on_changes() && policy.missed != Missed::kLast)
+    return refuse("what changes while nothing can run is one slot; missed belongs to a schedule with a clock");
+  if (policy.at_most_micros < 0 || policy.run_micros_max < 0 || policy.start_micros_max < 0)
+    return refuse("a limit of time must not be negative");
   if (policy.history_max < 1) return refuse("at least one finished run must be remembered");
   return ok();
 }

@@ -41,7 +41,9 @@ struct Policy {
   Retries retries;
   std::int64_t run_micros_max = 0;    // a longer run is stopped and counts as failed; 0: no limit
   std::int64_t start_micros_max = 0;  // a slot that cannot start within this is skipped; 0: no limit
-  // "schedule:NAME": its newest slot at or before ours, or any later one, has succeeded. Anything else is asked of Facts.
+  // Of a schedule on changes: the least time between two of its slots. What changes meanwhile is seen by the next.
+  std::int64_t at_most_micros = 60 * kMicrosPerSecond;
+  // What a slot waits for; of a schedule on changes, what is looked at. "schedule:NAME": its newest slot at or before ours, or any later one, has succeeded. Anything else is asked of Facts.
   std::vector<std::string> after;
   std::size_t history_max = 200;  // finished slots that are remembered
 };

@@ -67,6 +67,14 @@ Result<Schedule> Schedule::parse(const ScheduleText& text) {
   return made;
 }
 
+Schedule Schedule::on_changes(const std::vector<std::string>& of) {
+  Schedule made;
+  made.rule_ = OnChanges{};
+  made.definition_ = "on changes of ";
+  for (const std::string& name : of) made.definition_ += (&name == &of.front() ? "" : ", ") + name;
+  return made;
+}
+
 Status Schedule::read_bounds(const ScheduleText& text) {
   if (!text.start.empty()) {
     TRY(start_, parse_bound("start", text.start, zone_));
@@ -159,6 +167,7 @@ std::optional<std::int64_t> Schedule::next_of(const DailyRange& range, std::int6
 }
 
 std::optional<std::int64_t> Schedule::last_until(std::int64_t instant) const {
+  if (is_on_changes()) return std::nullopt;
   const Slots found = newest_slots(std::max(instant - kLookBackMicrosMax, data::kTimestampMin), instant, 1);
   return found.instants.empty() ? std::nullopt : std::optional(found.instants.back());
 }

@@ -66,10 +66,16 @@ class Schedule {
     std::int64_t start, end;  // since local midnight, end < start goes over it
     std::int64_t step;
   };
-  using Rule = std::variant<internal::Pattern, Interval, DailyRange>;
+  struct OnChanges {};
+  using Rule = std::variant<internal::Pattern, Interval, DailyRange, OnChanges>;
 
   // kConfig: what is wrong, where, and what to write instead.
   static Result<Schedule> parse(const ScheduleText& text);
+
+  // A schedule without a clock, whose slots are the instants at which changes are seen: it has none of its own. `of` is what is
+  // looked at, for the definition: "on changes of query:daily, stream:sak".
+  static Schedule on_changes(const std::vector<std::string>& of);
+  bool is_on_changes() const { return std::holds_alternative<OnChanges>(rule_); }
 
   // The first slot after `instant`; nothing after the end (or after the year 9999).
   std::optional<std::int64_t> next_after(std::int64_t instant) const;
@@ -93,6 +99,7 @@ class Schedule {
   Status read_bounds(const ScheduleText& text);
   std::optional<std::int64_t> unbounded_next(std::int64_t instant) const;
   std::optional<std::int64_t> next_of(const internal::Pattern& pattern, std::int64_t instant) const;
+  std::optional<std::int64_t> next_of(const OnChanges&, std::int64_t) const { return std::nullopt; }
   std::optional<std::int64_t> next_of(const Interval& interval, std::int64_t instant) const;
   std::optional<std::int64_t> next_of(const DailyRange& range, std::int64_t instant) const;
 

@@ -19,6 +19,7 @@ using state::SlotState;
 class NoFacts final : public Facts {
  public:
   Readiness readiness(std::string_view, std::int64_t) override { return {}; }
+  ChangeMark change(std::string_view) override { return {}; }
 };
 
 // Says when it begins, and ends when the test lets it or when it is stopped.

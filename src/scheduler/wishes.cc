@@ -7,6 +7,9 @@ namespace flytt::scheduler {
 Result<state::BackfillOutcome> backfill(state::ScheduleLedger& ledger, const Entry& entry, std::int64_t from_micros,
                                         std::int64_t to_micros, bool with_forgotten, std::int64_t now_micros) {
   if (from_micros >= to_micros) return Error(ErrorCode::kConfig, "the end of the range is not after its beginning");
+  if (entry.schedule.is_on_changes())
+    return Error(ErrorCode::kConfig,
+                 entry.name + " runs on changes and has no slots to fill in; `flytt job run` runs it at once");
   const Slots slots = entry.schedule.slots_between(from_micros - 1, to_micros - 1, kBackfillMax);
   if (!slots.is_complete)
     return Error(ErrorCode::kConfig, "the range holds more than " + std::to_string(kBackfillMax) +

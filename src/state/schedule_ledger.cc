@@ -66,16 +66,22 @@ Result<std::vector<ScheduleRecord>> read_schedules(Statement& statement) {
     TRY(const bool row, statement.step());
     if (!row) return found;
     found.push_back({statement.text_at(0), statement.text_at(1), statement.number_at(2), statement.number_at(3),
-                     statement.number_at(4), statement.number_at(5), statement.number_at(6) != 0});
+                     statement.number_at(4), statement.number_at(5), statement.number_at(6) != 0,
+                     statement.number_at(7)});
   }
 }
 
-constexpr const char* kScheduleColumns =
-    "name, definition, first_seen_micros, decided_micros, forgotten_micros, newest_success_micros, is_paused";
+// An older file, which is only read, has not counted successes.
+std::string select_schedule(bool has_changes) {
+  return std::string(
+             "SELECT name, definition, first_seen_micros, decided_micros, forgotten_micros, newest_success_micros, "
+             "is_paused, ") +
+         (has_changes ? "successes" : "0") + " FROM schedule";
+}
 
-Result<std::optional<ScheduleRecord>> find_schedule(Connection& connection, std::string_view name) {
-  TRY(Statement statement,
-      connection.prepare("SELECT " + std::string(kScheduleColumns) + " FROM schedule WHERE name=?"));
+Result<std::optional<ScheduleRecord>> find_schedule(Connection& connection, std::string_view name,
+                                                    bool has_changes = true) {
+  TRY(Statement statement, connection.prepare(select_schedule(has_changes) + " WHERE name=?"));
   statement.text(name);
   TRY(auto found, read_schedules(statement));
   return found.empty() ? std::optional<ScheduleRecord>() : std::optional(std::move(found.front()));
@@ -167,7 +173,8 @@ class Applier {
     if (connection_.changes() != 1) return conflict(step.key, "does not run under this attempt");
     if (step.state != SlotState::kSucceeded) return ok();
     TRY(Statement statement,
-        connection_.prepare("UPDATE schedule SET newest_success_micros=?1 WHERE name=?2 AND newest_success_micros<?1"));
+        connection_.prepare("UPDATE schedule SET newest_success_micros=CASE WHEN newest_success_micros<?1 THEN ?1 ELSE "
+                            "newest_success_micros END, successes=successes+1 WHERE name=?2"));
     return statement.number(step.key.slot_micros).text(step.key.schedule).run();
   }
 
@@ -179,6 +186,13 @@ class Applier {
     statement.text(to_string(step.state)).number(step.now_micros).text(bounded(step.message));
     TRY_STATUS(key(statement, step.key).run());
     return connection_.changes() == 1 ? ok() : conflict(step.key, "is not due");
+  }
+
+  Status operator()(const SeeChange& step) {
+    TRY(Statement statement,
+        connection_.prepare("INSERT INTO schedule_seen(schedule, dependency, mark) VALUES(?,?,?) "
+                            "ON CONFLICT(schedule, dependency) DO UPDATE SET mark=excluded.mark"));
+    return statement.text(step.schedule).text(step.dependency).text(step.mark).run();
   }
 
  private:
@@ -211,14 +225,28 @@ Result<std::vector<ScheduleRecord>> ScheduleLedger::schedules() {
   std::lock_guard lock(store_.mutex_);
   if (!store_.database_->has_schedules) return std::vector<ScheduleRecord>();
   TRY(Statement statement,
-      store_.database_->connection.prepare("SELECT " + std::string(kScheduleColumns) + " FROM schedule ORDER BY name"));
+      store_.database_->connection.prepare(select_schedule(store_.database_->has_changes) + " ORDER BY name"));
   return read_schedules(statement);
 }
 
 Result<std::optional<ScheduleRecord>> ScheduleLedger::schedule(std::string_view name) {
   std::lock_guard lock(store_.mutex_);
   if (!store_.database_->has_schedules) return std::optional<ScheduleRecord>();
-  return find_schedule(store_.database_->connection, name);
+  return find_schedule(store_.database_->connection, name, store_.database_->has_changes);
+}
+
+Result<std::map<std::string, std::string>> ScheduleLedger::seen(std::string_view name) {
+  std::lock_guard lock(store_.mutex_);
+  std::map<std::string, std::string> found;
+  if (!store_.database_->has_changes) return found;
+  TRY(Statement statement,
+      store_.database_->connection.prepare("SELECT dependency, mark FROM schedule_seen WHERE schedule=?"));
+  statement.text(name);
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    found.emplace(statement.text_at(0), statement.text_at(1));
+  }
 }
 
 Result<std::optional<SlotRecord>> ScheduleLedger::slot(const SlotKey& key) {
@@ -379,7 +407,8 @@ Status ScheduleLedger::forget(std::string_view name) {
   std::lock_guard lock(store_.mutex_);
   Connection& connection = store_.database_->connection;
   TRY(Transaction transaction, Transaction::begin(connection));
-  for (const char* sql : {"DELETE FROM schedule WHERE name=?", "DELETE FROM schedule_slot WHERE schedule=?"}) {
+  for (const char* sql : {"DELETE FROM schedule WHERE name=?", "DELETE FROM schedule_slot WHERE schedule=?",
+                          "DELETE FROM schedule_seen WHERE schedule=?"}) {
     TRY(Statement statement, connection.prepare(sql));
     TRY_STATUS(statement.text(name).run());
   }

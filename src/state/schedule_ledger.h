@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,7 +43,7 @@ struct SlotKey {
 struct SlotRecord {
   SlotKey key;
   SlotState state = SlotState::kDue;
-  std::string trigger = "schedule";  // or "backfill", "manual"
+  std::string trigger = "schedule";  // or "change", "backfill", "manual"
   int attempt = 0;                   // that is running, or was the last; 0: none has begun
   int attempts_before = 0;           // attempts that were over when it was entered, or entered again by a backfill
   bool is_resumed = false;           // the end of that attempt is not known: it goes on under its number
@@ -63,6 +64,7 @@ struct ScheduleRecord {
   std::int64_t forgotten_micros = INT64_MIN;
   std::int64_t newest_success_micros = INT64_MIN;  // slot of the newest success
   bool is_paused = false;
+  std::int64_t successes = 0;  // so many slots have succeeded; not less than 1 when there was one
   friend bool operator==(const ScheduleRecord&, const ScheduleRecord&) = default;
 };
 
@@ -99,7 +101,11 @@ struct DropSlot {
   std::int64_t now_micros;
   std::string message;
 };
-using LedgerStep = std::variant<EnterSlots, RewindSlots, BeginRun, EndRun, DropSlot>;
+// What a slot that is entered in the same step covers: the state of a dependency, in words of whoever looks at it.
+struct SeeChange {
+  std::string schedule, dependency, mark;
+};
+using LedgerStep = std::variant<EnterSlots, RewindSlots, BeginRun, EndRun, DropSlot, SeeChange>;
 
 struct BackfillOutcome {
   std::size_t entered = 0;
@@ -120,6 +126,9 @@ class ScheduleLedger {
   Result<std::vector<SlotRecord>> active(std::string_view name);
   // The newest `limit` of all, newest first.
   Result<std::vector<SlotRecord>> history(std::string_view name, std::size_t limit);
+
+  // What was seen last of each dependency; by its name.
+  Result<std::map<std::string, std::string>> seen(std::string_view name);
 
   // Makes a schedule known: it begins now, slots before are not entered. One that is known with another definition goes on from
   // now, or from where it was if that is later.

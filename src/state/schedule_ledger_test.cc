@@ -270,7 +270,7 @@ TEST_F(ScheduleLedgerTest, TheVersionChangesWithOtherConnections) {
 
 TEST_F(ScheduleLedgerTest, AnOldFileThatIsOnlyReadHasNoSchedules) {
   store_.reset();
-  place_->sql("DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run");
+  place_->sql("DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; DROP TABLE schedule_seen");
   place_->set_format(2);
   {
     auto reader = place_->open(Store::Access::kReadOnly);
@@ -284,6 +284,45 @@ TEST_F(ScheduleLedgerTest, AnOldFileThatIsOnlyReadHasNoSchedules) {
   }
   open();
   EXPECT_TRUE(ledger_->enroll("a", "x", 1));
+}
+
+TEST_F(ScheduleLedgerTest, SuccessesAreCountedAndWhatWasSeenStays) {
+  ASSERT_TRUE(ledger_->enroll("c", "on changes of b", 1));
+  SlotRecord due;
+  due.key = {"c", 5, false};
+  due.trigger = "change";
+  ASSERT_TRUE(ledger_->apply({EnterSlots{"c", 1, 5, {due}}, SeeChange{"c", "b", "one"}, SeeChange{"c", "d", "x"}}));
+  EXPECT_EQ(ledger_->schedule("c").value()->successes, 0);
+  ASSERT_TRUE(ledger_->apply({BeginRun{due.key, "me", 6}}));
+  ASSERT_TRUE(ledger_->apply({EndRun{due.key, 1, "me", SlotState::kSucceeded, 7, 0, ""}}));
+  ASSERT_FALSE(ledger_->apply({SeeChange{"c", "b", "lost"}, BeginRun{due.key, "me", 8}})) << "it is not due";
+  open();
+  EXPECT_EQ(ledger_->schedule("c").value()->successes, 1);
+  EXPECT_EQ(ledger_->seen("c").value(), (std::map<std::string, std::string>{{"b", "one"}, {"d", "x"}}));
+  EXPECT_TRUE(ledger_->seen("b").value().empty());
+  ASSERT_TRUE(ledger_->forget("c"));
+  EXPECT_TRUE(ledger_->seen("c").value().empty());
+}
+
+TEST_F(ScheduleLedgerTest, AFileOfFormatFourHasSucceededOnce) {
+  ASSERT_TRUE(ledger_->enroll("c", "x", 1));
+  ASSERT_TRUE(ledger_->enroll("never", "x", 1));
+  SlotRecord due;
+  due.key = {"c", 5, false};
+  ASSERT_TRUE(ledger_->apply({EnterSlots{"c", 1, 5, {due}}, BeginRun{due.key, "me", 6}}));
+  ASSERT_TRUE(ledger_->apply({EndRun{due.key, 1, "me", SlotState::kSucceeded, 7, 0, ""}}));
+  store_.reset();
+  place_->sql("ALTER TABLE schedule DROP COLUMN successes; DROP TABLE schedule_seen");
+  place_->set_format(4);
+  {
+    auto reader = place_->open(Store::Access::kReadOnly);
+    ASSERT_TRUE(reader);
+    EXPECT_EQ(ScheduleLedger(**reader).schedule("c").value()->successes, 0);
+    EXPECT_TRUE(ScheduleLedger(**reader).seen("c").value().empty());
+  }
+  open();
+  EXPECT_EQ(ledger_->schedule("c").value()->successes, 1);
+  EXPECT_EQ(ledger_->schedule("never").value()->successes, 0);
 }
 
 }  // namespace

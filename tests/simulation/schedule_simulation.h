@@ -41,6 +41,7 @@ class LateStream final : public scheduler::Facts {
   scheduler::Readiness readiness(std::string_view, std::int64_t slot) override {
     return {clock_.wall_micros() >= slot + late_micros, "the stream is late"};
   }
+  scheduler::ChangeMark change(std::string_view) override { return {}; }
   std::int64_t late_micros = 2 * kMinute;
 
  private:

@@ -42,11 +42,20 @@ namespace {
 
 // Which key of the schedule is to blame: each is tried without those after it.
 Result<scheduler::Schedule> read_schedule(const ConfigReader& reader, const ScheduledNodes& nodes) {
-  const YAML::Node node = nodes.map["schedule"];
+  const YAML::Node node = nodes.map["schedule"], after = nodes.map["after"];
+  if (!node && after && after.IsSequence() && after.size() > 0) {
+    std::vector<std::string> names;
+    for (const auto& name : after) names.push_back(name.Scalar());
+    return scheduler::Schedule::on_changes(names);
+  }
+  if (const YAML::Node at_most = nodes.map["at_most"])
+    return reader.fail(at_most,
+                       "'at_most' belongs to what has no 'schedule' and runs when what stands in 'after' has changed");
   if (!node || !node.IsMap() || node.size() == 0)
     return reader.fail(node ? node : nodes.name, std::string(nodes.kind) + " '" + nodes.name.Scalar() +
                                                      "' needs 'schedule: {cron: \"15 5 * * *\", timezone: "
-                                                     "Europe/Oslo}', or {every: \"24 hours\"}");
+                                                     "Europe/Oslo}', or {every: \"24 hours\"}; or, without it, "
+                                                     "'after: [\"query:daily\"]', to run when that has changed");
   const auto refuse = [&](const char* key, const Error& error) {
     return reader.fail(node[key] ? node[key] : node, error.sentence());
   };
@@ -94,6 +103,7 @@ Status read_policy(const ConfigReader& reader, const YAML::Node& node, scheduler
     return reader.fail(node["missed_max"], "'missed_max' belongs to 'missed: all'");
   TRY_STATUS(read_number(reader, node["missed_max"], policy.missed_max));
   TRY_STATUS(read_retries(reader, node["retries"], policy.retries));
+  TRY_STATUS(read_micros(reader, node["at_most"], policy.at_most_micros));
   TRY_STATUS(read_micros(reader, node["timeout"], policy.run_micros_max));
   return read_micros(reader, node["start_within"], policy.start_micros_max);
 }

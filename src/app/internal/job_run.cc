@@ -24,7 +24,8 @@ using scheduler::RunContext;
 using scheduler::RunOutcome;
 
 constexpr std::chrono::milliseconds kLook{100};  // for a stop, and for the ends of other completions
-constexpr std::size_t kRowsMax = 100'000;        // of the ledger, that old runs are compared with
+constexpr std::chrono::seconds kSchedulerFirst{5};
+constexpr std::size_t kRowsMax = 100'000;  // of the ledger, that old runs are compared with
 
 state::SlotKey key_of(const RunContext& context) {
   return {context.schedule, context.slot_micros, context.trigger == "manual"};
@@ -166,7 +167,10 @@ commands::CommandSpec Attempt::spec(int completion) const {
   });
   spec.working_folder = job_.folder;
   spec.limits = job_.limits;
-  spec.limits.wall = std::chrono::milliseconds(job_.entry->policy.run_micros_max / 1000);
+  // The scheduler stops it in its time; the supervisor does when no flytt runs.
+  const std::int64_t run_micros_max = job_.entry->policy.run_micros_max;
+  spec.limits.wall = run_micros_max == 0 ? std::chrono::milliseconds(0)
+                                         : std::chrono::milliseconds(run_micros_max / 1000) + kSchedulerFirst;
   spec.dies_with_parent = parts_.dies_with_parent;
   if (parts_.lease != nullptr) spec.lease_until.at = parts_.lease->work_until();
   return spec;

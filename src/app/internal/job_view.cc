@@ -24,6 +24,7 @@ constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 class KnownElsewhere final : public scheduler::Facts {
  public:
   scheduler::Readiness readiness(std::string_view, std::int64_t) override { return {}; }
+  scheduler::ChangeMark change(std::string_view) override { return {}; }
 };
 
 std::string elsewhere(const scheduler::Policy& policy) {
@@ -57,7 +58,7 @@ std::string why_it_waits(JobView& view, const Views& views, std::int64_t now_mic
   const scheduler::Decision decision = scheduler::decide(question);
   if (!decision.waiting.empty()) return decision.waiting;
   const std::string names = elsewhere(view.entry->policy);
-  view.waits_elsewhere = !names.empty() && !due->key.is_manual;
+  view.waits_elsewhere = !names.empty() && !due->key.is_manual && !view.entry->schedule.is_on_changes();
   return view.waits_elsewhere ? "for " + names : "";
 }
 
@@ -103,6 +104,9 @@ Result<std::vector<JobView>> view_jobs(const Config& config, state::ScheduleLedg
     known.entry = view.entry;
     known.record = view.record.value_or(state::ScheduleRecord{view.entry->name, {}, now_micros, now_micros});
     known.active = view.active;
+    if (ledger != nullptr) {
+      TRY(known.seen, ledger->seen(entry->name));
+    }
     all.push_back(std::move(view));
   }
   for (JobView& view : all) view.waiting = why_it_waits(view, views, now_micros);

@@ -49,9 +49,28 @@ Result<std::optional<std::int64_t>> changed_micros(bigquery::Client& client, con
   return info.error();
 }
 
+Result<std::optional<std::string>> saved_places(const Config& config, state::Store& store, const std::string& stream) {
+  if (config.find_topic_stream(stream) == nullptr) return std::optional<std::string>();
+  TRY(const auto lanes, store.lanes(stream));
+  std::int64_t messages = 0;
+  for (const state::SavedLane& lane : lanes) messages += lane.next_offset;
+  if (lanes.empty()) return std::optional<std::string>("");
+  return std::optional(std::to_string(messages) + " of " + std::to_string(lanes.size()) + " partitions");
+}
+
+// What such a stream had made durable since it was written down last is not known.
+Result<std::map<std::string, std::int64_t>> streams_cut_off(state::Store& store, std::int64_t now_micros) {
+  std::map<std::string, std::int64_t> found;
+  TRY(const auto facts, store.facts());
+  for (const state::StreamFacts& stream : facts)
+    if (stream.condition != pipeline::to_string(pipeline::Condition::kStopped))
+      found.emplace(stream.stream, now_micros);
+  return found;
+}
+
 }  // namespace
 
-RunningSchedules::RunningSchedules(const Parts& parts) : parts_(parts) {
+RunningSchedules::RunningSchedules(const Parts& parts, std::map<std::string, std::int64_t> cut_off) : parts_(parts) {
   BigQueryAccess& access = parts_.access;
   const base::Clock& clock = parts_.session.clock;
   // Of their own, so that they can be cancelled without harm to the streams.
@@ -72,7 +91,11 @@ RunningSchedules::RunningSchedules(const Parts& parts) : parts_(parts) {
   job_parts_->dies_with_parent = parts_.lease != nullptr;
   facts_ = std::make_unique<ScheduleFacts>(ScheduleFacts::Parts{
       clock, parts_.session.config.project, [engine = &parts_.engine] { return engine->status(); },
-      [client = client_.get()](const data::TablePath& table) { return changed_micros(*client, table); }});
+      [client = client_.get()](const data::TablePath& table) { return changed_micros(*client, table); },
+      [config = &parts_.session.config, store = &parts_.store](const std::string& stream) {
+        return saved_places(*config, *store, stream);
+      },
+      std::move(cut_off)});
 }
 
 RunningSchedules::~RunningSchedules() { cancel(); }
@@ -83,7 +106,8 @@ void RunningSchedules::cancel() {
 }
 
 Result<std::unique_ptr<RunningSchedules>> RunningSchedules::make(const Parts& parts, const Chosen& chosen) {
-  std::unique_ptr<RunningSchedules> made(new RunningSchedules(parts));
+  TRY(auto cut_off, streams_cut_off(parts.store, parts.session.clock.wall_micros()));
+  std::unique_ptr<RunningSchedules> made(new RunningSchedules(parts, std::move(cut_off)));
   std::vector<scheduler::ScheduledJob> jobs;
   for (const QueryConfig* query : chosen.queries) {
     const PostgresSourceConfig* source = query->from.empty() ? nullptr : parts.session.config.find_source(query->from);
@@ -137,6 +161,7 @@ Result<bool> RunningSchedules::is_idle(const scheduler::ScheduleStatus& status) 
   });
   if (is_active) return false;
   if (status.is_paused) return true;
+  if (!status.unknown.empty()) return false;
   TRY(const auto record, state::ScheduleLedger(parts_.store).schedule(status.name));
   if (!record) return true;
   for (const scheduler::Entry* entry : entries_) {
@@ -154,12 +179,13 @@ Result<bool> RunningSchedules::is_done_once() {
     TRY(const bool idle, is_idle(status));
     if (idle) continue;
     is_done = false;
+    const std::string& reason = status.waiting.empty() ? status.unknown : status.waiting;
     const bool only_waits =
-        !status.waiting.empty() && std::all_of(status.active.begin(), status.active.end(), [](const auto& slot) {
+        !reason.empty() && std::all_of(status.active.begin(), status.active.end(), [](const auto& slot) {
           return slot.state == state::SlotState::kDue && slot.attempt == 0;
         });
     if (!only_waits) something_moves = true;
-    waiting.push_back(Error(ErrorCode::kUnavailable, status.name + " was not run: " + status.waiting));
+    waiting.push_back(Error(ErrorCode::kUnavailable, status.name + " was not run: " + reason));
   }
   const base::SteadyTime now = parts_.session.clock.steady();
   if (is_done || something_moves) {

@@ -9,6 +9,7 @@ namespace flytt::app {
 namespace {
 
 using pipeline::Condition;
+using scheduler::ChangeMark;
 using scheduler::Readiness;
 
 constexpr std::string_view kStream = "stream:";
@@ -22,6 +23,13 @@ std::string time_text(std::int64_t micros) {
 
 std::int64_t micros_of(base::Duration span) {
   return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
+}
+
+bool is_copying(const pipeline::PipelineStatus& stream) {
+  return std::any_of(stream.tables.begin(), stream.tables.end(), [](const auto& table) {
+    return table.record.phase == state::TablePhase::kPlanned || table.record.phase == state::TablePhase::kReplacing ||
+           table.record.phase == state::TablePhase::kCopying;
+  });
 }
 
 // Nothing that was received is on its way.
@@ -45,15 +53,46 @@ Readiness ScheduleFacts::readiness(std::string_view dependency, std::int64_t slo
   return {false, "nobody knows what " + std::string(dependency) + " is"};
 }
 
+ChangeMark ScheduleFacts::change(std::string_view dependency) {
+  const bool is_stream = dependency.starts_with(kStream);
+  const std::string name(dependency.substr(is_stream ? kStream.size() : kTable.size()));
+  bool is_any_starting = false;
+  for (const pipeline::PipelineStatus& stream : parts_.streams()) {
+    is_any_starting |= stream.condition == Condition::kStarting;
+    const bool writes_it = std::any_of(stream.tables.begin(), stream.tables.end(), [&](const auto& table) {
+      return table.record.dataset + "." + table.record.table == name;
+    });
+    if (is_stream ? stream.stream == name : writes_it) return change_of(stream);
+  }
+  if (is_stream) return {"", "stream " + name + " does not run in this process"};
+  return {"", is_any_starting ? "streams are starting" : ""};  // nobody has made the table yet
+}
+
+ChangeMark ScheduleFacts::change_of(const pipeline::PipelineStatus& stream) const {
+  if (stream.condition == Condition::kStarting) return {"", "stream " + stream.stream + " is starting"};
+  const auto places = parts_.places(stream.stream);
+  if (!places) return {"", places.error().text()};
+  if (*places) return {**places, ""};
+  if (is_copying(stream)) return {"", "tables of stream " + stream.stream + " are copied"};
+  std::int64_t copies = 0, tables = 0;
+  for (const pipeline::TableStatus& table : stream.tables) {
+    copies += table.record.generation;
+    tables += table.record.phase == state::TablePhase::kStreaming ? 1 : 0;
+  }
+  const auto cut_off = parts_.cut_off.find(stream.stream);
+  const std::int64_t commit =
+      std::max(stream.newest_commit_micros, cut_off == parts_.cut_off.end() ? 0 : cut_off->second);
+  if (commit == 0 && tables == 0) return {};
+  return {"commit " + std::to_string(commit) + ", " + std::to_string(copies) + " copies of " + std::to_string(tables) +
+              " tables",
+          ""};
+}
+
 Readiness ScheduleFacts::stream(const std::string& name, std::int64_t slot_micros) const {
   for (const pipeline::PipelineStatus& stream : parts_.streams()) {
     if (stream.stream != name) continue;
     const std::string until = "stream " + name + " is not complete up to " + time_text(slot_micros);
-    const bool is_copying = std::any_of(stream.tables.begin(), stream.tables.end(), [](const auto& table) {
-      return table.record.phase == state::TablePhase::kPlanned || table.record.phase == state::TablePhase::kReplacing ||
-             table.record.phase == state::TablePhase::kCopying;
-    });
-    if (is_copying) return {false, until + ": tables are copied"};
+    if (is_copying(stream)) return {false, until + ": tables are copied"};
     if (stream.newest_commit_micros >= slot_micros) return {};
     // One that ended well has all that was there when it began; see `run --once`.
     const bool has_ended = stream.condition == Condition::kStopped && stream.error.empty();

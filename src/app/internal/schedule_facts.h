@@ -6,6 +6,9 @@
 //   table:DATASET.TABLE  the destination says that the table was changed at or after the slot; or a stream of ours writes it
 //                        and is complete up to the slot
 //
+// A change is told from what lasts over a restart: of a stream of topics its saved places, of a stream of a database the
+// newest commit that is durable, and how often its tables were copied. A table has changed when a stream that writes it has.
+//
 // Thread-safe. `readiness` answers from memory: a thread of its own asks the destination about tables that somebody waits for,
 // every kTableLook. The destructor ends it, after the request that it waits for.
 
@@ -36,10 +39,15 @@ class ScheduleFacts final : public scheduler::Facts {
     std::function<std::vector<pipeline::PipelineStatus>()> streams;
     // When it was changed last, in microseconds since 1970; nullopt: there is no such table.
     std::function<Result<std::optional<std::int64_t>>(const data::TablePath&)> changed;
+    // Of a stream of topics, its saved places in words; nullopt for any other.
+    std::function<Result<std::optional<std::string>>(const std::string& stream)> places;
+    // Streams of which it is not known how far they had come when their last process was killed, and when this one began.
+    std::map<std::string, std::int64_t> cut_off;
   };
   explicit ScheduleFacts(Parts parts) : parts_(std::move(parts)) {}
 
   scheduler::Readiness readiness(std::string_view dependency, std::int64_t slot_micros) override;
+  scheduler::ChangeMark change(std::string_view dependency) override;
 
  private:
   struct Table {
@@ -49,6 +57,7 @@ class ScheduleFacts final : public scheduler::Facts {
     std::string problem;  // why it is not known
   };
   scheduler::Readiness stream(const std::string& name, std::int64_t slot_micros) const;
+  scheduler::ChangeMark change_of(const pipeline::PipelineStatus& stream) const;
   bool is_complete_by_stream(const std::string& table, std::int64_t slot_micros) const;
   scheduler::Readiness table(const std::string& name, std::int64_t slot_micros);
   void look(const std::stop_token& token);

@@ -65,8 +65,16 @@ CREATE TABLE query_run(
   PRIMARY KEY(schedule, slot_micros, is_manual)) WITHOUT ROWID;
 )";
 
+// A schedule that has succeeded before did so at least once; how often was not counted.
+constexpr const char* kChanges = R"(
+ALTER TABLE schedule ADD COLUMN successes INTEGER NOT NULL DEFAULT 0;
+UPDATE schedule SET successes=1 WHERE newest_success_micros<>-9223372036854775808;
+CREATE TABLE schedule_seen(
+  schedule TEXT NOT NULL, dependency TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY(schedule, dependency)) WITHOUT ROWID;
+)";
+
 // What brings a store from each version to the next; a new one is of version 0.
-constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes, kSchedules, kQueryRuns};
+constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes, kSchedules, kQueryRuns, kChanges};
 
 }  // namespace
 
