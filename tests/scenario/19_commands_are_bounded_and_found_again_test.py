@@ -4,13 +4,15 @@ import datetime
 import json
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from support.flytt import Project, wait_until  # noqa: E402
+from support.flytt import ROOT, Project, wait_until  # noqa: E402
+from support.postgres import Postgres  # noqa: E402
 
 STUBBORN = """#!/usr/bin/env python3
 import os, signal, sys
@@ -225,6 +227,95 @@ class CommandsAreBoundedAndFoundAgain(unittest.TestCase):
         kept = b"".join(f.read_bytes() for f in (self.folder / "warehouse").rglob("*") if f.is_file())
         self.assertNotIn(b"hemmelig-token", kept)
         self.assertNotIn("hemmelig-token", done.stderr)
+
+    def test_the_example_runs_as_it_is(self):
+        example = self.folder / "example"
+        shutil.copytree(ROOT / "examples/jobs", example, ignore=shutil.ignore_patterns("warehouse", "stories"))
+        text = (example / "flytt.yaml").read_text()
+        (example / "flytt.yaml").write_text(text + f'listen: {{rest: "127.0.0.1:{self.project.rest_port}", grpc: "127.0.0.1:{self.project.grpc_port}"}}\n')
+
+        def flytt(*words):
+            return self.project.command(*words, "--config", str(example / "flytt.yaml")).stdout
+        flytt("check")
+        planned = {j["name"]: j for j in json.loads(flytt("plan", "--json"))["jobs"]}
+        self.assertEqual(planned["job:story"]["schedule"], "on changes of query:squares")
+        self.assertEqual((planned["job:story"]["schedule_action"], planned["job:cleanup"]["run"][0]), ("begin", "find"))
+        flytt("run", "--once")
+        [page] = (example / "stories").iterdir()
+        self.assertIn("because of: change", page.read_text())
+        self.assertEqual(flytt("job", "logs", "story").splitlines()[-1], f"wrote stories/{page.name}")
+        self.assertIn("job:cleanup", flytt("job", "next"))
+
+
+class ACommandRunsOnChanges(unittest.TestCase):
+    """Without a schedule: when what it comes after has changed, and not without."""
+
+    def project(self, sources, after, more=""):
+        project = Project(body=sources)
+        self.addCleanup(project.__exit__, None, None, None)
+        with open(project.folder / "flytt.yaml", "a") as config:
+            config.write(f'''jobs:
+  told:
+    run: [sh, -c, 'echo "$FLYTT_SLOT" >> "$PLACE/told"']
+    after: ["{after}"]
+    at_most: 100ms
+    env: {{PLACE: "{project.folder}"}}
+{more}''')
+        return project
+
+    def told(self, project):
+        path = project.folder / "told"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def once(self, project, failpoints="", check=True):
+        return project.command("run", "--once", environment={"FLYTT_FAILPOINTS": failpoints}, check=check)
+
+    def test_of_the_table_of_a_query(self):
+        hour = (datetime.datetime.now(datetime.timezone.utc).hour + 2) % 24
+        query = f'queries:\n  numbers: {{schedule: {{cron: "30 {hour} * * *"}}, to: mart.numbers, write: append, sql: SELECT 1 AS n}}'
+        project = self.project(query, "table:mart.numbers")
+        self.once(project)
+        self.assertEqual(self.told(project), 1)
+        for _ in range(2):
+            self.once(project)
+            self.assertEqual(self.told(project), 1, "nothing has changed")
+        project.command("job", "run", "numbers")
+        killed = self.once(project, failpoints="scheduler.end.after=kill", check=False)
+        self.assertEqual((killed.returncode, self.told(project)), (-signal.SIGKILL, 1), "the table has changed, and nobody has seen it")
+        self.once(project)
+        self.assertEqual(self.told(project), 2)
+        [slot] = json.loads(project.command("job", "logs", "told", "--limit", "1", "--json").stdout)["runs"]
+        self.assertEqual((slot["trigger"], slot["state"]), ("change", "succeeded"))
+        self.assertIn("on changes of table:mart.numbers", project.command("job", "ls").stdout)
+
+    def test_of_a_stream(self):
+        server = Postgres()
+        self.addCleanup(server.close)
+        server.execute("CREATE DATABASE sak")
+        server.execute("CREATE TABLE person (id int PRIMARY KEY)", database="sak")
+        project = self.project(f'sources:\n  sak: {{postgres: "{server.url("sak")}"}}\nstreams:\n  sak: {{from: sak, to: landing}}', "stream:sak")
+        project.command("setup", "postgres", "sak")
+        self.addCleanup(project.command, "teardown", "sak", check=False)
+
+        def run(changes):
+            project.start()
+            project.wait_ready()
+            for i in changes:
+                before = self.told(project)
+                server.execute(f"INSERT INTO person VALUES ({i})", database="sak")
+                wait_until(lambda: self.told(project) > before, project.log_tail)
+            self.assertEqual(project.stop(), 0, project.log_tail())
+        project.start()
+        wait_until(lambda: self.told(project) == 1, project.log_tail)  # the copied table
+        self.assertEqual(project.stop(), 0)
+        run([1, 2])
+        before = self.told(project)
+        self.once(project)
+        self.once(project)
+        self.assertEqual(self.told(project), before, "nothing came")
+        server.execute("INSERT INTO person VALUES (3)", database="sak")
+        self.once(project)
+        self.assertEqual(self.told(project), before + 1, "it came while flytt did not run")
 
 
 if __name__ == "__main__":
