@@ -189,7 +189,8 @@ TEST_F(ChangesTest, ThereIsNothingToFillIn) {
   add_on_changes("a", {"table:t"});
   start();
   auto view = ledger();
-  const auto refused = backfill(view, entries_[0], at("2026-01-14 00:00:00"), at("2026-01-15 00:00:00"), false, clock_.wall);
+  const auto refused =
+      backfill(view, entries_[0], at("2026-01-14 00:00:00"), at("2026-01-15 00:00:00"), false, clock_.wall);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().sentence().find("runs on changes"), std::string::npos);
   EXPECT_FALSE(entries_[0].schedule.last_until(clock_.wall));

@@ -39,6 +39,7 @@ void ScheduleSimulation::step() {
   for (scheduler::RunOrder& order : round->starts) {
     for (const Flight& flight : flights_)
       if (flight.order.key == order.key) complain("a slot of " + order.key.schedule + " runs twice at a time");
+    began_.try_emplace(order.context.run_id, Seen{stream.changes(), ++steps_});
     flights_.push_back({std::move(order), clock.steady_micros + chance(chance(10) == 0 ? 3 * kHour : 5 * kMinute)});
   }
   for (const scheduler::Stop& stop : round->stops) {
@@ -53,6 +54,10 @@ void ScheduleSimulation::step() {
 // The destination knows the id: the same attempt does it once, however often it is begun.
 void ScheduleSimulation::take_effect(const Flight& flight) {
   if (!done_.insert(flight.order.context.run_id).second) return;
+  const std::string& name = flight.order.key.schedule;
+  const Seen& began = began_.at(flight.order.context.run_id);
+  if (seen_[name].step < began.step) seen_[name] = began;
+  newest_effect_[name] = ++steps_;
   if (++effects_[flight.order.key] > 1) complain("a slot of " + flight.order.key.schedule + " took effect twice");
 }
 
@@ -129,6 +134,7 @@ void ScheduleSimulation::run(std::int64_t span, int crashes, int jumps) {
 
 void ScheduleSimulation::settle() {
   failures_percent = 0;
+  stream.be_quiet();
   clock.wall = std::max(clock.wall, newest_wall_);
   for (int i = 0; i < 1000 && complaint_.empty(); ++i) {
     advance(clock.steady_micros + kHour);
@@ -143,10 +149,36 @@ void ScheduleSimulation::settle() {
   complain("it never comes to rest");
 }
 
+// The last change is in the newest run, and there are no more runs than changes.
+std::string ScheduleSimulation::verdict_on_changes(const scheduler::Entry& entry) const {
+  const auto seen = seen_.find(entry.name);
+  if (seen == seen_.end()) return entry.name + " has never run";
+  std::int64_t runs = 0;
+  for (auto at = effects_.lower_bound({entry.name, INT64_MIN, false});
+       at != effects_.end() && at->first.schedule == entry.name; ++at)
+    ++runs;
+  const std::string& of = entry.policy.after.front();
+  if (of == "stream:sak") {
+    if (seen->second.changes != stream.changes()) return entry.name + " has not seen the last change";
+    return runs > stream.changes() + 1 ? entry.name + " ran without a change" : "";
+  }
+  const std::string other = of.substr(of.find(':') + 1);
+  if (seen->second.step < newest_effect_.at(other)) return entry.name + " has not seen the last run of " + other;
+  std::int64_t changes = 0;
+  for (auto at = effects_.lower_bound({other, INT64_MIN, false}); at != effects_.end() && at->first.schedule == other;
+       ++at)
+    ++changes;
+  return runs > changes ? entry.name + " ran without a change" : "";
+}
+
 std::string ScheduleSimulation::verdict(bool is_complete) {
   if (!complaint_.empty()) return complaint_;
   ScheduleLedger ledger(*store_);
   for (const scheduler::Entry& entry : entries_) {
+    if (entry.schedule.is_on_changes()) {
+      if (std::string wrong = verdict_on_changes(entry); !wrong.empty()) return wrong;
+      continue;
+    }
     const auto record = ledger.schedule(entry.name).value();
     std::size_t expected = 0;
     for (const std::int64_t slot :

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -34,14 +35,23 @@ class JumpingClock final : public base::Clock {
   std::int64_t steady_micros = kHour;
 };
 
-// A stream that is sometimes late.
+// A stream that is sometimes late, and brings something every few hours of real time, until it is told to be quiet.
 class LateStream final : public scheduler::Facts {
  public:
   explicit LateStream(const base::Clock& clock) : clock_(clock) {}
   scheduler::Readiness readiness(std::string_view, std::int64_t slot) override {
     return {clock_.wall_micros() >= slot + late_micros, "the stream is late"};
   }
-  scheduler::ChangeMark change(std::string_view) override { return {}; }
+  scheduler::ChangeMark change(std::string_view) override {
+    if (!quiet_at && clock_.steady().time_since_epoch() / std::chrono::minutes(1) % 13 == 0)
+      return {"", "the stream is starting"};
+    return {std::to_string(changes()), ""};
+  }
+  std::int64_t changes() const {
+    return quiet_at ? *quiet_at : clock_.steady().time_since_epoch() / std::chrono::minutes(37);
+  }
+  void be_quiet() { quiet_at = changes(); }
+  std::optional<std::int64_t> quiet_at;
   std::int64_t late_micros = 2 * kMinute;
 
  private:
@@ -80,6 +90,7 @@ class ScheduleSimulation {
   void step();
   void land(std::size_t index);
   void take_effect(const Flight& flight);
+  std::string verdict_on_changes(const scheduler::Entry& entry) const;
   std::int64_t next_event() const;
   void advance(std::int64_t steady_until);
   std::int64_t chance(std::int64_t below) {
@@ -94,6 +105,14 @@ class ScheduleSimulation {
   std::vector<Flight> flights_;
   std::vector<state::SlotKey> zombie_flights_;
   std::set<std::string> done_;  // ids of runs that took effect
+  // Of what is run on changes: what there was when the run with this id began, and of a schedule the newest that it has seen.
+  struct Seen {
+    std::int64_t changes = 0;
+    std::int64_t step = 0;  // counts all begins and effects
+  };
+  std::map<std::string, Seen> began_, seen_;
+  std::map<std::string, std::int64_t> newest_effect_;  // by schedule, as Seen::step
+  std::int64_t steps_ = 0;
   std::map<state::SlotKey, int> effects_;
   std::int64_t began_micros_ = 0, oldest_wall_ = 0, newest_wall_ = 0;
   std::int64_t wake_micros_ = INT64_MIN;

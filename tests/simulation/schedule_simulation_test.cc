@@ -104,5 +104,31 @@ TEST_F(ScheduleSimulationTest, UnderEveryPolicyASlotRunsAtMostOnceAndIsAccounted
   }
 }
 
+TEST_F(ScheduleSimulationTest, ChangesAreNeitherMissedNorRunTwice) {
+  for (std::uint64_t seed = 7; seed < 11; ++seed) {
+    std::vector<Entry> entries;
+    const auto add = [&](const std::string& name, const std::string& of, Concurrency concurrency,
+                         std::int64_t at_most) {
+      Entry entry{name, Schedule::on_changes({of}), {}};
+      entry.policy.after = {of};
+      entry.policy.concurrency = concurrency;
+      entry.policy.at_most_micros = at_most;
+      entry.policy.retries.max = 1000;
+      entries.push_back(std::move(entry));
+    };
+    add("often", "stream:sak", Concurrency::kForbid, kSecond);
+    add("seldom", "stream:sak", Concurrency::kForbid, 3 * kHour);
+    add("replaced", "stream:sak", Concurrency::kReplace, kMinute);
+    add("after", "schedule:often", Concurrency::kForbid, kMinute);
+    std::filesystem::remove(path());
+    ScheduleSimulation simulation(seed, path(), std::move(entries));
+    simulation.failures_percent = 20;
+    simulation.run(2 * kDay, 40, 20);
+    simulation.settle();
+    EXPECT_EQ(simulation.verdict(true), "") << seed;
+    EXPECT_GT(simulation.slots_run(), 60);
+  }
+}
+
 }  // namespace
 }  // namespace flytt::simulation

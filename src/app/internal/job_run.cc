@@ -75,8 +75,8 @@ class Attempt {
   Status begin(int completion);
   Result<std::optional<commands::Run>> adopt(const std::string& folder) const;
   commands::CommandSpec spec(int completion) const;
-  Status wait();
-  Status take(int completion, const Outcome& outcome, const std::string& folder);
+  void wait();
+  void take(int completion, const Outcome& outcome, const std::string& folder);
   Status leave_or_stop();
   Error failed(int completion, const Outcome& outcome) const;
   RunOutcome success() const;
@@ -105,7 +105,7 @@ Result<RunOutcome> Attempt::go() {
       if (Status begun = begin(completion); !begun) failure_ = std::move(begun.error());
     }
     if (live_.empty()) break;
-    TRY_STATUS(wait());
+    wait();
   }
   if (failure_) return std::move(*failure_);
   if (!left_.empty()) return Error(ErrorCode::kCancelled, "it was stopped before all of its completions had run");
@@ -185,7 +185,7 @@ Status Attempt::begin(int completion) {
 }
 
 // Until one ends, or it is time to look for a stop.
-Status Attempt::wait() {
+void Attempt::wait() {
   base::Deadline deadline = clock_.in(kLook);
   if (parts_.lease != nullptr)  // one that was adopted has lost its owner, and is about to end
     for (const Live& live : live_) static_cast<void>(live.run.renew(parts_.lease->work_until()));
@@ -197,16 +197,15 @@ Status Attempt::wait() {
     }
     FAILPOINT("job.end.before");
     if (outcome)
-      TRY_STATUS(take(live->completion, *outcome, live->run.folder()));
+      take(live->completion, *outcome, live->run.folder());
     else if (!failure_)
       failure_ = std::move(outcome.error());
     live = live_.erase(live);
     deadline = base::Deadline::passed();
   }
-  return ok();
 }
 
-Status Attempt::take(int completion, const Outcome& outcome, const std::string& folder) {
+void Attempt::take(int completion, const Outcome& outcome, const std::string& folder) {
   output_bytes_ += outcome.output_bytes_seen;
   last_ = outcome;
   base::log_info("command ended", {{"job", job_.name},
@@ -216,7 +215,6 @@ Status Attempt::take(int completion, const Outcome& outcome, const std::string& 
   if (!outcome.succeeded() && !failure_) failure_ = failed(completion, outcome);
   if (const Status removed = commands::remove_work(folder); !removed)
     base::log_failure(base::LogLevel::kWarning, "a working folder stays", removed.error(), {{"job", job_.name}});
-  return ok();
 }
 
 Status Attempt::leave_or_stop() {
