@@ -136,6 +136,10 @@ void ScheduleSimulation::settle() {
   failures_percent = 0;
   stream.be_quiet();
   clock.wall = std::max(clock.wall, newest_wall_);
+  std::int64_t at_most = 0;  // so long the last change may wait for its slot
+  for (const scheduler::Entry& entry : entries_)
+    if (entry.schedule.is_on_changes()) at_most = std::max(at_most, entry.policy.at_most_micros);
+  advance(clock.steady_micros + at_most);
   for (int i = 0; i < 1000 && complaint_.empty(); ++i) {
     advance(clock.steady_micros + kHour);
     ScheduleLedger ledger(*store_);
