@@ -233,7 +233,7 @@ int run_check(const CommonOptions& common) {
   const auto open = check_destination(**session, found);
   check_buckets((*session)->config, found);
   check_queries(**session, open ? open->access.client.get() : nullptr, found);
-  for (const JobConfig& job : (*session)->config.jobs) check_job(job, command_environment(), found);
+  for (const JobConfig& job : (*session)->config.jobs) check_job(job, command_environment((*session)->config), found);
   const std::string text = common.json ? findings_json(found) : findings_text(found);
   std::fwrite(text.data(), 1, text.size(), stdout);
   for (const Found& entry : found)

@@ -251,9 +251,9 @@ void add_render_verbs(CLI::App& app, Parsed& p) {
                   "who may read landing datasets: group:, user:, serviceAccount: or domain:")
       ->type_name("WHO");
   add_place(*render, p, "nais", "Print an Application, and with --jobs-apart a Naisjob per query and job",
-            "flytt render nais --team sak --image europe-north1-docker.pkg.dev/team/flytt:1 --out .nais");
+            "flytt render nais --team sak --image team/flytt:1 --out .nais");
   add_place(*render, p, "k8s", "Print Deployment, Service, ConfigMap and claim, and with --jobs-apart CronJobs",
-            "flytt render k8s --namespace data --image registry.example/flytt:1 | kubectl apply -f -");
+            "flytt render k8s --namespace data --image team/flytt:1 | kubectl apply -f -");
   add_place(*render, p, "systemd", "Print a service, and with --jobs-apart timers", "flytt render systemd --out units");
   add_place(*render, p, "compose", "Print a Compose file", "flytt render compose --image flytt:1 --out deploy");
 }
