@@ -271,12 +271,17 @@ TEST_F(OwnerTest, ARunOutlivesItsOwnerAndIsFoundAgain) {
   ready.line();
   CommandRun run = found();
   EXPECT_NE(run.supervisor_pid(), 0);
+  EXPECT_EQ(remove_work(folder()).error().code(), ErrorCode::kConflict);
   EXPECT_EQ(remove(folder()).error().code(), ErrorCode::kConflict);
   go.write("\n");
   const Outcome outcome = end(run);
   EXPECT_EQ(outcome.reason, EndReason::kEnded);
   EXPECT_EQ(outcome.exit_code, 5);
   EXPECT_EQ(output(), "before\n");
+  EXPECT_TRUE(remove_work(folder()));
+  EXPECT_FALSE(std::filesystem::exists(folder() + "/work"));
+  EXPECT_TRUE(remove_work(folder())) << "may be repeated";
+  EXPECT_TRUE(std::filesystem::exists(folder() + "/record"));
   EXPECT_TRUE(remove(folder()));
   EXPECT_FALSE(std::filesystem::exists(folder()));
   EXPECT_TRUE(remove(folder()));

@@ -69,6 +69,36 @@ TEST_F(OutputTest, OfMuchTheFirstAndTheLastLinesAreKeptAndTheGapIsExact) {
   EXPECT_GE(last.size(), 1000u);
 }
 
+TEST_F(OutputTest, WhoFollowsSeesEachByteOnceAndWhatWasLeftOut) {
+  OutputFiles files(folder_, 4096);
+  std::string all, seen;
+  std::uint64_t next = 0;
+  const auto look = [&](std::size_t bytes_max) {
+    const auto piece = read_output_from(folder_, next, bytes_max);
+    ASSERT_TRUE(piece) << piece.error().text();
+    next = piece->next;
+    seen += piece->text;
+  };
+  for (int i = 0; i < 500; ++i) {
+    const std::string line = "line " + std::to_string(i) + "\n";
+    files.append(line);
+    all += line;
+    look(1000);
+  }
+  EXPECT_EQ(seen, all) << "what is deleted now was there when it was looked at";
+  look(1000);
+  EXPECT_EQ(seen, all) << "nothing new";
+  seen.clear();
+  next = 0;
+  for (std::uint64_t before = 1; before != next;) {
+    before = next;
+    look(100);
+  }
+  EXPECT_EQ(seen, read()) << "a late one sees the gap, too";
+  EXPECT_EQ(next, files.seen());
+  EXPECT_EQ(read_output_from(folder_ + "/none", 0, 10).error().code(), ErrorCode::kNotFound);
+}
+
 TEST_F(OutputTest, ALineThatIsLongerThanAPartIsCut) {
   OutputFiles files(folder_, 4096);
   files.append(std::string(100'000, 'x'));
