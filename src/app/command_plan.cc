@@ -113,20 +113,21 @@ Result<std::vector<PlannedTable>> plan_tables(Session& session, pipeline::Destin
 Status plan_target(Session& session, bigquery::Client* client, PlannedQuery& planned) {
   const QueryConfig& query = *planned.query;
   TRY(planned.target, query_target(session.config, query, session.clock.wall_micros()));
-  auto columns = query_columns(session, query, client);
-  if (!columns) {
+  const auto found = ask_about(session, query, client);
+  if (!found) {
     planned.table_action = "cannot run";
-    const QueryProblem problem = statement_problem(query, columns.error());
+    const QueryProblem problem = statement_problem(query, found.error());
     planned.problem = problem.sentence + (problem.fix.empty() ? "" : "; " + problem.fix);
     return ok();
   }
-  planned.columns = with_version(query, *columns);
+  planned.columns = with_version(query, found->columns);
   planned.table_action = "create";
   if (client == nullptr) return ok();
   const auto table = client->get_table(whole_table(planned.target));
   if (!table && table.error().code() != ErrorCode::kNotFound) return table.error();
   const auto result = columns_of(planned.columns);
-  auto problems = result_problems(query, columns_of(*columns));
+  auto problems = result_problems(query, columns_of(found->columns));
+  if (const auto cost = cost_problem(query, found->bytes_read)) problems.push_back(*cost);
   if (problems.empty())
     problems = table ? target_problems(query, *table, partition_of(planned.target), result)
                      : missing_target_problems(query, planned.target, result);

@@ -327,7 +327,7 @@ TEST_F(QueryJobTest, TooMuchIsRefusedBeforeItIsRead) {
   const std::string said = run(context());
   EXPECT_EQ(code_, ErrorCode::kConfig);
   EXPECT_NE(said.find("more than its limit of 1 B"), std::string::npos) << said;
-  EXPECT_NE(said.find("raise queries.Daily.Orders.max_bytes"), std::string::npos) << said;
+  EXPECT_NE(said.find("raise 'queries.Daily.Orders.max_bytes'"), std::string::npos) << said;
   EXPECT_FALSE(client_->get_table({"team", "mart", "orders"}));
   query_.bytes_max = 1 << 20;
   EXPECT_EQ(run(context()).substr(0, 3), "ok:");

@@ -109,6 +109,15 @@ TEST(QueryTarget, AResultHasColumnsThatATableCanHave) {
             "the result has no column \"idd\", which 'key' names; name 'id' in 'queries.orders.key'\n");
 }
 
+TEST(QueryTarget, ALimitOfWhatIsReadIsInclusive) {
+  QueryConfig query = query_of(QueryWrite::kAppend);
+  EXPECT_FALSE(cost_problem(query, INT64_MAX)) << "there is no limit";
+  query.bytes_max = 2048;
+  EXPECT_FALSE(cost_problem(query, 2048));
+  ASSERT_TRUE(cost_problem(query, 2049));
+  EXPECT_EQ(cost_problem(query, 4096)->sentence, "it would read 4.0 KiB (4096 bytes), more than its limit of 2.0 KiB");
+}
+
 TEST(QueryTarget, AMergeOfKeysAloneUpdatesNothing) {
   QueryTarget keys{{"team", "mart", "orders"}, {{"id", "s.`id`", true}, {"group", "s.`group`", true}}, false};
   EXPECT_EQ(write_statement(keys, query_of(QueryWrite::kUpsert), "`s`").find("WHEN MATCHED"), std::string::npos);

@@ -14,19 +14,19 @@ namespace {
 using postgres::Finding;
 using Severity = Finding::Severity;
 
-Result<data::TableSchema> columns_at_source(Session& session, const QueryConfig& query) {
+Result<QueryFindings> ask_source(Session& session, const QueryConfig& query) {
   const PostgresSourceConfig* source = session.config.find_source(query.from);
   CHECK(source != nullptr);
   const base::Deadline deadline = session.clock.in(kQueryCheckMax);
   TRY(const auto opened, postgres::QuerySession::open({source->url, "flytt_check"}, session.clock, deadline));
   TRY(const auto shape,
       opened->describe(query.sql, postgres::QueryTypes::kMirror, postgres::DecimalType::kNumeric, deadline));
-  data::TableSchema columns;
-  for (const postgres::QueryColumn& column : shape->columns()) columns.fields.push_back(column.field);
-  return columns;
+  QueryFindings found;
+  for (const postgres::QueryColumn& column : shape->columns()) found.columns.fields.push_back(column.field);
+  return found;
 }
 
-Result<data::TableSchema> columns_at_destination(Session& session, const QueryConfig& query, bigquery::Client& client) {
+Result<QueryFindings> ask_destination(Session& session, const QueryConfig& query, bigquery::Client& client) {
   const std::int64_t now = session.clock.wall_micros();
   const std::int64_t slot = query.entry->schedule.next_after(now).value_or(now);
   bigquery::JobRequest request;
@@ -38,7 +38,7 @@ Result<data::TableSchema> columns_at_destination(Session& session, const QueryCo
   if (dry.schema.fields.empty())
     return Error(ErrorCode::kConfig, "the statement of query '" + query.name + "' returns no rows (" +
                                          dry.statement_type + "), so there is nothing to write");
-  return std::move(dry.schema);
+  return QueryFindings{std::move(dry.schema), dry.bytes_processed};
 }
 
 // What is found about one query.
@@ -51,10 +51,11 @@ class QueryCheck {
     if (query_.from.empty() && client_ == nullptr)
       return add(Severity::kAdvice, "sql", query_.name,
                  "its statement cannot be tried, because the warehouse is not there yet", "flytt run makes it");
-    const auto columns = query_columns(session_, query_, client_);
-    if (!columns) return add_failure(columns.error());
-    add_all(result_problems(query_, columns_of(*columns)));
-    if (client_ != nullptr) check_target(columns_of(with_version(query_, *columns)));
+    const auto found = ask_about(session_, query_, client_);
+    if (!found) return add_failure(found.error());
+    if (const auto problem = cost_problem(query_, found->bytes_read)) add_all({*problem});
+    add_all(result_problems(query_, columns_of(found->columns)));
+    if (client_ != nullptr) check_target(columns_of(with_version(query_, found->columns)));
   }
 
  private:
@@ -111,10 +112,10 @@ class QueryCheck {
 
 }  // namespace
 
-Result<data::TableSchema> query_columns(Session& session, const QueryConfig& query, bigquery::Client* client) {
-  if (!query.from.empty()) return columns_at_source(session, query);
+Result<QueryFindings> ask_about(Session& session, const QueryConfig& query, bigquery::Client* client) {
+  if (!query.from.empty()) return ask_source(session, query);
   if (client == nullptr) return Error(ErrorCode::kNotFound, "the warehouse is not there yet; `flytt run` makes it");
-  return columns_at_destination(session, query, *client);
+  return ask_destination(session, query, *client);
 }
 
 data::TableSchema with_version(const QueryConfig& query, data::TableSchema columns) {

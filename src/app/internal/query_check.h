@@ -14,9 +14,14 @@ namespace flytt::app {
 
 inline constexpr std::chrono::seconds kQueryCheckMax{30};
 
-// The columns of its statement, without the version column. Of a query without a source they are asked of `client`, by a dry
-// run with the parameters of a slot; kConfig with the server's own sentence as the cause when the statement is wrong.
-Result<data::TableSchema> query_columns(Session& session, const QueryConfig& query, bigquery::Client* client);
+struct QueryFindings {
+  data::TableSchema columns;    // without the version column
+  std::int64_t bytes_read = 0;  // in the destination, as it estimates
+};
+
+// What its statement gives. Of a query without a source that is asked of `client`, by a dry run with the parameters of a slot;
+// kConfig with the server's own sentence as the cause when the statement is wrong.
+Result<QueryFindings> ask_about(Session& session, const QueryConfig& query, bigquery::Client* client);
 
 data::TableSchema with_version(const QueryConfig& query, data::TableSchema columns);
 std::vector<ResultColumn> columns_of(const data::TableSchema& schema);

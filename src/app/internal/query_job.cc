@@ -258,13 +258,8 @@ class QueryRun {
   }
 
   Status check_cost(const bigquery::DryRun& seen) const {
-    if (!query_.bytes_max || seen.bytes_processed <= *query_.bytes_max) return ok();
-    return Error(ErrorCode::kConfig, "query " + query_.name + " would read " + human_bytes(seen.bytes_processed) +
-                                         " (" + std::to_string(seen.bytes_processed) +
-                                         " bytes), more than its limit of " + human_bytes(*query_.bytes_max) +
-                                         "; let it read less, or raise queries." + query_.name + ".max_bytes")
-        .side(base::Side::kSink)
-        .retry(base::Retry::kAfterOperator);
+    const auto problem = cost_problem(query_, seen.bytes_processed);
+    return problem ? Status(error_of(query_, *problem)) : ok();
   }
 
   // What all requests of this run have in common.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "app/config_keys.h"
+#include "app/output.h"
 
 namespace flytt::app {
 
@@ -143,6 +144,14 @@ QueryProblem statement_problem(const QueryConfig& query, const Error& error) {
       if (is_bad) return {error.code(), "sql", query.name, "the statement is refused (" + said + ")", "correct " + sql};
       return {error.code(), "connection", query.name, error.text(), ""};
   }
+}
+
+std::optional<QueryProblem> cost_problem(const QueryConfig& query, std::int64_t bytes_read) {
+  if (!query.bytes_max || bytes_read <= *query.bytes_max) return std::nullopt;
+  return QueryProblem{ErrorCode::kConfig, "max_bytes", query.name,
+                      "it would read " + human_bytes(bytes_read) + " (" + std::to_string(bytes_read) +
+                          " bytes), more than its limit of " + human_bytes(*query.bytes_max),
+                      "let it read less, or raise 'queries." + query.name + ".max_bytes'"};
 }
 
 std::vector<QueryProblem> result_problems(const QueryConfig& query, const std::vector<ResultColumn>& result) {

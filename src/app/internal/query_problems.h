@@ -1,6 +1,8 @@
 #pragma once
 // What keeps a query's result from being written: one rule for `check`, `plan` and the run itself. Pure functions.
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +29,9 @@ struct QueryProblem {
 // What the destination, or the source, says of a query's own statement when it is asked about that alone. `rule` is "sql", or
 // "connection" when the statement is not to blame.
 QueryProblem statement_problem(const QueryConfig& query, const Error& error);
+
+// The statement would read more than `max_bytes`.
+std::optional<QueryProblem> cost_problem(const QueryConfig& query, std::int64_t bytes_read);
 
 // The result's own columns, without the version column.
 std::vector<QueryProblem> result_problems(const QueryConfig& query, const std::vector<ResultColumn>& result);
