@@ -105,7 +105,7 @@ class Warehouse {
   Status apply(const data::TablePath& path);
   Status apply_all();
   Status checkpoint();
-  Status expire_streams();
+  Status expire_streams();  // idle ones, and tables whose expiration has passed
 
  private:
   explicit Warehouse(std::unique_ptr<WarehouseImpl> impl);
