@@ -120,24 +120,24 @@ Calendar calendar_of(const Schedule& schedule, const Schedule::DailyRange& range
 // -- texts
 
 struct Words {
-  const char* range;         // between the first and the last
-  const char* step_from;     // before /STEP, of what begins at the least value
-  const char* const* names;  // by value, or nullptr
+  const char* range;                   // between the first and the last
+  bool has_steps;                      // */STEP
+  const char* const* names = nullptr;  // by value
 };
 
 // Values from `low` to `high`: *, */STEP, or a list of values and ranges.
-std::string field(std::uint64_t bits, int low, int high, const Words& words, bool may_step = true) {
+std::string field(std::uint64_t bits, int low, int high, const Words& words) {
   std::vector<int> values;
   for (int value = low; value <= high; ++value)
     if ((bits >> value & 1) != 0) values.push_back(value);
   if (static_cast<int>(values.size()) == high - low + 1) return "*";
   const auto name = [&](int value) { return words.names ? std::string(words.names[value]) : std::to_string(value); };
-  if (may_step && values.size() > 2 && values[0] == low) {
+  if (words.has_steps && values.size() > 2 && values[0] == low) {
     const int step = values[1] - values[0];
     const auto count = static_cast<std::size_t>((high - low) / step + 1);
     bool is_even = values.size() == count;
     for (std::size_t i = 1; i < values.size(); ++i) is_even = is_even && values[i] - values[i - 1] == step;
-    if (is_even) return words.step_from + std::string("/") + std::to_string(step);
+    if (is_even) return "*/" + std::to_string(step);
   }
   std::string out;
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -151,16 +151,16 @@ std::string field(std::uint64_t bits, int low, int high, const Words& words, boo
 }
 
 std::vector<std::string> cron_lines(const Calendar& calendar, std::string& why_not) {
-  static constexpr Words kWords{"-", "*", nullptr};
+  static constexpr Words kTimes{"-", true}, kDays{"-", false};
   const bool both = !calendar.either && calendar.month_days != internal::kEveryMonthDay &&
                     calendar.weekdays != internal::kEveryWeekday;
   std::vector<std::string> lines;
   if (both) why_not = "cron cannot say the n-th weekday of a month";
   for (const Times& times : calendar.times) {
     if (times.seconds != 1) why_not = "cron has no seconds";
-    lines.push_back(field(times.minutes, 0, 59, kWords) + " " + field(times.hours, 0, 23, kWords) + " " +
-                    field(calendar.month_days, 1, 31, kWords, false) + " " +
-                    field(calendar.months, 1, 12, kWords, false) + " " + field(calendar.weekdays, 0, 6, kWords, false));
+    lines.push_back(field(times.minutes, 0, 59, kTimes) + " " + field(times.hours, 0, 23, kTimes) + " " +
+                    field(calendar.month_days, 1, 31, kDays) + " " + field(calendar.months, 1, 12, kDays) + " " +
+                    field(calendar.weekdays, 0, 6, kDays));
   }
   if (why_not.empty() && lines.size() > kCronLinesMax)
     why_not = "cron would need " + std::to_string(lines.size()) + " lines";
@@ -170,16 +170,17 @@ std::vector<std::string> cron_lines(const Calendar& calendar, std::string& why_n
 std::vector<std::string> calendar_lines(const Calendar& calendar, std::string& why_not) {
   // systemd's week begins on Monday.
   static constexpr const char* kDays[] = {"", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
-  static constexpr Words kWords{"..", "0", nullptr}, kDayWords{"..", "0", kDays};
+  // No steps: of "0/7" hours systemd 252 finds no slot after a change of the clock.
+  static constexpr Words kNumbers{"..", false}, kNames{"..", false, kDays};
   const std::uint32_t from_monday = (calendar.weekdays & 0x7E) | (calendar.weekdays & 1) << 7;
-  std::string weekdays = field(from_monday, 1, 7, kDayWords, false);
+  std::string weekdays = field(from_monday, 1, 7, kNames);
   weekdays = weekdays == "*" ? "" : weekdays + " ";
-  const std::string months = "*-" + field(calendar.months, 1, 12, kWords, false) + "-";
-  const std::string month_days = field(calendar.month_days, 1, 31, kWords, false);
+  const std::string months = "*-" + field(calendar.months, 1, 12, kNumbers) + "-";
+  const std::string month_days = field(calendar.month_days, 1, 31, kNumbers);
   std::vector<std::string> lines;
   for (const Times& times : calendar.times) {
-    const std::string time = " " + field(times.hours, 0, 23, kWords) + ":" + field(times.minutes, 0, 59, kWords) + ":" +
-                             field(times.seconds, 0, 59, kWords) + " " + calendar.timezone;
+    const std::string time = " " + field(times.hours, 0, 23, kNumbers) + ":" + field(times.minutes, 0, 59, kNumbers) +
+                             ":" + field(times.seconds, 0, 59, kNumbers) + " " + calendar.timezone;
     if (calendar.either) {
       lines.push_back(weekdays + months + "*" + time);
       lines.push_back(months + month_days + time);
@@ -225,9 +226,13 @@ bool differs_at_changes(const Schedule& schedule, const Calendar& calendar, Fore
                         std::int64_t now_micros) {
   if (std::holds_alternative<Schedule::Interval>(schedule.rule())) return false;  // said in UTC
   for (std::int64_t at = now_micros;;) {
-    const std::int64_t change = schedule.time_zone().period_at(at).end_micros;
+    const data::OffsetPeriod period = schedule.time_zone().period_at(at);
+    const std::int64_t change = period.end_micros;
     if (change >= now_micros + kLookMicros) return false;
     at = change;
+    // robfig looks from hour to hour of real time, and loses its way where a clock changes by half an hour (Lord Howe).
+    const std::int64_t by = schedule.time_zone().period_at(change).offset_micros - period.offset_micros;
+    if (language == ForeignLanguage::kCron && by % internal::kMicrosPerHour != 0) return true;
     const std::int64_t after = change - kAroundMicros, until = change + kAroundMicros;
     if ((schedule.start() && *schedule.start() > after) || (schedule.end() && *schedule.end() <= until)) continue;
     if (schedule.slots_between(after, until, static_cast<std::size_t>(-1)).instants !=
@@ -239,7 +244,13 @@ bool differs_at_changes(const Schedule& schedule, const Calendar& calendar, Fore
 }  // namespace
 
 ForeignSchedule foreign_schedule(const Schedule& schedule, ForeignLanguage language, std::int64_t now_micros) {
-  const Calendar calendar = std::visit([&](const auto& rule) { return calendar_of(schedule, rule); }, schedule.rule());
+  const auto calendar_of_rule = [&](const auto& rule) -> Calendar {
+    if constexpr (requires { calendar_of(schedule, rule); })
+      return calendar_of(schedule, rule);
+    else
+      return {.why_not = "it does not run by the clock"};
+  };
+  const Calendar calendar = std::visit(calendar_of_rule, schedule.rule());
   ForeignSchedule out;
   out.timezone = calendar.timezone;
   out.why_not = calendar.why_not;

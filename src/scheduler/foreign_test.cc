@@ -38,7 +38,7 @@ INSTANTIATE_TEST_SUITE_P(
     Table, Foreign,
     testing::Values(
         Case{"15 5 * * *", "", "15 5 * * *", "*-*-* 5:15:0 Europe/Oslo"},
-        Case{"*/15 8-16 * * 1-5", "", "*/15 8-16 * * 1-5", "Mon..Fri *-*-* 8..16:0/15:0 Europe/Oslo"},
+        Case{"*/15 8-16 * * 1-5", "", "*/15 8-16 * * 1-5", "Mon..Fri *-*-* 8..16:0,15,30,45:0 Europe/Oslo"},
         Case{"0 4 1,15 * SUN", "", "0 4 1,15 * 0", "Sun *-*-* 4:0:0 Europe/Oslo | *-*-1,15 4:0:0 Europe/Oslo"},
         Case{"0 4 1,15 * 0-6", "", "0 4 * * *", "*-*-* 4:0:0 Europe/Oslo"},
         Case{"@weekly", "", "0 0 * * 0", "Sun *-*-* 0:0:0 Europe/Oslo"},
@@ -49,9 +49,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"", "every 2 hours from 08:00 to 17:00", "0 8,10,12,14,16 * * *", "*-*-* 8,10,12,14,16:0:0 Europe/Oslo"},
         Case{"", "every 6 hours from 20:30 to 09:00", "30 2,8,20 * * *", "*-*-* 2,8,20:30:0 Europe/Oslo"},
         Case{"", "90m", "0 */3 * * * | 30 1,4,7,10,13,16,19,22 * * *",
-             "*-*-* 0/3:0:0 UTC | *-*-* 1,4,7,10,13,16,19,22:30:0 UTC"},
+             "*-*-* 0,3,6,9,12,15,18,21:0:0 UTC | *-*-* 1,4,7,10,13,16,19,22:30:0 UTC"},
         Case{"", "24 hours", "0 0 * * *", "*-*-* 0:0:0 UTC"},
-        Case{"@every 10m", "", "*/10 * * * *", "*-*-* *:0/10:0 UTC"},
+        Case{"@every 10m", "", "*/10 * * * *", "*-*-* *:0,10,20,30,40,50:0 UTC"},
         Case{"", "7d", "0 0 * * 4", "Thu *-*-* 0:0:0 UTC"},
         Case{"", "48 hours", "its interval divides neither a day nor is it a week",
              "its interval divides neither a day nor is it a week"},
@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"", "50m", "its interval divides neither a day nor is it a week",
              "its interval divides neither a day nor is it a week"},
         Case{"", "every 35 minutes from 00:00 to 23:00", "cron would need 7 lines",
-             "*-*-* 6,13,20:25:0 Europe/Oslo | *-*-* 3,10,17:30:0 Europe/Oslo | *-*-* 0/7:0,35:0 Europe/Oslo | "
+             "*-*-* 6,13,20:25:0 Europe/Oslo | *-*-* 3,10,17:30:0 Europe/Oslo | *-*-* 0,7,14,21:0,35:0 Europe/Oslo | "
              "*-*-* 4,11,18:5,40:0 Europe/Oslo | *-*-* 1,8,15,22:10,45:0 Europe/Oslo | *-*-* 5,12,19:15,50:0 "
              "Europe/Oslo | *-*-* 2,9,16:20,55:0 Europe/Oslo"}));
 

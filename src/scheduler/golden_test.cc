@@ -4,9 +4,11 @@
 
 #include <cctype>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "data/civil.h"
+#include "scheduler/foreign.h"
 #include "scheduler/schedule.h"
 
 namespace flytt::scheduler {
@@ -93,6 +95,53 @@ TEST(Golden, ChangesOfTheClockMinuteByMinute) {
     EXPECT_EQ(found, row[5]) << row[1] << " in " << row[2] << " after " << row[3];
     EXPECT_EQ(schedule->newest_slots(instant(row[3]), instant(row[4]), 10'000).instants, slots.instants) << row[1];
   }
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const std::string& line : lines) out += (out.empty() ? "" : " | ") + line;
+  return out;
+}
+
+// Whether the other program, with our lines, has the slots that we have.
+bool has_our_slots(const Schedule& schedule, std::int64_t after_micros, const std::string& steps) {
+  std::istringstream words(steps);
+  constexpr std::int64_t kZonesKnown = 2'114'380'800'000'000;  // 2037-01-01, see data/time_zone.h
+  std::int64_t theirs = after_micros, step = 0;
+  auto ours = schedule.next_after(after_micros);
+  for (; words >> step; ours = schedule.next_after(*ours)) {
+    theirs += step * 1'000'000;
+    if (theirs > kZonesKnown) break;
+    if (!ours || *ours != theirs) return false;
+  }
+  return true;
+}
+
+// What was rendered means the same to who runs it, or the difference at changes of the clock is known.
+TEST(Golden, OtherSchedulersHaveTheSameSlots) {
+  constexpr std::int64_t kNow = 1'767'225'600'000'000;  // 2026-01-01
+  struct Difference {
+    bool is_said = false, is_there = false;
+  };
+  std::map<std::string, Difference> seen;
+  for (const auto& row : table("foreign.tsv", 7)) {
+    ScheduleText text{.timezone = row[3]};
+    (row[1] == "cron" ? text.cron : text.every) = row[2];
+    const auto schedule = Schedule::parse(text);
+    ASSERT_TRUE(schedule) << row[2];
+    const auto language = row[0] == "cron" ? ForeignLanguage::kCron : ForeignLanguage::kCalendar;
+    const ForeignSchedule said = foreign_schedule(*schedule, language, kNow);
+    EXPECT_EQ(joined(said.lines), row[5]) << row[0] << " " << row[2] << " in " << row[3];
+    if (said.lines.empty()) continue;
+    Difference& difference = seen[row[0] + " " + row[2] + " in " + row[3]];
+    difference.is_said = said.differs_at_changes;
+    // Its clock changes by half an hour: what robfig does then is not foretold, and every schedule is said to differ.
+    const bool is_unforeseen = language == ForeignLanguage::kCron && said.timezone == "Australia/Lord_Howe";
+    difference.is_there =
+        difference.is_there || is_unforeseen || !has_our_slots(*schedule, std::stoll(row[4]) * 1'000'000, row[6]);
+  }
+  ASSERT_GT(seen.size(), 250U);
+  for (const auto& [name, difference] : seen) EXPECT_EQ(difference.is_said, difference.is_there) << name;
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ YAML::Node health_check() {
 }
 
 YAML::Node service(const RenderPlan& plan, const Workload& workload) {
+  const WorkloadConfiguration& configuration = workload.configuration;
   YAML::Node node;
   node["image"] = yaml_text(literal(image_of(plan)));
   node["entrypoint"].push_back("flytt");
@@ -47,7 +48,8 @@ YAML::Node service(const RenderPlan& plan, const Workload& workload) {
   node["restart"] = "unless-stopped";
   node["stop_grace_period"] = std::to_string(kStopSeconds) + "s";
   node["mem_limit"] = std::to_string(memory_bytes(workload.memory) >> 20) + "m";
-  if (!plan.variables.empty() || !plan.optional_variables.empty()) node["env_file"].push_back(yaml_text("flytt.env"));
+  if (!configuration.variables.empty() || !configuration.optional_variables.empty())
+    node["env_file"].push_back(yaml_text("flytt.env"));
   node["healthcheck"] = health_check();
   // Several replicas cannot have one port of the machine; Docker chooses then.
   const std::string port = std::to_string(kHealthPort);
@@ -57,9 +59,9 @@ YAML::Node service(const RenderPlan& plan, const Workload& workload) {
   node["cap_drop"].push_back("ALL");
   node["security_opt"].push_back(yaml_text("no-new-privileges:true"));
   node["configs"].push_back(mounted("flytt.yaml", std::string(kConfigFolder) + "/flytt.yaml"));
-  for (const auto& [name, text] : plan.statements)
+  for (const auto& [name, text] : configuration.statements)
     node["configs"].push_back(mounted(name, std::string(kConfigFolder) + "/" + name));
-  for (const SecretFile& file : plan.secret_files) node["secrets"].push_back(yaml_text(file.id));
+  for (const SecretFile& file : configuration.secret_files) node["secrets"].push_back(yaml_text(file.id));
   if (!workload.state_volume.empty())
     node["volumes"].push_back(yaml_text(workload.state_volume + ":" + kStateFolder));
   else
@@ -69,31 +71,28 @@ YAML::Node service(const RenderPlan& plan, const Workload& workload) {
 
 }  // namespace
 
+// Nothing runs apart, so there is one workload.
 Rendering render_compose(const RenderPlan& plan) {
+  const Workload& workload = plan.workloads.at(0);
   Rendering out;
   YAML::Node root;
-  root["name"] = yaml_text(dns_name(plan.request.name));
-  std::string about;
-  for (const Workload& workload : plan.workloads) {
-    about += workload_comment(workload);
-    root["services"][workload.name] = service(plan, workload);
-    if (workload.replicas > 1) root["services"][workload.name]["deploy"]["replicas"] = workload.replicas;
-    if (!workload.state_volume.empty()) root["volumes"][workload.state_volume] = yaml_empty_map();
-  }
+  root["services"][workload.name] = service(plan, workload);
+  if (workload.replicas > 1) root["services"][workload.name]["deploy"]["replicas"] = workload.replicas;
+  if (!workload.state_volume.empty()) root["volumes"][workload.state_volume] = yaml_empty_map();
   root["configs"]["flytt.yaml"]["file"] = "./flytt.yaml";
-  for (const auto& [name, text] : plan.statements) root["configs"][name]["file"] = yaml_text("./" + name);
-  for (const SecretFile& file : plan.secret_files) {
+  for (const auto& [name, text] : workload.configuration.statements)
+    root["configs"][name]["file"] = yaml_text("./" + name);
+  for (const SecretFile& file : workload.configuration.secret_files) {
     root["secrets"][file.id]["file"] = yaml_text("./secrets/" + file.id);
     out.needs.push_back("./secrets/" + file.id + ": " + file.origin);
   }
-  std::string variables = joined(plan.variables);
-  for (const std::string& name : plan.optional_variables)
-    variables += (variables.empty() ? "" : ", ") + name + " if TLS is used";
-  if (!variables.empty()) out.needs.push_back("flytt.env, lines NAME=value, with " + variables);
+  if (const std::string variables = variables_sentence(plan); !variables.empty())
+    out.needs.push_back("flytt.env, lines NAME=value, with " + variables);
   out.needs.push_back("bash in the image: the health check uses it");
-  out.files.push_back({"compose.yaml", head_comment(plan, out.needs) + about + yaml_document(root)});
-  out.files.push_back({"flytt.yaml", plan.configuration});
-  for (const auto& [name, text] : plan.statements) out.files.push_back({name, text});
+  out.files.push_back(
+      {"compose.yaml", head_comment(plan, out.needs) + workload_comment(workload) + yaml_document(root)});
+  out.files.push_back({"flytt.yaml", workload.configuration.text});
+  for (const auto& [name, text] : workload.configuration.statements) out.files.push_back({name, text});
   return out;
 }
 

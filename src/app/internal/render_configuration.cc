@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <set>
 #include <sstream>
 
@@ -17,30 +16,8 @@ namespace flytt::app {
 
 namespace {
 
-constexpr std::size_t kConfigMapBytesMax = 1'000'000;  // Kubernetes takes 1 MiB for all of one object
+constexpr std::size_t kSchemaBytesMax = 63;
 constexpr const char* kGoogleVariable = "GOOGLE_APPLICATION_CREDENTIALS";
-
-// The part of a path behind its last slash, in characters that every place takes as a key, and no two alike.
-class FileNames {
- public:
-  std::string of(const std::string& path) {
-    if (const auto known = by_path_.find(path); known != by_path_.end()) return known->second;
-    std::string name;
-    for (const char c : std::filesystem::path(path).filename().string()) {
-      const bool is_kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-                           c == '-' || c == '_';
-      name += is_kept ? c : '_';
-    }
-    if (name.empty() || name[0] == '.') name = "file" + name;
-    std::string unique = name;
-    for (int n = 2; !taken_.insert(unique).second; ++n) unique = std::to_string(n) + "-" + name;
-    return by_path_[path] = unique;
-  }
-
- private:
-  std::set<std::string> taken_{"flytt.yaml"};
-  std::map<std::string, std::string> by_path_;
-};
 
 // The value of a key; members' names may hold dots themselves.
 YAML::Node node_at(const YAML::Node& map, const std::string& key) {
@@ -69,32 +46,40 @@ std::string moved(const std::string& text, const std::string& file, const std::s
   return out + text.substr(at);
 }
 
+void keep_only(const YAML::Node& root, const char* key, const std::set<std::string>& names) {
+  YAML::Node map = root[key];
+  if (!map || !map.IsMap()) return;
+  std::vector<std::string> others;
+  for (const auto& entry : map)
+    if (names.count(entry.first.Scalar()) == 0) others.push_back(entry.first.Scalar());
+  for (const std::string& name : others) map.remove(name);
+}
+
 class Adapter {
  public:
-  Adapter(const Config& config, RenderPlan& plan, YAML::Node root)
-      : config_(config), plan_(plan), root_(std::move(root)) {}
+  Adapter(const Config& config, Place place, const Workload& workload, FileNames& names, YAML::Node root)
+      : config_(config), place_(place), workload_(workload), names_(names), root_(std::move(root)) {}
 
-  Status adapt() {
+  Result<WorkloadConfiguration> adapt(const std::set<std::string>& entries) {
     TRY_STATUS(refuse_open_secrets());
-    for (const Reference& reference : config_.references) {
+    prune(entries);
+    for (const Reference& reference : references_of(root_)) {
       if (reference.kind == Reference::Kind::kVariable)
         add_variable(reference);
       else if (reference.is_secret || !reference.key.ends_with(".sql"))
-        add_secret_file(reference, reference.name);
+        add_secret_file(reference);
       else
         TRY_STATUS(add_statement(reference));
     }
     set_places();
-    plan_.configuration = yaml_document(root_);
-    std::size_t bytes = plan_.configuration.size();
-    for (const auto& [name, text] : plan_.statements) bytes += text.size();
-    const bool is_object = plan_.request.place == Place::kKubernetes || plan_.request.place == Place::kNais;
-    if (is_object && bytes > kConfigMapBytesMax)
-      plan_.warnings.push_back({config_.path, "with its statements it is larger than a ConfigMap may be (1 MiB)"});
-    return ok();
+    out_.text = yaml_document(root_);
+    return std::move(out_);
   }
 
  private:
+  bool is_engine() const { return workload_.entry == nullptr; }
+  bool is_local() const { return config_.destination.kind == DestinationConfig::Kind::kLocal; }
+
   Status refuse_open_secrets() const {
     const std::vector<std::string> keys = open_secrets_of(root_);
     if (keys.empty()) return ok();
@@ -104,23 +89,41 @@ class Adapter {
                      "it as ${env:NAME} or ${file:/path}");
   }
 
+  void prune(const std::set<std::string>& entries) {
+    std::set<std::string> sources;
+    for (const char* key : {"queries", "jobs"}) {
+      keep_only(root_, key, entries);
+      if (const YAML::Node map = root_[key]; map && map.IsMap() && map.size() == 0) root_.remove(key);
+    }
+    if (is_engine()) return;
+    root_.remove("streams");
+    for (const std::string& entry : entries)
+      if (const QueryConfig* query = config_.find_query(entry)) sources.insert(query->from);
+    keep_only(root_, "sources", sources);
+    if (const YAML::Node map = root_["sources"]; map && map.IsMap() && map.size() == 0) root_.remove("sources");
+  }
+
   void add_variable(const Reference& reference) {
-    const auto add = [&](std::vector<std::string>& names) {
-      if (std::find(names.begin(), names.end(), reference.name) == names.end()) names.push_back(reference.name);
-    };
     if (reference.is_implied && reference.name == kGoogleVariable) {
       add_google_key();
       return;
     }
     const bool is_optional = reference.is_implied && reference.name != "KAFKA_BROKERS";
-    add(is_optional ? plan_.optional_variables : plan_.variables);
+    std::vector<std::string>& names = is_optional ? out_.optional_variables : out_.variables;
+    if (std::find(names.begin(), names.end(), reference.name) == names.end()) names.push_back(reference.name);
+  }
+
+  void add_file(const std::string& id, const std::string& origin) {
+    const bool is_there = std::any_of(out_.secret_files.begin(), out_.secret_files.end(),
+                                      [&](const SecretFile& file) { return file.id == id; });
+    if (!is_there) out_.secret_files.push_back({id, origin});
   }
 
   void add_google_key() {
     const std::string id = names_.of("google-key.json");
-    plan_.secret_files.push_back({id, std::string("the service account's key, ") + kGoogleVariable + " elsewhere"});
+    add_file(id, std::string("the service account's key, ") + kGoogleVariable + " elsewhere");
     if (!root_["destination"]["bigquery"].IsMap()) root_["destination"]["bigquery"] = yaml_empty_map();
-    root_["destination"]["bigquery"]["key_file"] = yaml_text(secret_folder(plan_.request.place) + "/" + id);
+    root_["destination"]["bigquery"]["key_file"] = yaml_text(secret_folder(place_) + "/" + id);
   }
 
   void move(const Reference& reference, const std::string& target) {
@@ -128,12 +131,10 @@ class Adapter {
     node = yaml_text(moved(node.Scalar(), reference.name, target));
   }
 
-  void add_secret_file(const Reference& reference, const std::string& origin) {
+  void add_secret_file(const Reference& reference) {
     const std::string id = names_.of(reference.name);
-    const bool is_there = std::any_of(plan_.secret_files.begin(), plan_.secret_files.end(),
-                                      [&](const SecretFile& file) { return file.id == id; });
-    if (!is_there) plan_.secret_files.push_back({id, origin});
-    move(reference, secret_folder(plan_.request.place) + "/" + id);
+    add_file(id, reference.name);
+    move(reference, secret_folder(place_) + "/" + id);
   }
 
   Status add_statement(const Reference& reference) {
@@ -146,50 +147,75 @@ class Adapter {
     std::stringstream content;
     content << in.rdbuf();
     const std::string id = names_.of(reference.name);
-    const bool is_there = std::any_of(plan_.statements.begin(), plan_.statements.end(),
+    const bool is_there = std::any_of(out_.statements.begin(), out_.statements.end(),
                                       [&](const auto& statement) { return statement.first == id; });
-    if (!is_there) plan_.statements.emplace_back(id, content.str());
+    if (!is_there) out_.statements.emplace_back(id, content.str());
     move(reference, id);
     return ok();
   }
 
-  void set_places() {
-    const bool is_local = config_.destination.kind == DestinationConfig::Kind::kLocal;
-    const bool has_file = !config_.state_file.empty();
-    if (is_local) root_["destination"]["local"] = yaml_text(std::string(kStateFolder) + "/warehouse");
-    if (has_file && (root_["state"] || !is_local)) {
+  // A lease or a lock holds each state: a process beside the engine has one of its own.
+  void set_state() {
+    const bool is_beside = !is_engine() && place_ == Place::kSystemd;
+    if (!config_.state_file.empty()) {
+      if (!root_["state"] && is_local()) return;  // beside the warehouse
       root_["state"] = yaml_empty_map();
-      root_["state"]["sqlite"] = yaml_text(std::string(kStateFolder) + "/state.db");
+      root_["state"]["sqlite"] =
+          yaml_text((is_beside ? "/var/lib/" + workload_.name : std::string(kStateFolder)) + "/state.db");
+    } else if (!is_engine()) {
+      std::string schema =
+          (root_["state"]["schema"] ? root_["state"]["schema"].Scalar() : "flytt") + "_" + workload_.name;
+      for (char& c : schema) c = c == '-' ? '_' : c;
+      root_["state"]["schema"] = yaml_text(schema.substr(0, kSchemaBytesMax));
     }
-    plan_.listens_for_health = !config_.health_address.empty();
-    if (plan_.request.place == Place::kSystemd) return;
-    if (!root_["listen"] || !root_["listen"].IsMap()) root_["listen"] = yaml_empty_map();
-    root_["listen"]["health"] = yaml_text("0.0.0.0:" + std::to_string(kHealthPort));
-    plan_.listens_for_health = true;
+  }
+
+  void set_places() {
+    if (is_local()) root_["destination"]["local"] = yaml_text(std::string(kStateFolder) + "/warehouse");
+    set_state();
+    const bool has_listen = root_["listen"] && root_["listen"].IsMap();
+    if (!is_engine()) {
+      if (has_listen) root_["listen"].remove("health");
+    } else if (place_ != Place::kSystemd) {
+      if (!has_listen) root_["listen"] = yaml_empty_map();
+      root_["listen"]["health"] = yaml_text("0.0.0.0:" + std::to_string(kHealthPort));
+    }
   }
 
   const Config& config_;
-  RenderPlan& plan_;
+  const Place place_;
+  const Workload& workload_;
+  FileNames& names_;
   YAML::Node root_;
-  FileNames names_;
+  WorkloadConfiguration out_;
 };
 
 }  // namespace
+
+// The part of a path behind its last slash, in characters that every place takes as a key.
+std::string FileNames::of(const std::string& path) {
+  if (const auto known = by_path_.find(path); known != by_path_.end()) return known->second;
+  std::string name;
+  for (const char c : std::filesystem::path(path).filename().string()) {
+    const bool is_kept =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    name += is_kept ? c : '_';
+  }
+  if (name.empty() || name[0] == '.') name = "file" + name;
+  std::string unique = name;
+  for (int n = 2; !taken_.insert(unique).second; ++n) unique = std::to_string(n) + "-" + name;
+  return by_path_[path] = unique;
+}
 
 std::string secret_folder(Place place) {
   if (place == Place::kSystemd) return std::string(kConfigFolder) + "/secrets";
   return place == Place::kCompose ? "/run/secrets" : "/var/run/secrets/flytt";
 }
 
-Status adapt_configuration(const Config& config, const std::string& text, RenderPlan& plan) {
-  return Adapter(config, plan, YAML::Load(text)).adapt();
-}
-
-std::string beside_engine(const std::string& text, const std::string& folder) {
-  YAML::Node root = YAML::Load(text);
-  if (root["state"] && root["state"]["sqlite"]) root["state"]["sqlite"] = yaml_text(folder + "/state.db");
-  if (root["listen"] && root["listen"].IsMap()) root["listen"].remove("health");
-  return yaml_document(root);
+Result<WorkloadConfiguration> configuration_of(const Config& config, const std::string& text, Place place,
+                                               const Workload& workload, const std::set<std::string>& entries,
+                                               FileNames& names) {
+  return Adapter(config, place, workload, names, YAML::Load(text)).adapt(entries);
 }
 
 }  // namespace flytt::app

@@ -51,8 +51,9 @@ YAML::Node container(const RenderPlan& plan, const Workload& workload) {
   node["image"] = yaml_text(image_of(plan));
   node["command"].push_back("flytt");
   node["args"] = yaml_list(workload.arguments);
-  for (const std::string& name : plan.variables) node["env"].push_back(variable(plan, name, false));
-  for (const std::string& name : plan.optional_variables) node["env"].push_back(variable(plan, name, true));
+  for (const std::string& name : workload.configuration.variables) node["env"].push_back(variable(plan, name, false));
+  for (const std::string& name : workload.configuration.optional_variables)
+    node["env"].push_back(variable(plan, name, true));
   if (workload.entry == nullptr) {
     YAML::Node port;
     port["name"] = "health";
@@ -63,14 +64,13 @@ YAML::Node container(const RenderPlan& plan, const Workload& workload) {
     node["readinessProbe"] = probe("/isready", 10, 3);
   }
   node["resources"] = kubernetes_resources(workload);
-  YAML::Node& context = node;
-  context["securityContext"]["allowPrivilegeEscalation"] = false;
-  context["securityContext"]["readOnlyRootFilesystem"] = true;
-  context["securityContext"]["capabilities"]["drop"].push_back("ALL");
+  node["securityContext"]["allowPrivilegeEscalation"] = false;
+  node["securityContext"]["readOnlyRootFilesystem"] = true;
+  node["securityContext"]["capabilities"]["drop"].push_back("ALL");
   node["volumeMounts"].push_back(mount("configuration", kConfigFolder, true));
   node["volumeMounts"].push_back(mount("tmp", "/tmp", false));
   node["volumeMounts"].push_back(mount("state", kStateFolder, false));
-  if (!plan.secret_files.empty())
+  if (!workload.configuration.secret_files.empty())
     node["volumeMounts"].push_back(mount("secrets", secret_folder(plan.request.place), true));
   return node;
 }
@@ -78,7 +78,7 @@ YAML::Node container(const RenderPlan& plan, const Workload& workload) {
 YAML::Node volumes(const RenderPlan& plan, const Workload& workload) {
   YAML::Node list(YAML::NodeType::Sequence), configuration, tmp, state, secrets;
   configuration["name"] = "configuration";
-  configuration["configMap"]["name"] = configuration_name(plan);
+  configuration["configMap"]["name"] = configuration_name(workload);
   list.push_back(configuration);
   tmp["name"] = "tmp";
   tmp["emptyDir"] = yaml_empty_map();
@@ -89,10 +89,16 @@ YAML::Node volumes(const RenderPlan& plan, const Workload& workload) {
   else
     state["persistentVolumeClaim"]["claimName"] = workload.state_volume;
   list.push_back(state);
-  if (plan.secret_files.empty()) return list;
+  if (workload.configuration.secret_files.empty()) return list;
   secrets["name"] = "secrets";
   secrets["secret"]["secretName"] = secret_files_name(plan);
   secrets["secret"]["defaultMode"] = 288;  // 0440
+  for (const SecretFile& file : workload.configuration.secret_files) {
+    YAML::Node item;
+    item["key"] = yaml_text(file.id);
+    item["path"] = yaml_text(file.id);
+    secrets["secret"]["items"].push_back(item);
+  }
   list.push_back(secrets);
   return list;
 }
@@ -109,7 +115,7 @@ YAML::Node pod_template(const RenderPlan& plan, const Workload& workload) {
   YAML::Node node, spec;
   node["metadata"]["labels"] = labels(workload);
   // A changed configuration makes new pods: it is read once, at the start.
-  node["metadata"]["annotations"]["checksum/configuration"] = yaml_text(text_of(fingerprint(plan)));
+  node["metadata"]["annotations"]["checksum/configuration"] = yaml_text(text_of(fingerprint(workload.configuration)));
   if (workload.entry == nullptr) {
     node["metadata"]["annotations"]["prometheus.io/scrape"] = yaml_text("true");
     node["metadata"]["annotations"]["prometheus.io/port"] = yaml_text(text_of(kHealthPort));
@@ -217,14 +223,14 @@ YAML::Node kubernetes_object(const RenderPlan& plan, const char* version, const 
   return node;
 }
 
-std::string configuration_name(const RenderPlan& plan) { return dns_name(plan.request.name) + "-config"; }
+std::string configuration_name(const Workload& workload) { return workload.name + "-config"; }
 std::string variables_name(const RenderPlan& plan) { return dns_name(plan.request.name) + "-env"; }
 std::string secret_files_name(const RenderPlan& plan) { return dns_name(plan.request.name) + "-files"; }
 
-YAML::Node configuration_object(const RenderPlan& plan) {
-  YAML::Node object = kubernetes_object(plan, "v1", "ConfigMap", configuration_name(plan));
-  object["data"]["flytt.yaml"] = yaml_text(plan.configuration);
-  for (const auto& [name, text] : plan.statements) object["data"][name] = yaml_text(text);
+YAML::Node configuration_object(const RenderPlan& plan, const Workload& workload) {
+  YAML::Node object = kubernetes_object(plan, "v1", "ConfigMap", configuration_name(workload));
+  object["data"]["flytt.yaml"] = yaml_text(workload.configuration.text);
+  for (const auto& [name, text] : workload.configuration.statements) object["data"][name] = yaml_text(text);
   return object;
 }
 
@@ -239,18 +245,17 @@ YAML::Node kubernetes_resources(const Workload& workload) {
   return node;
 }
 
-std::vector<std::string> secret_needs(const RenderPlan& plan) {
+std::vector<std::string> secret_needs(const RenderPlan& plan, const std::string& variables) {
   const std::string space = plan.request.name_space.empty() ? "" : " -n " + plan.request.name_space;
   std::vector<std::string> out;
-  if (!plan.variables.empty() || !plan.optional_variables.empty())
-    out.push_back(
-        "Secret " + variables_name(plan) + " with " + joined(plan.variables) +
-        (plan.optional_variables.empty() ? "" : ", and where TLS is used " + joined(plan.optional_variables)) +
-        ": kubectl" + space + " create secret generic " + variables_name(plan) + " --from-env-file=flytt.env");
-  if (plan.secret_files.empty()) return out;
+  if (!variables.empty())
+    out.push_back("Secret " + variables_name(plan) + " with " + variables + ": kubectl" + space +
+                  " create secret generic " + variables_name(plan) + " --from-env-file=flytt.env");
+  const std::vector<SecretFile> all = all_secret_files(plan);
+  if (all.empty()) return out;
   std::vector<std::string> files;
   std::string command = "kubectl" + space + " create secret generic " + secret_files_name(plan);
-  for (const SecretFile& file : plan.secret_files) {
+  for (const SecretFile& file : all) {
     files.push_back(file.id + " (" + file.origin + ")");
     command += " --from-file=" + file.id;
   }
@@ -260,12 +265,11 @@ std::vector<std::string> secret_needs(const RenderPlan& plan) {
 
 Rendering render_kubernetes(const RenderPlan& plan) {
   Rendering out;
-  out.needs = secret_needs(plan);
-  out.files.push_back(
-      {configuration_name(plan) + ".yaml", head_comment(plan, out.needs) + yaml_document(configuration_object(plan))});
+  out.needs = secret_needs(plan, variables_sentence(plan));
   for (const Workload& workload : plan.workloads) {
-    const std::string volume = workload.state_volume.empty() ? "" : claim(plan, workload) + "---\n";
-    std::string text = volume + workload_comment(workload);
+    std::string text = out.files.empty() ? head_comment(plan, out.needs) : "";
+    text += workload_comment(workload) + yaml_document(configuration_object(plan, workload)) + "---\n";
+    if (!workload.state_volume.empty()) text += claim(plan, workload) + "---\n";
     if (workload.entry == nullptr) {
       text += deployment(plan, workload) + "---\n" + service(plan, workload);
     } else {

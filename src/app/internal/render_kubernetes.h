@@ -9,15 +9,15 @@ namespace flytt::app {
 
 // "apiVersion", "kind" and "metadata" with name, namespace and labels.
 YAML::Node kubernetes_object(const RenderPlan& plan, const char* version, const char* kind, const std::string& name);
-// The ConfigMap <name>-config, with the configuration and its statements.
-YAML::Node configuration_object(const RenderPlan& plan);
-std::string configuration_name(const RenderPlan& plan);
+// The ConfigMap of a workload, with its configuration and its statements.
+YAML::Node configuration_object(const RenderPlan& plan, const Workload& workload);
+std::string configuration_name(const Workload& workload);
 std::string variables_name(const RenderPlan& plan);     // of the Secret whose members are variables
 std::string secret_files_name(const RenderPlan& plan);  // of the Secret whose members are files
 // {requests, limits} of cpu and memory.
 YAML::Node kubernetes_resources(const Workload& workload);
 std::string memory_quantity(std::int64_t bytes);  // 512Mi
-// What has to be in the Secrets, with the command that makes them.
-std::vector<std::string> secret_needs(const RenderPlan& plan);
+// What has to be in the Secrets, with the command that makes them. `variables` as a sentence has them; empty: none.
+std::vector<std::string> secret_needs(const RenderPlan& plan, const std::string& variables);
 
 }  // namespace flytt::app

@@ -65,67 +65,75 @@ class Nais {
   Nais(const Config& config, RenderPlan& plan) : config_(config), plan_(plan) {}
 
   Rendering render() {
-    sort_variables();
     find_hosts();
     warn_of_google();
     warn_of_state();
-    own_variables_.swap(plan_.variables);  // the rest of the plan's variables are nais' own
-    out_.needs = secret_needs(plan_);
-    own_variables_.swap(plan_.variables);
-    std::vector<RenderedFile> workloads;
-    for (const Workload& workload : plan_.workloads) {
-      std::string text = workload_comment(workload);
+    std::vector<Given> given;
+    for (const Workload& workload : plan_.workloads) given.push_back(given_to(workload.configuration));
+    if (uses_kafka_ && plan_.request.kafka_pool.empty())
+      warn("--kafka-pool", "nav-dev is assumed; each Topic has to list the applications in its acl");
+    out_.needs = secret_needs(plan_, joined({own_.begin(), own_.end()}));
+    for (std::size_t i = 0; i < plan_.workloads.size(); ++i) {
+      const Workload& workload = plan_.workloads[i];
+      std::string text = i == 0 ? head_comment(plan_, out_.needs) : "";
+      text += workload_comment(workload) + yaml_document(configuration_object(plan_, workload)) + "---\n";
       if (workload.entry == nullptr) {
-        text += application(workload);
+        text += application(workload, given[i]);
       } else {
         for (std::size_t line = 0; line < workload.schedule.lines.size(); ++line)
-          text += (line == 0 ? "" : "---\n") + naisjob(workload, line);
+          text += (line == 0 ? "" : "---\n") + naisjob(workload, given[i], line);
       }
-      workloads.push_back({workload.name + ".yaml", text});
+      out_.files.push_back({workload.name + ".yaml", text});
     }
-    out_.files.push_back({configuration_name(plan_) + ".yaml",
-                          head_comment(plan_, out_.needs) + yaml_document(configuration_object(plan_))});
-    out_.files.insert(out_.files.end(), workloads.begin(), workloads.end());
     return std::move(out_);
   }
 
  private:
+  // Where the variables of a workload come from.
+  struct Given {
+    bool has_own = false, has_kafka = false;
+    std::set<std::string> databases;  // of an instance of the application's own
+    std::set<std::string> secrets;    // of other applications' databases
+  };
+
   void warn(const std::string& about, const std::string& sentence) { plan_.warnings.push_back({about, sentence}); }
 
-  // What nais gives by itself, and what a Secret of our own has to have.
-  void sort_variables() {
-    const std::string own = plan_.request.name;
-    for (const std::string& name : plan_.variables) {
-      if (name.starts_with(kDatabasePrefix) && name.find('_', kDatabasePrefix.size()) != name.npos)
-        add_database(name);
-      else if (name.starts_with(kKafkaPrefix))
-        has_kafka_ = true;
-      else
-        own_variables_.push_back(name);
+  Given given_to(const WorkloadConfiguration& configuration) {
+    Given given;
+    for (const std::string& name : configuration.variables) {
+      if (name.starts_with(kDatabasePrefix) && name.find('_', kDatabasePrefix.size()) != name.npos) {
+        add_database(name, given);
+      } else if (name.starts_with(kKafkaPrefix)) {
+        given.has_kafka = true;
+      } else {
+        given.has_own = true;
+        own_.insert(name);
+      }
     }
-    has_kafka_ = has_kafka_ || !plan_.optional_variables.empty();
-    plan_.optional_variables.clear();  // the pool brings them
-    if (has_kafka_ && plan_.request.kafka_pool.empty())
-      warn("--kafka-pool", "nav-dev is assumed; each Topic has to list the application in its acl");
+    given.has_kafka = given.has_kafka || !configuration.optional_variables.empty();  // the pool brings them
+    uses_kafka_ = uses_kafka_ || given.has_kafka;
+    return given;
   }
 
-  void add_database(const std::string& variable) {
-    const std::string middle = without_ends(variable), own = plan_.request.name;
+  void add_database(const std::string& variable, Given& given) {
+    const std::string middle = without_ends(variable);
     std::string prefix;
-    for (const char c : own) prefix += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    for (const char c : plan_.request.name)
+      prefix += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     if (middle.starts_with(prefix + "_")) {
-      const std::string database = lower_with_hyphens(middle.substr(prefix.size() + 1));
-      if (own_databases_.insert(database).second)
-        warn("gcp.sqlInstances", "type and tier of the instance with database " + database +
-                                     " are guesses: a Postgres instance is made with them when there is none");
+      given.databases.insert(lower_with_hyphens(middle.substr(prefix.size() + 1)));
+      if (warned_.insert("own").second)
+        warn("gcp.sqlInstances", "type and tier of the instance of " + variable +
+                                     " are guesses: an instance is made with them when there is none");
       return;
     }
     const std::string owner = owner_of(middle);
-    if (!database_secrets_.insert("google-sql-" + owner).second) return;
-    warn(variable,
-         "it is taken to come from application '" + owner + "', whose Secret google-sql-" + owner +
-             " is mounted; nais lets in only the application that declares the instance, so its address has to "
-             "be added to accessPolicy.outbound.external as ipv4 with port 5432");
+    given.secrets.insert("google-sql-" + owner);
+    if (warned_.insert(owner).second)
+      warn(variable,
+           "it is taken to come from application '" + owner + "', by its Secret google-sql-" + owner +
+               "; nais lets in only the application that declares the instance, so its address has to be added "
+               "to accessPolicy.outbound.external as ipv4 with port 5432");
   }
 
   void add_host(const std::string& host, int port) { hosts_.insert({host, port}); }
@@ -174,13 +182,13 @@ class Nais {
   }
 
   void warn_of_state() {
-    for (const Workload& workload : plan_.workloads)
-      if (!workload.state_volume.empty())
-        warn(workload.entry ? workload.entry->name : workload.name,
-             "its state is a file on the claim " + workload.state_volume +
-                 ", which nais mounts only after it was agreed with "
-                 "the platform; on an empty folder everything would be copied anew after each start. Use 'state: "
-                 "{postgres: URL}'");
+    const bool has_claim = std::any_of(plan_.workloads.begin(), plan_.workloads.end(),
+                                       [](const Workload& workload) { return !workload.state_volume.empty(); });
+    if (has_claim)
+      warn("state",
+           "it is a file on a claim of each workload, which nais mounts only after it was agreed with the platform; "
+           "on a folder that is empty after each start everything would be copied anew, and slots run twice. Use "
+           "'state: {postgres: URL}'");
   }
 
   static bool is_dataset(const std::string& name) {
@@ -191,16 +199,16 @@ class Nais {
 
   // -- fields that Application and Naisjob share
 
-  void add_shared(YAML::Node& spec, const Workload& workload) const {
+  void add_shared(YAML::Node& spec, const Workload& workload, const Given& given) const {
     spec["image"] = yaml_text(image_of(plan_));
     spec["command"].push_back("flytt");
     for (const std::string& argument : workload.arguments) spec["command"].push_back(yaml_text(argument));
     spec["resources"] = kubernetes_resources(workload);
     spec["terminationGracePeriodSeconds"] = kStopSeconds;
-    add_sources(spec, workload);
-    if (has_kafka_)
+    add_sources(spec, workload, given);
+    if (given.has_kafka)
       spec["kafka"]["pool"] = yaml_text(plan_.request.kafka_pool.empty() ? "nav-dev" : plan_.request.kafka_pool);
-    add_google(spec);
+    add_google(spec, workload, given);
     for (const auto& [host, port] : hosts_) {
       YAML::Node entry, rule;
       entry[is_ipv4(host) ? "ipv4" : "host"] = yaml_text(host);
@@ -212,18 +220,18 @@ class Nais {
     }
   }
 
-  void add_sources(YAML::Node& spec, const Workload& workload) const {
+  void add_sources(YAML::Node& spec, const Workload& workload, const Given& given) const {
     const auto from = [](const char* kind, const std::string& name) {
       YAML::Node node;
       node[kind] = yaml_text(name);
       return node;
     };
-    if (!own_variables_.empty()) spec["envFrom"].push_back(from("secret", variables_name(plan_)));
-    for (const std::string& secret : database_secrets_) spec["envFrom"].push_back(from("secret", secret));
-    YAML::Node configuration = from("configmap", configuration_name(plan_));
+    if (given.has_own) spec["envFrom"].push_back(from("secret", variables_name(plan_)));
+    for (const std::string& secret : given.secrets) spec["envFrom"].push_back(from("secret", secret));
+    YAML::Node configuration = from("configmap", configuration_name(workload));
     configuration["mountPath"] = kConfigFolder;
     spec["filesFrom"].push_back(configuration);
-    if (!plan_.secret_files.empty()) {
+    if (!workload.configuration.secret_files.empty()) {
       YAML::Node files = from("secret", secret_files_name(plan_));
       files["mountPath"] = secret_folder(Place::kNais);
       spec["filesFrom"].push_back(files);
@@ -237,8 +245,8 @@ class Nais {
     spec["filesFrom"].push_back(state);
   }
 
-  void add_google(YAML::Node& spec) const {
-    for (const std::string& database : own_databases_) {
+  void add_google(YAML::Node& spec, const Workload& workload, const Given& given) const {
+    for (const std::string& database : given.databases) {
       YAML::Node instance, flag, named;
       instance["type"] = "POSTGRES_17";
       instance["tier"] = "db-f1-micro";
@@ -252,12 +260,20 @@ class Nais {
     }
     if (config_.destination.kind != DestinationConfig::Kind::kGoogle) return;
     for (const std::string& name : datasets_of(config_)) {
-      if (!is_dataset(name)) continue;
+      if (!is_dataset(name) || !writes(workload, name)) continue;
       YAML::Node dataset;
       dataset["name"] = yaml_text(name);
       dataset["permission"] = "READWRITE";
       spec["gcp"]["bigQueryDatasets"].push_back(dataset);
     }
+  }
+
+  // Of the engine all; of a query its own; a command may need any, and says so nowhere.
+  bool writes(const Workload& workload, const std::string& dataset) const {
+    if (workload.entry == nullptr) return true;
+    const std::string& name = workload.entry->name;
+    const QueryConfig* query = name.starts_with("query:") ? config_.find_query(name.substr(6)) : nullptr;
+    return query == nullptr || query->dataset == dataset;
   }
 
   static YAML::Node probe(const char* path, int failures) {
@@ -269,10 +285,11 @@ class Nais {
     return node;
   }
 
-  std::string application(const Workload& workload) const {
+  std::string application(const Workload& workload, const Given& given) const {
     YAML::Node object = kubernetes_object(plan_, "nais.io/v1alpha1", "Application", workload.name), spec;
-    object["metadata"]["annotations"]["checksum/configuration"] = yaml_text(std::to_string(fingerprint(plan_)));
-    add_shared(spec, workload);
+    object["metadata"]["annotations"]["checksum/configuration"] =
+        yaml_text(std::to_string(fingerprint(workload.configuration)));
+    add_shared(spec, workload, given);
     spec["port"] = kHealthPort;
     spec["startup"] = probe("/isalive", 60);
     spec["liveness"] = probe("/isalive", 6);
@@ -287,7 +304,7 @@ class Nais {
     return yaml_document(object);
   }
 
-  std::string naisjob(const Workload& workload, std::size_t line) const {
+  std::string naisjob(const Workload& workload, const Given& given, std::size_t line) const {
     static constexpr const char* kPolicies[] = {"Forbid", "Replace", "Allow"};
     const std::string name =
         workload.schedule.lines.size() == 1 ? workload.name : dns_name(workload.name + "-" + std::to_string(line + 1));
@@ -303,7 +320,7 @@ class Nais {
     spec["successfulJobsHistoryLimit"] = 3;
     spec["failedJobsHistoryLimit"] = 3;
     spec["ttlSecondsAfterFinished"] = kFinishedSeconds;
-    add_shared(spec, workload);
+    add_shared(spec, workload, given);
     object["spec"] = spec;
     return yaml_document(object);
   }
@@ -311,10 +328,10 @@ class Nais {
   const Config& config_;
   RenderPlan& plan_;
   Rendering out_;
-  std::vector<std::string> own_variables_;
-  std::set<std::string> own_databases_, database_secrets_;
+  std::set<std::string> own_;  // variables of the Secret that somebody has to make
+  std::set<std::string> warned_;
   std::set<std::pair<std::string, int>> hosts_;
-  bool has_kafka_ = false;
+  bool uses_kafka_ = false;
 };
 
 }  // namespace

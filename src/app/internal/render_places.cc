@@ -1,5 +1,7 @@
 #include "app/internal/render_places.h"
 
+#include <algorithm>
+
 #include "app/internal/yaml_text.h"
 
 namespace flytt::app {
@@ -15,18 +17,41 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
-std::int64_t fingerprint(const RenderPlan& plan) {
+std::int64_t fingerprint(const WorkloadConfiguration& configuration) {
   std::uint64_t hash = 14695981039346656037ULL;  // FNV-1a
   const auto add = [&](const std::string& text) {
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     hash *= 1099511628211ULL;
   };
-  add(plan.configuration);
-  for (const auto& [name, text] : plan.statements) {
+  add(configuration.text);
+  for (const auto& [name, text] : configuration.statements) {
     add(name);
     add(text);
   }
   return static_cast<std::int64_t>(hash >> 1);
+}
+
+std::vector<std::string> all_variables(const RenderPlan& plan, bool is_optional) {
+  std::vector<std::string> out;
+  for (const Workload& workload : plan.workloads)
+    for (const std::string& name :
+         is_optional ? workload.configuration.optional_variables : workload.configuration.variables)
+      if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+  return out;
+}
+
+std::vector<SecretFile> all_secret_files(const RenderPlan& plan) {
+  std::vector<SecretFile> out;
+  for (const Workload& workload : plan.workloads)
+    for (const SecretFile& file : workload.configuration.secret_files)
+      if (std::none_of(out.begin(), out.end(), [&](const SecretFile& known) { return known.id == file.id; }))
+        out.push_back(file);
+  return out;
+}
+
+std::string variables_sentence(const RenderPlan& plan) {
+  const std::vector<std::string> optional = all_variables(plan, true);
+  return joined(all_variables(plan, false)) + (optional.empty() ? "" : ", and where TLS is used " + joined(optional));
 }
 
 std::string head_comment(const RenderPlan& plan, const std::vector<std::string>& needs) {

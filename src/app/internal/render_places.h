@@ -34,6 +34,11 @@ std::string head_comment(const RenderPlan& plan, const std::vector<std::string>&
 std::string workload_comment(const Workload& workload);
 // A list in a sentence: "A, B and C".
 std::string joined(const std::vector<std::string>& words);
-std::int64_t fingerprint(const RenderPlan& plan);  // of the configuration with its statements
+std::int64_t fingerprint(const WorkloadConfiguration& configuration);
+// All that the workloads need, each once.
+std::vector<std::string> all_variables(const RenderPlan& plan, bool is_optional);
+std::vector<SecretFile> all_secret_files(const RenderPlan& plan);
+// "A, B, and where TLS is used C"; empty when nothing is needed.
+std::string variables_sentence(const RenderPlan& plan);
 
 }  // namespace flytt::app

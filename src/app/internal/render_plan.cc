@@ -11,6 +11,7 @@ namespace flytt::app {
 namespace {
 
 constexpr std::size_t kNameMax = 52;  // of a CronJob: its jobs' names have eleven characters more, of 63
+constexpr std::size_t kConfigMapBytesMax = 1'000'000;  // Kubernetes takes 1 MiB for all of one object
 constexpr std::string_view kSchedulePrefix = "schedule:";
 
 std::string short_hash(const std::string& text) {
@@ -37,7 +38,7 @@ std::int64_t run_seconds(const scheduler::Policy& policy, int rounds) {
 // Which entries run apart, and the workloads of a configuration.
 class Planner {
  public:
-  Planner(const Config& config, RenderPlan& plan) : config_(config), plan_(plan) {
+  Planner(const Config& config, const std::string& text, RenderPlan& plan) : config_(config), text_(text), plan_(plan) {
     for (const QueryConfig& query : config.queries) entries_.push_back(&*query.entry);
     for (const JobConfig& job : config.jobs) entries_.push_back(&*job.entry);
   }
@@ -46,9 +47,9 @@ class Planner {
     if (entries_.empty() && !has_streams())
       return Error(ErrorCode::kConfig, config_.path + " has nothing that could run; `flytt init` writes streams");
     if (plan_.request.jobs_apart) TRY_STATUS(set_apart());
-    add_engine();
+    TRY_STATUS(add_engine());
     for (const scheduler::Entry* entry : entries_)
-      if (is_apart(*entry)) add_apart(*entry);
+      if (is_apart(*entry)) TRY_STATUS(add_apart(*entry));
     warn_of_place();
     return ok();
   }
@@ -104,11 +105,6 @@ class Planner {
 
   void keep_what_cannot_be_said(const scheduler::Entry& entry) {
     if (!is_apart(entry)) return;
-    if (config_.has_stream(short_name(entry))) {
-      apart_.erase(entry.name);
-      warn(entry.name, "a stream has the same name, and --only would run both: it stays in the engine");
-      return;
-    }
     const auto said = scheduler::foreign_schedule(entry.schedule, language(), plan_.request.now_micros);
     if (!said.lines.empty()) return;
     apart_.erase(entry.name);
@@ -129,32 +125,42 @@ class Planner {
     return name;
   }
 
-  void add_engine() {
+  Status add_engine() {
+    Workload engine;
     std::vector<const JobConfig*> jobs;
-    std::vector<std::string> only;
+    std::set<std::string> kept;
     bool moves_rows = has_streams();
-    for (const StreamConfig& stream : config_.streams) only.push_back(stream.name);
-    for (const TopicStreamConfig& stream : config_.topic_streams) only.push_back(stream.name);
+    const auto tell = [&](const std::string& name) { engine.what += (engine.what.empty() ? "" : ", ") + name; };
+    for (const StreamConfig& stream : config_.streams) tell(stream.name);
+    for (const TopicStreamConfig& stream : config_.topic_streams) tell(stream.name);
     for (const scheduler::Entry* entry : entries_) {
       if (is_apart(*entry)) continue;
-      only.push_back(short_name(*entry));
+      tell(entry->name);
+      kept.insert(short_name(*entry));
       if (const JobConfig* job = job_of(*entry))
         jobs.push_back(job);
       else
         moves_rows = true;
     }
-    if (only.empty()) return;
-    Workload engine;
+    if (engine.what.empty()) return ok();
     engine.name = unique_name(plan_.request.name, plan_.request.name);
     engine.arguments = {"run", "--config", std::string(kConfigFolder) + "/flytt.yaml"};
-    if (!apart_.empty())
-      for (const std::string& name : only) engine.arguments.insert(engine.arguments.end(), {"--only", name});
-    for (const std::string& name : only) engine.what += (engine.what.empty() ? "" : ", ") + name;
     engine.memory = memory_of(config_, jobs, moves_rows);
     engine.runs_commands = !jobs.empty();
     if (is_local() || !has_shared_state()) engine.state_volume = engine.name + "-state";
     engine.replicas = replicas();
-    plan_.workloads.push_back(std::move(engine));
+    return add(std::move(engine), kept);
+  }
+
+  Status add(Workload workload, const std::set<std::string>& entries) {
+    TRY(workload.configuration, configuration_of(config_, text_, plan_.request.place, workload, entries, files_));
+    std::size_t bytes = workload.configuration.text.size();
+    for (const auto& [name, text] : workload.configuration.statements) bytes += text.size();
+    const bool is_object = plan_.request.place == Place::kKubernetes || plan_.request.place == Place::kNais;
+    if (is_object && bytes > kConfigMapBytesMax)
+      warn(workload.name, "its configuration, with the statements, is larger than a ConfigMap may be (1 MiB)");
+    plan_.workloads.push_back(std::move(workload));
+    return ok();
   }
 
   int replicas() {
@@ -169,13 +175,12 @@ class Planner {
     return 1;
   }
 
-  void add_apart(const scheduler::Entry& entry) {
+  Status add_apart(const scheduler::Entry& entry) {
     const JobConfig* job = job_of(entry);
     Workload workload;
     workload.name = unique_name(plan_.request.name + "-" + short_name(entry), entry.name);
     workload.what = entry.name;
-    workload.arguments = {"run",    "--once",         "--config", std::string(kConfigFolder) + "/flytt.yaml",
-                          "--only", short_name(entry)};
+    workload.arguments = {"run", "--once", "--config", std::string(kConfigFolder) + "/flytt.yaml"};
     workload.entry = &entry;
     workload.schedule = scheduler::foreign_schedule(entry.schedule, language(), plan_.request.now_micros);
     workload.memory =
@@ -183,14 +188,11 @@ class Planner {
     workload.runs_commands = job != nullptr;
     workload.run_seconds_max =
         run_seconds(entry.policy, job == nullptr ? 1 : (job->completions + job->parallelism - 1) / job->parallelism);
-    if (!has_shared_state()) {
-      workload.state_volume = workload.name + "-state";
-      warn(entry.name,
-           "its slots are remembered in a state file of its own: `job ls`, `backfill` and `pause` of the engine "
-           "do not reach it; with 'state: {postgres: URL}' they do");
-    }
+    if (!has_shared_state()) workload.state_volume = workload.name + "-state";
+    warn(entry.name, std::string("its slots are remembered in ") + (has_shared_state() ? "a schema" : "a state file") +
+                         " of its own: `job` verbs reach them with its own configuration, not with the engine's");
     add_schedule_warnings(plan_.request, workload, plan_.warnings);
-    plan_.workloads.push_back(std::move(workload));
+    return add(std::move(workload), {short_name(entry)});
   }
 
   void warn_of_place() {
@@ -214,16 +216,14 @@ class Planner {
       warn(about,
            "it ends with its container, also when only flytt is replaced; outside of containers a command goes on");
     }
-    for (const KafkaSourceConfig& source : config_.kafka_sources)
-      if (!source.instance.empty() && !plan_.workloads.empty() && plan_.workloads[0].replicas > 1)
-        warn("source " + source.name,
-             "its 'instance' would be the same in all replicas, which fence each other off: leave it out");
     if (is_container && plan_.request.image.empty())
       warn("--image", "no image was named; flytt publishes none, so build one and name it");
   }
 
   const Config& config_;
+  const std::string& text_;
   RenderPlan& plan_;
+  FileNames files_;
   std::vector<const scheduler::Entry*> entries_;
   std::set<std::string> apart_;  // entries' names
   std::set<std::string> names_;
@@ -246,8 +246,7 @@ std::string dns_name(const std::string& text) {
 Result<RenderPlan> plan_render(const Config& config, const std::string& text, const RenderRequest& request) {
   RenderPlan plan;
   plan.request = request;
-  TRY_STATUS(adapt_configuration(config, text, plan));
-  TRY_STATUS(Planner(config, plan).plan());
+  TRY_STATUS(Planner(config, text, plan).plan());
   return plan;
 }
 

@@ -6,7 +6,9 @@
 // them, and references stay references. A secret is never read, so it cannot be written.
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,22 @@ struct MemoryPart {
   std::int64_t bytes;
 };
 
+// A file with a secret, which somebody has to put there.
+struct SecretFile {
+  std::string id;      // its name in the place: letters, digits, ., _ and -
+  std::string origin;  // as the configuration names it
+};
+
+// What a workload reads at its start: its part of the configuration, and what that takes from outside. A process that runs
+// one schedule has nothing of the others, and not their secrets.
+struct WorkloadConfiguration {
+  std::string text;                                             // of flytt.yaml
+  std::vector<std::pair<std::string, std::string>> statements;  // file beside it → text
+  std::vector<std::string> variables;                           // that it has to have
+  std::vector<std::string> optional_variables;                  // that it may have: a platform's, for TLS
+  std::vector<SecretFile> secret_files;
+};
+
 // One process.
 struct Workload {
   std::string name;                         // DNS-1123, at most 52 characters, no two alike
@@ -45,12 +63,7 @@ struct Workload {
   bool runs_commands = false;
   std::int64_t run_seconds_max = 0;  // all attempts of a slot with their waits; 0: no limit
   std::string state_volume;          // name of what is mounted on the state folder; empty: state is elsewhere
-};
-
-// A file with a secret, which somebody has to put there.
-struct SecretFile {
-  std::string id;      // its name in the place: letters, digits, ., _ and -
-  std::string origin;  // as the configuration names it
+  WorkloadConfiguration configuration;
 };
 
 struct RenderWarning {
@@ -61,17 +74,11 @@ struct RenderWarning {
 struct RenderPlan {
   RenderRequest request;
   std::vector<Workload> workloads;
-  std::string configuration;                                    // YAML text; state in kStateFolder
-  std::vector<std::pair<std::string, std::string>> statements;  // file beside it → text
-  std::vector<std::string> variables;                           // that a secret of the place has to have
-  std::vector<std::string> optional_variables;                  // that it may have: a platform's, for TLS
-  std::vector<SecretFile> secret_files;
   std::vector<RenderWarning> warnings;
-  bool listens_for_health = false;  // on kHealthPort
 };
 
 inline constexpr const char* kConfigFolder = "/etc/flytt";
-inline constexpr const char* kStateFolder = "/var/lib/flytt";
+inline constexpr const char* kStateFolder = "/var/lib/flytt";  // of systemd's other units: /var/lib/<workload>
 inline constexpr int kHealthPort = 8080;
 inline constexpr int kStopSeconds = 60;  // from SIGTERM on; draining takes 25 s and closing a warehouse 30 s at most
 
@@ -83,11 +90,22 @@ Result<RenderPlan> plan_render(const Config& config, const std::string& text, co
 
 // Where secret files lie in the place.
 std::string secret_folder(Place place);
-// `configuration`, `statements`, `variables`, `secret_files` of the plan.
-Status adapt_configuration(const Config& config, const std::string& text, RenderPlan& plan);
-// The configuration for a process beside the engine on one machine: it has no health address, and its state file, when there
-// is one, lies in another folder. `text` is that of a plan.
-std::string beside_engine(const std::string& text, const std::string& folder);
+
+// Names of files in the place, by their paths here; no two alike.
+class FileNames {
+ public:
+  std::string of(const std::string& path);
+
+ private:
+  std::set<std::string> taken_{"flytt.yaml"};
+  std::map<std::string, std::string> by_path_;
+};
+
+// The part of the configuration that a workload needs. `entries` are those that the engine keeps, without their "query:" and
+// "job:", or the one of a workload that has an entry.
+Result<WorkloadConfiguration> configuration_of(const Config& config, const std::string& text, Place place,
+                                               const Workload& workload, const std::set<std::string>& entries,
+                                               FileNames& names);
 
 // What a process may need, from the bounds that the configuration has. `jobs`: those that it runs.
 std::vector<MemoryPart> memory_of(const Config& config, const std::vector<const JobConfig*>& jobs, bool moves_rows);

@@ -24,14 +24,10 @@ std::string exec_word(const std::string& word) {
   return needs_quotes ? "\"" + out + "\"" : out;
 }
 
-std::string state_name(const Workload& workload) {
-  return workload.entry == nullptr || workload.state_volume.empty() ? "flytt" : workload.name;
-}
+std::string state_name(const Workload& workload) { return workload.entry == nullptr ? "flytt" : workload.name; }
 
-// Below kConfigFolder. Processes that share their state share it, too; but for the engine's health address.
 std::string configuration_file(const Workload& workload) {
-  if (workload.entry == nullptr) return "flytt.yaml";
-  return (workload.state_volume.empty() ? "flytt-once" : workload.name) + ".yaml";
+  return workload.entry == nullptr ? "flytt.yaml" : workload.name + ".yaml";
 }
 
 std::string exec_start(const Workload& workload) {
@@ -66,7 +62,7 @@ constexpr const char* kHardening =
     "LockPersonality=yes\n"
     "SystemCallArchitectures=native\n";
 
-std::string service(const RenderPlan& plan, const Workload& workload) {
+std::string service(const Workload& workload) {
   const bool is_engine = workload.entry == nullptr;
   const std::string state = state_name(workload);
   std::string out = workload_comment(workload);
@@ -75,7 +71,8 @@ std::string service(const RenderPlan& plan, const Workload& workload) {
   out +=
       "\n[Service]\nType=" + std::string(is_engine ? "exec" : "oneshot") + "\nExecStart=" + exec_start(workload) + "\n";
   out += "User=flytt\nGroup=flytt\n";
-  if (!plan.variables.empty() || !plan.optional_variables.empty()) out += "EnvironmentFile=/etc/flytt/flytt.env\n";
+  if (!workload.configuration.variables.empty() || !workload.configuration.optional_variables.empty())
+    out += "EnvironmentFile=/etc/flytt/flytt.env\n";
   out += "StateDirectory=" + state + "\nStateDirectoryMode=0700\nWorkingDirectory=" + std::string("/var/lib/") + state +
          "\n";
   if (is_engine)
@@ -108,11 +105,9 @@ std::vector<std::string> needs_of(const RenderPlan& plan) {
       kConfigFolder +
       "; then systemd-sysusers && systemctl daemon-reload && systemctl enable --now "
       "each unit that has an [Install] section"};
-  std::string variables = joined(plan.variables);
-  for (const std::string& name : plan.optional_variables)
-    variables += (variables.empty() ? "" : ", ") + name + " if TLS is used";
-  if (!variables.empty()) needs.push_back("/etc/flytt/flytt.env (root, 0600), lines NAME=value, with " + variables);
-  for (const SecretFile& file : plan.secret_files)
+  if (const std::string variables = variables_sentence(plan); !variables.empty())
+    needs.push_back("/etc/flytt/flytt.env (root, 0600), lines NAME=value, with " + variables);
+  for (const SecretFile& file : all_secret_files(plan))
     needs.push_back(secret_folder(Place::kSystemd) + "/" + file.id + " (root:flytt, 0640): " + file.origin);
   return needs;
 }
@@ -123,16 +118,14 @@ Rendering render_systemd(const RenderPlan& plan) {
   Rendering out;
   out.needs = needs_of(plan);
   for (const Workload& workload : plan.workloads) {
-    out.files.push_back({workload.name + ".service", service(plan, workload)});
+    out.files.push_back({workload.name + ".service", service(workload)});
     if (workload.entry != nullptr) out.files.push_back({workload.name + ".timer", timer(workload)});
-    const std::string file = configuration_file(workload);
-    const bool is_there =
-        std::any_of(out.files.begin(), out.files.end(), [&](const RenderedFile& other) { return other.name == file; });
-    if (workload.entry != nullptr && !is_there)
-      out.files.push_back({file, beside_engine(plan.configuration, "/var/lib/" + state_name(workload))});
+    out.files.push_back({configuration_file(workload), workload.configuration.text});
+    for (const auto& [name, text] : workload.configuration.statements) {
+      const auto is_it = [&name = name](const RenderedFile& file) { return file.name == name; };
+      if (std::none_of(out.files.begin(), out.files.end(), is_it)) out.files.push_back({name, text});
+    }
   }
-  out.files.push_back({"flytt.yaml", plan.configuration});
-  for (const auto& [name, text] : plan.statements) out.files.push_back({name, text});
   out.files.push_back({"flytt.conf", "u flytt - \"flytt\" /var/lib/flytt\n"});
   out.files[0].text = head_comment(plan, out.needs) + out.files[0].text;
   return out;
