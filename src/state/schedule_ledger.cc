@@ -189,9 +189,8 @@ class Applier {
   }
 
   Status operator()(const SeeChange& step) {
-    TRY(Statement statement,
-        connection_.prepare("INSERT INTO schedule_seen(schedule, dependency, mark) VALUES(?,?,?) "
-                            "ON CONFLICT(schedule, dependency) DO UPDATE SET mark=excluded.mark"));
+    TRY(Statement statement, connection_.prepare("INSERT INTO schedule_seen(schedule, dependency, mark) VALUES(?,?,?) "
+                                                 "ON CONFLICT(schedule, dependency) DO UPDATE SET mark=excluded.mark"));
     return statement.text(step.schedule).text(step.dependency).text(step.mark).run();
   }
 

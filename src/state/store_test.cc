@@ -202,7 +202,8 @@ TEST_F(StoreTest, LanesAreSavedTogetherAndReadBackWhole) {
 
 TEST_F(StoreTest, AnOlderFileIsBroughtHereWithWhatItHolds) {
   ASSERT_TRUE(open()->save(checkpoint("place"), {}));
-  place_->sql("DROP TABLE lane; DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; DROP TABLE schedule_seen");
+  place_->sql(
+      "DROP TABLE lane; DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; DROP TABLE schedule_seen");
   place_->set_format(1);
   {
     auto reader = place_->open(Store::Access::kReadOnly);

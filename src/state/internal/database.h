@@ -11,7 +11,11 @@ namespace flytt::state {
 class Store::Database {
  public:
   Database(std::unique_ptr<internal::Connection> owned, std::int64_t version)
-      : owner(std::move(owned)), connection(*owner), has_lanes(version >= 2), has_schedules(version >= 3), has_changes(version >= 5) {}
+      : owner(std::move(owned)),
+        connection(*owner),
+        has_lanes(version >= 2),
+        has_schedules(version >= 3),
+        has_changes(version >= 5) {}
 
   const std::unique_ptr<internal::Connection> owner;
   internal::Connection& connection;
