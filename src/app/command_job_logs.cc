@@ -46,13 +46,22 @@ struct Desk {
   RunFolders folders() const { return RunFolders(session.config.runs_folder(), *job); }
 };
 
-// Of the second that people are shown.
+// Those of one second, as people are shown them ("2026-01-15 05:15:00 CET"), or as `backfill` takes times.
 Result<std::vector<SlotRecord>> chosen_slots(const Desk& desk) {
   if (!desk.store) return std::vector<SlotRecord>();
   if (desk.options.slot.empty())
     return desk.ledger().history(desk.entry.name, static_cast<std::size_t>(desk.options.limit));
-  TRY(const std::int64_t wanted, parse_instant("--slot", desk.options.slot, desk.entry.schedule.time_zone()));
+  const data::TimeZone& zone = desk.entry.schedule.time_zone();
   TRY(std::vector<SlotRecord> slots, desk.ledger().history(desk.entry.name, kSlotsLook));
+  const auto as_shown = std::find_if(slots.begin(), slots.end(), [&](const SlotRecord& slot) {
+    return local_time_text(zone, slot.key.slot_micros) == desk.options.slot;
+  });
+  std::int64_t wanted = 0;
+  if (as_shown != slots.end()) {
+    wanted = as_shown->key.slot_micros;
+  } else {
+    TRY(wanted, parse_instant("--slot", desk.options.slot, zone));
+  }
   std::erase_if(slots, [&](const SlotRecord& slot) {
     return slot.key.slot_micros / kMicrosPerSecond != wanted / kMicrosPerSecond;
   });

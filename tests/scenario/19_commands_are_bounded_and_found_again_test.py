@@ -173,7 +173,10 @@ class CommandsAreBoundedAndFoundAgain(unittest.TestCase):
         self.go()
         wait_until(lambda: not self.processes(), self.processes)
         self.once()
-        self.assertEqual([r["state"] for r in self.job("logs", "waits")["runs"]], ["succeeded"])
+        [run] = self.job("logs", "waits")["runs"]
+        self.assertEqual(run["state"], "succeeded")
+        self.assertEqual(self.job("logs", "waits", "--slot", run["local"])["runs"], [run], "as it is shown")
+        self.assertIn("no record of a slot", self.project.command("job", "logs", "waits", "--slot", "2020-01-01", check=False).stderr)
         self.assertEqual(len(self.lines("count")), 1, "its record was taken")
 
     def test_a_kill_at_any_step_runs_the_command_once(self):
