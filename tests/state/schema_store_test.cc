@@ -157,7 +157,9 @@ TEST_F(SchemaStoreTest, ReplicasThatStartTogetherMakeItOnce) {
 
 TEST_F(SchemaStoreTest, AnOlderStoreIsBroughtHereByWhoeverLeads) {
   open();
-  run_sql("SET search_path=" + schema_ + "; DROP TABLE query_run; UPDATE flytt_state SET format=3");
+  run_sql("SET search_path=" + schema_ +
+          "; DROP TABLE query_run, schedule_seen; ALTER TABLE schedule DROP COLUMN successes; "
+          "UPDATE flytt_state SET format=3");
   const auto leases = table();
   ASSERT_EQ(leases->take("one", kLong).value(), 1);
   const auto wish = Store::open(database_of(schema_), Store::Access::kReadWrite);
