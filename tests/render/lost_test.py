@@ -66,6 +66,13 @@ class Lost(Render):
         self.assertIn("it waits for query:a", self.sentences(rendered, "query:b"))
         self.assertIn("query:b waits for it", self.sentences(rendered, "query:a"))
 
+    def test_what_runs_on_changes_stays(self):
+        text = REMOTE + ("queries:\n  a: {schedule: {every: 1h}, to: d.a, sql: SELECT 1 AS a}\n"
+                         "  b: {to: d.b, sql: SELECT 1 AS a, after: ['query:a']}\n")
+        rendered = self.render("k8s", text, "--jobs-apart")
+        self.assertEqual(self.objects(rendered, "CronJob"), {})
+        self.assertIn("it waits for query:a", self.sentences(rendered, "query:b"))
+
     def test_names(self):
         text = REMOTE + "queries:\n" + "".join(f"  {name}: {{schedule: {{every: 1h}}, to: d.{'abcd'[i]}, sql: SELECT 1 AS a}}\n"
                                                 for i, name in enumerate(("A_b", "a-b", "x" * 90, "_y_")))
