@@ -39,8 +39,6 @@ Status read_from(const ConfigReader& reader, const YAML::Node& node, const Confi
     for (const PostgresSourceConfig& known : config.sources) names.push_back(known.name);
     return reader.fail(node, "unknown source '" + query.from + "'" + did_you_mean(query.from, names));
   }
-  if (!source->url_problem.empty())
-    return Error(ErrorCode::kConfig, source->url_problem + "; query '" + query.name + "' reads from this source");
   return ok();
 }
 

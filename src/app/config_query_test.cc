@@ -142,8 +142,6 @@ INSTANTIATE_TEST_SUITE_P(
             "flytt.yaml:7: unknown source 'sk'; did you mean 'sak'?"},
         Bad{"a: {from: events, schedule: {every: 1h}, to: d.t, sql: S}",
             "flytt.yaml:7: source 'events' is a Kafka cluster"},
-        Bad{"a: {from: lost, schedule: {every: 1h}, to: d.t, sql: S}",
-            "flytt.yaml:3: environment variable 'NOT_SET' is not set; query 'a'"},
         Bad{"a: {from: sak, max_bytes: 1GiB, schedule: {every: 1h}, to: d.t, sql: S}",
             "flytt.yaml:7: 'max_bytes' bounds what a query reads in the destination"},
         Bad{"a: {max_bytes: 1GB, schedule: {every: 1h}, to: d.t, sql: S}", "flytt.yaml:7: '1GB' is not a size"},

@@ -42,6 +42,12 @@ Status check_secrets(const JobConfig& job) {
   return ok();
 }
 
+// Only who runs the query needs what its source refers to.
+Status check_source(const QueryConfig& query, const PostgresSourceConfig* source) {
+  if (source == nullptr || source->url_problem.empty()) return ok();
+  return Error(ErrorCode::kConfig, source->url_problem + "; query '" + query.name + "' reads from this source");
+}
+
 Result<std::optional<std::int64_t>> changed_micros(bigquery::Client& client, const data::TablePath& table) {
   const auto info = client.get_table(table);
   if (info) return std::optional(info->modified_ms * 1000);
@@ -111,6 +117,7 @@ Result<std::unique_ptr<RunningSchedules>> RunningSchedules::make(const Parts& pa
   std::vector<scheduler::ScheduledJob> jobs;
   for (const QueryConfig* query : chosen.queries) {
     const PostgresSourceConfig* source = query->from.empty() ? nullptr : parts.session.config.find_source(query->from);
+    TRY_STATUS(check_source(*query, source));
     jobs.push_back({*query->entry, std::make_unique<QueryJob>(*query, source, *made->query_parts_)});
     made->entries_.push_back(&*query->entry);
   }
