@@ -80,7 +80,7 @@ Calendar calendar_of(const Schedule& schedule, const internal::Pattern& pattern)
 
 Calendar calendar_of(const Schedule&, const Schedule::OnChanges&) {
   Calendar out;
-  out.why_not = "it has no clock";
+  out.why_not = "it does not run by the clock";
   return out;
 }
 
@@ -244,13 +244,7 @@ bool differs_at_changes(const Schedule& schedule, const Calendar& calendar, Fore
 }  // namespace
 
 ForeignSchedule foreign_schedule(const Schedule& schedule, ForeignLanguage language, std::int64_t now_micros) {
-  const auto calendar_of_rule = [&](const auto& rule) -> Calendar {
-    if constexpr (requires { calendar_of(schedule, rule); })
-      return calendar_of(schedule, rule);
-    else
-      return {.why_not = "it does not run by the clock"};
-  };
-  const Calendar calendar = std::visit(calendar_of_rule, schedule.rule());
+  const Calendar calendar = std::visit([&](const auto& rule) { return calendar_of(schedule, rule); }, schedule.rule());
   ForeignSchedule out;
   out.timezone = calendar.timezone;
   out.why_not = calendar.why_not;
