@@ -1,5 +1,6 @@
-"""The demonstration: real PostgreSQL, writers that never pause, flytt killed once, then both sides compared cell by cell; and
-a real Kafka broker, whose messages are each there once.
+"""The demonstration: all four recipes in one flytt. Two databases of a real PostgreSQL with writers that never pause and a topic of
+a real Kafka, flytt killed once in the middle; a daily query; a product from the landing zone, and a story that is rendered when
+it has changed. Then both sides are compared cell by cell.
 
 Everything runs on 127.0.0.1 and is stopped at the end; the warehouse stays in .flytt/demo to be explored.
 """
@@ -12,7 +13,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -26,6 +26,7 @@ from support.postgres import BIN, Postgres  # noqa: E402
 from support.workload import Writers, make_sak  # noqa: E402
 
 STARTED = time.monotonic()
+DATABASES = {"bank": "landing_bank", "sak": "landing_sak"}
 
 
 def say(text):
@@ -99,14 +100,14 @@ def caught_up(server, project):
     target = lsn(server.execute("SELECT pg_current_wal_flush_lsn()::text")[0][0])
 
     def reached():
-        streams = project.status()["streams"]
+        streams = [s for s in project.status()["streams"] if s["name"] in DATABASES]
         return all(s["saved_position"] and lsn(s["saved_position"]) >= target and all(t["state"] == "streaming" for t in s["tables"]) for s in streams)
     wait_until(reached, "everything saved", 180, step=0.2)
 
 
 def compare_all(server, project):
     rows, equal_everywhere = [], True
-    for database, dataset in (("bank", "landing_bank"), ("sak", "landing_sak")):
+    for database, dataset in DATABASES.items():
         tables = [r[0] for r in server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1", database=database)]
         with server.connect(database) as connection:
             for name in tables:
@@ -124,13 +125,55 @@ def compare_all(server, project):
     return rows, equal_everywhere
 
 
-def setup(server, scale):
-    say(f"PostgreSQL listens on 127.0.0.1:{server.port}; filling it (pgbench scale {scale}, and the sak application)")
+CONFIGURATION = """\
+sources:
+  bank: {{postgres: "{bank}"}}
+  sak: {{postgres: "{sak}"}}
+  events: {{kafka: {{brokers: "{brokers}"}}}}
+
+streams:                               # recipe 1: databases by change stream; recipe 3: a topic of JSON
+  bank: {{from: bank, to: landing_bank}}
+  sak: {{from: sak, to: landing_sak}}
+  hendelser:
+    from: events
+    topics: [team.hendelser-v1]
+    to: landing_events.hendelser
+    schema:
+      - {{name: stringValue, type: STRING, mode: REQUIRED}}
+      - {{name: booleanValue, type: BOOL}}
+      - {{name: numericValue, type: INT64}}
+      - {{name: timestampValue, type: TIMESTAMP}}
+
+queries:
+  saker:                               # recipe 2: a query that runs in PostgreSQL, once a day
+    from: sak
+    schedule: {{cron: "15 5 * * *", timezone: Europe/Oslo}}
+    to: landing_sak.saker_daglig
+    sql: |
+      WITH constants (version) AS (VALUES (now()))
+      SELECT saksnr::text AS id, kontor AS "group", status::text, endret, version FROM sak, constants
+  sak_per_kontor:                      # from the landing zone to a product
+    schedule: {{every: 10s}}
+    to: produkt_sak.sak_per_kontor
+    sql: |
+      SELECT kontor, status, COUNT(*) AS antall FROM landing_sak.sak GROUP BY kontor, status
+
+jobs:                                  # recipe 4: a command, here one that renders a story when its product has changed
+  story:
+    after: [table:produkt_sak.sak_per_kontor]
+    at_most: 5s
+    run: [../../examples/story/render.py]
+"""
+
+
+def setup(server, kafka, scale):
+    say(f"PostgreSQL listens on 127.0.0.1:{server.port}, Kafka on {kafka.brokers}; filling the databases (pgbench scale {scale}, and the sak application)")
     make_bank(server, scale)
     make_sak(server, "sak")
+    kafka.create_topic("team.hendelser-v1", 4)
     folder = ROOT / ".flytt" / "demo"
     shutil.rmtree(folder, ignore_errors=True)
-    project = Project({"bank": (server.url("bank"), "landing_bank", ""), "sak": (server.url("sak"), "landing_sak", "")})
+    project = Project(body=CONFIGURATION.format(bank=server.url("bank"), sak=server.url("sak"), brokers=kafka.brokers))
     shutil.copytree(project.folder, folder, dirs_exist_ok=True)
     shutil.rmtree(project.folder)
     project.folder = folder
@@ -147,8 +190,7 @@ def copy_everything(server, project):
     project.wait_ready()
 
     def copied():
-        streams = project.status()["streams"]
-        tables = [t for s in streams for t in s["tables"]]
+        tables = [t for s in project.status()["streams"] if s["name"] in DATABASES for t in s["tables"]]
         return len(tables) == 8 and all(t["state"] == "streaming" for t in tables)
     wait_until(copied, "first copy of every table", 300, step=0.1)
     seconds = time.monotonic() - began
@@ -156,10 +198,12 @@ def copy_everything(server, project):
     say(f"{rows} rows copied in {seconds:.1f} s: {rows / seconds:,.0f} rows/s, from the start of the process to everything queryable")
 
 
-def live_part(server, project, seconds):
-    say("applications write; nobody waits for anybody")
+def live_part(server, kafka, project, seconds, messages):
+    say("applications write, and a topic gets messages; nobody waits for anybody")
     bank = subprocess.Popen([str(BIN / "pgbench"), "-h", "127.0.0.1", "-p", str(server.port), "-U", "admin", "-n", "-c", "2", "-R", "250", "-T", str(seconds * 2),
                              "bank"], env={"PGPASSWORD": "admin"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    producer = subprocess.Popen([sys.executable, str(ROOT / "examples/kafka/produce.py"), str(messages)], cwd=project.folder,
+                                env={**os.environ, "KAFKA_BROKERS": kafka.brokers})
     sak = Writers(server, "sak", seed=7, count=2, pause=0.005)
     fresh = Freshness(server, project)
     try:
@@ -170,41 +214,43 @@ def live_part(server, project, seconds):
         project.start()
         project.wait_ready()
         bank.wait(seconds * 4 + 60)
+        if producer.wait(120) != 0:
+            raise RuntimeError("the messages could not be produced")
     finally:
         fresh.stop()
         transactions = sak.stop()
         bank.kill()
+        producer.kill()
     say(f"writers stopped after {transactions} sak transactions; waiting until everything is saved")
     caught_up(server, project)
+    wait_until(lambda: sum(kafka.committed("flytt_hendelser").values()) == messages + 1, project.log_tail, 120)
     return max(peak, peak_memory_mib(project.process.pid)), fresh.samples
 
 
-def topics_part(messages):
-    """The recipe of examples/kafka against a real broker: messages, one of them bad, a kill in the middle, each row once."""
-    with Kafka() as kafka, tempfile.TemporaryDirectory() as folder:
-        kafka.create_topic("team.hendelser-v1", 4)
-        text = (ROOT / "examples/kafka/flytt.yaml").read_text()
-        body = text[text.index("sources:"):]
-        environment = {"KAFKA_BROKERS": kafka.brokers}
-        say(f"Kafka listens on {kafka.brokers}; examples/kafka: one topic, one table, four columns")
-        with Project(body=body) as project:
-            producer = subprocess.Popen([sys.executable, str(ROOT / "examples/kafka/produce.py"), str(messages)], cwd=folder,
-                                        env={**os.environ, **environment})
-            project.start(environment=environment)
-            project.wait_ready()
-            wait_until(lambda: sum(kafka.committed("flytt_hendelser").values()) > messages // 4, project.log_tail, 120)
-            project.kill()
-            say("flytt was killed with kill -9 in the middle of the topic; starting it again")
-            project.start(environment=environment)
-            project.wait_ready()
-            if producer.wait(120) != 0:
-                raise RuntimeError("the messages could not be produced")
-            wait_until(lambda: sum(kafka.committed("flytt_hendelser").values()) == messages + 1, project.log_tail, 120)
-            rows, distinct = project.query("SELECT COUNT(*), COUNT(DISTINCT numericValue) FROM landing_events.hendelser")[0]
-            aside = json.loads(project.command("quarantine", "list", "--json", environment=environment).stdout)["entries"]
-            project.stop()
-        say(f"{messages} good messages: {rows} rows, {distinct} different ones; in quarantine: {[(e['position'], e['reason']) for e in aside]}")
-        return int(rows) == int(distinct) == messages and len(aside) == 1
+def each_once(project, messages):
+    rows, distinct = project.query("SELECT COUNT(*), COUNT(DISTINCT numericValue) FROM landing_events.hendelser")[0]
+    say(f"{messages} good messages and a bad one: {rows} rows, {distinct} different ones")
+    return int(rows) == int(distinct) == messages
+
+
+def scheduled_part(project):
+    """The daily query by hand, then the product and its story, which nobody has to ask for."""
+    say("recipe 2, by hand: flytt job run saker --wait: " + project.command("job", "run", "saker", "--wait").stdout.strip())
+    index = project.folder / "story" / "index.html"
+
+    def told():
+        open_cases = project.query("SELECT SUM(antall) FROM produkt_sak.sak_per_kontor WHERE status != 'lukket'")[0][0]
+        return index.exists() and f"er {open_cases} ikke lukket" in index.read_text()
+    wait_until(told, lambda: "a story of the product's newest rows\n" + project.log_tail(), 120, step=0.2)
+    return index
+
+
+def show(project, index):
+    """One screen: what runs, what is fresh, what was rejected, what runs next, where the story lies."""
+    for title, arguments in (("What runs, and what is fresh", ["status"]), ("What was rejected", ["quarantine", "list"]), ("What runs next", ["job", "next", "--count", "1"])):
+        print(f"\n  {title}: flytt {' '.join(arguments)}\n")
+        print("\n".join("    " + line for line in project.command(*arguments).stdout.rstrip().splitlines()))
+    print(f"\n  The story lies in {index.relative_to(ROOT)}\n", flush=True)
 
 
 def finish(server, project):
@@ -236,18 +282,19 @@ def main():
     parser.add_argument("--seconds", type=int, default=10, help="how long writers run before and after the kill")
     parser.add_argument("--messages", type=int, default=200_000, help="of the topic")
     arguments = parser.parse_args()
-    with Postgres() as server:
-        project = setup(server, arguments.scale)
+    with Postgres() as server, Kafka() as kafka:
+        project = setup(server, kafka, arguments.scale)
         try:
             copy_everything(server, project)
-            peak, samples = live_part(server, project, arguments.seconds)
-            good = finish(server, project)
+            peak, samples = live_part(server, kafka, project, arguments.seconds, arguments.messages)
+            good = each_once(project, arguments.messages)
+            show(project, scheduled_part(project))
+            good &= finish(server, project)
         except BaseException:
             print(project.log_tail(), file=sys.stderr)
             raise
         finally:
             project.kill()
-    good &= topics_part(arguments.messages)
     quantiles = statistics.quantiles(samples, n=100) if len(samples) > 2 else [float("nan")] * 99
     print(f"\n  freshness, commit to visible by a REST query, kill included: p50 {quantiles[49]:.0f} ms, p99 {quantiles[98]:.0f} ms ({len(samples)} samples)")
     print(f"  peak memory of flytt and its helper: {peak:.0f} MiB\n")
