@@ -392,7 +392,12 @@ Result<Config> parse_config(const std::string& text, const std::string& path, co
 
 Result<Config> parse_config_for_elsewhere(const std::string& text, const std::string& path) {
   const Environment environment = no_value;
-  return parse(text, ConfigReader{path, environment, true});
+  TRY(Config config, parse(text, ConfigReader{path, environment, true}));
+  // Values are not needed, so what is kept as a problem here is a reference that cannot be one anywhere.
+  std::string problem = config.state_url_problem;
+  for (const PostgresSourceConfig& source : config.sources) problem += problem.empty() ? source.url_problem : "";
+  if (!problem.empty()) return Error(ErrorCode::kConfig, problem);
+  return config;
 }
 
 Result<Config> load_config(const std::string& path, const Environment& environment) {
