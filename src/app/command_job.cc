@@ -57,7 +57,9 @@ std::string jobs_text(const Config& config, const std::vector<JobView>& jobs) {
     const state::SlotRecord* running = job.running();
     const bool has_next = job.next_slot_micros.has_value();
     table.add({job.entry->name, job.entry->schedule.definition(),
-               has_next ? local_time_text(zone, *job.next_slot_micros) : "none",
+               has_next                              ? local_time_text(zone, *job.next_slot_micros)
+               : job.entry->schedule.is_on_changes() ? "on a change"
+                                                     : "none",
                has_next ? utc_time_text(*job.next_slot_micros) : "", job.last ? outcome_text(*job.last) : "none",
                job.last ? local_time_text(zone, job.last->finished_micros) : "", std::string(job.state())});
     const auto note = [&](const std::string& sentence) { notes += job.entry->name + ": " + sentence + "\n"; };
@@ -119,7 +121,7 @@ Result<int> next(Session& session, const JobOptions& options, bool as_json) {
     for (int i = 0; i < options.count; ++i) {
       const auto slot = entry->schedule.next_after(after);
       if (!slot) {
-        table.add({entry->name, "none", ""});
+        table.add({entry->name, entry->schedule.is_on_changes() ? entry->schedule.definition() : "none", ""});
         break;
       }
       after = *slot;

@@ -119,6 +119,14 @@ class JobCommandTest : public testing::Test {
   std::unique_ptr<warehouse::FolderLock> lock_;
 };
 
+TEST_F(JobCommandTest, WhatRunsOnChangesSaysSoInsteadOfATime) {
+  std::ofstream(folder_ + "/flytt.yaml", std::ios::app) << "jobs: {story: {run: [render], after: ['query:summer']}}\n";
+  ASSERT_EQ(run({"next", "story"}), kExitDone) << err_;
+  EXPECT_TRUE(prints("on changes of query:summer")) << out_;
+  ASSERT_EQ(run({"ls"}), kExitDone) << err_;
+  EXPECT_TRUE(prints("on a change")) << out_;
+}
+
 TEST_F(JobCommandTest, NextIsShownInTheZoneAndInUtcAlsoWhereClocksChange) {
   ASSERT_EQ(run({"next", "summer", "--count", "5"}), kExitDone) << err_;
   EXPECT_TRUE(prints("2031-03-29 02:30:00 CET ")) << out_;
