@@ -73,11 +73,11 @@ queries:
             done = project.command("check", "--json", check=False)
             self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
             found = [(f["place"], f["rule"], f["sentence"], f["fix"]) for f in json.loads(done.stdout)["findings"]]
-            self.assertEqual([f[:2] for f in found], [("query:wrong", "sql"), ("query:key", "key"), ("query:key", "version")], found)
+            self.assertEqual([f[:2] for f in found], [("query:wrong", "sql"), ("query:key", "version"), ("query:key", "key")], found)
             self.assertIn('column "missing" does not exist', found[0][2])
             self.assertIn("queries.wrong.sql", found[0][3])
-            self.assertIn("no column 'nummer'", found[1][2])
-            self.assertIn("column 'v' itself", found[2][2])
+            self.assertIn('column "v" itself', found[1][2])
+            self.assertIn('no column "nummer"', found[2][2])
             plan = json.loads(project.command("plan", "--json").stdout)["queries"]
             self.assertEqual([(q["name"], q["schedule_action"], q["action"]) for q in plan],
                              [("query:wrong", "begin", "cannot run"), ("query:key", "begin", "create"), ("query:fine", "begin", "create")])
@@ -105,12 +105,12 @@ queries:
             self.assertEqual([f[:3] for f in found],
                              [("query:types", "column", "team.landing.report.id"), ("query:types", "column", "team.landing.report.day"),
                               ("query:stream", "to", "team.landing.t"), ("query:wrong", "sql", "wrong"), ("query:ddl", "sql", "ddl")], found)
-            self.assertIn("is STRING, and the result's is INT64", found[0][3])
+            self.assertIn('column "id" is STRING in table team.landing.report and INT64 in the result', found[0][3])
             self.assertIn("REQUIRED", found[1][3])
             self.assertIn("stream 'app'", found[2][3])
             self.assertIn("missing", found[3][3])
             plan = json.loads(project.command("plan", "--json").stdout)["queries"]
-            self.assertEqual([q["action"] for q in plan], ["none", "none", "cannot run", "cannot run", "create"], plan)
+            self.assertEqual([q["action"] for q in plan], ["cannot run", "none", "cannot run", "cannot run", "create"], plan)
             self.assertEqual([c["type"] for c in plan[4]["columns"]], ["INT64", "TIMESTAMP", "DATE"])
             self.assertIn("report", project.command("query", "--format", "csv", "SELECT table_name FROM landing.INFORMATION_SCHEMA.TABLES").stdout)
 
