@@ -1,7 +1,6 @@
 #include "scheduler/decide.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "data/civil.h"
 
@@ -59,6 +58,7 @@ class Decider {
       out_.wake_micros = now_;
       return std::move(out_);
     }
+    if (!record.is_paused) supersede();
     drop_what_is_too_late();
     begin_runs();
     return std::move(out_);
@@ -102,14 +102,11 @@ class Decider {
     const Slots slots = entry_.schedule.newest_slots(view_.record.decided_micros, now_, due_max + kMissedRowsMax);
     const std::vector<std::int64_t>& all = slots.instants;
     state::EnterSlots step{entry_.name, view_.record.decided_micros, all.back(), {}};
-    std::optional<std::int64_t> newest_due;
     for (std::size_t i = 0; i < all.size(); ++i) {
       SlotRecord slot;
       slot.key = {entry_.name, all[i], false};
       slot.entered_micros = slot.next_attempt_micros = now_;
-      if (runs(all[i], all.size() - i, due_max)) {
-        newest_due = all[i];
-      } else {
+      if (!runs(all[i], all.size() - i, due_max)) {
         slot.state = SlotState::kMissed;
         slot.finished_micros = now_;
         slot.message =
@@ -121,7 +118,6 @@ class Decider {
       step.slots.push_back(std::move(slot));
     }
     out_.steps.push_back(std::move(step));
-    if (newest_due && policy_.missed != Missed::kAll) supersede(*newest_due);
     return true;
   }
 
@@ -164,7 +160,6 @@ class Decider {
     const std::int64_t instant = slot.key.slot_micros;
     out_.steps.push_back(state::EnterSlots{entry_.name, decided, instant, {std::move(slot)}});
     for (state::SeeChange& change : changed) out_.steps.push_back(std::move(change));
-    supersede(instant);
     return true;
   }
 
@@ -176,17 +171,27 @@ class Decider {
     return from_newest == 1 && (is_on_time || policy_.missed == Missed::kLast);
   }
 
-  // A newer slot takes the place of those that have waited until now. Under kAllow they wait for their own; and one that was cut
-  // off may have done its work: it goes on, so that this is found out.
-  void supersede(std::int64_t newer) {
-    if (policy_.concurrency == Concurrency::kAllow) return;
+  // A slot takes the place of those that wait before it, once nothing keeps it waiting itself. Until then the oldest of them
+  // stays: its data is complete first, and slots that follow each other faster than their data would never run otherwise.
+  // Under kAllow and kAll each waits for its own; and one that was cut off may have done its work: it goes on, so that this
+  // is found out.
+  void supersede() {
+    if (policy_.concurrency == Concurrency::kAllow || policy_.missed == Missed::kAll) return;
+    const auto gives_way = [&](const SlotRecord& slot) { return is_regular(slot) && !slot.is_resumed; };
+    const auto earlier = [](const SlotRecord& a, const SlotRecord& b) { return a.key.slot_micros < b.key.slot_micros; };
+    std::sort(due_.begin(), due_.end(), earlier);
+    const auto newest = std::find_if(due_.rbegin(), due_.rend(), [&](const SlotRecord& slot) { return is_regular(slot); });
+    const auto oldest = std::find_if(due_.begin(), due_.end(), gives_way);
+    if (newest == due_.rend() || oldest == due_.end()) return;
+    const std::int64_t by = newest->key.slot_micros;
+    const std::int64_t kept = readiness(*newest).is_ready ? by : oldest->key.slot_micros;
     const auto is_old = [&](const SlotRecord& slot) {
-      return is_regular(slot) && !slot.is_resumed && slot.key.slot_micros < newer;
+      return gives_way(slot) && slot.key.slot_micros < by && slot.key.slot_micros != kept;
     };
     for (const SlotRecord& slot : due_)
       if (is_old(slot))
         out_.steps.push_back(state::DropSlot{slot.key, has_begun(slot) ? SlotState::kSkipped : SlotState::kMissed, now_,
-                                             "the slot of " + time_text(newer) + " took its place" +
+                                             "the slot of " + time_text(by) + " took its place" +
                                                  (slot.message.empty() ? "" : "; before: " + slot.message)});
     due_.erase(std::remove_if(due_.begin(), due_.end(), is_old), due_.end());
   }

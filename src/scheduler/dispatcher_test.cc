@@ -242,17 +242,42 @@ TEST_F(DispatcherTest, AFactIsAskedAgainUntilItHolds) {
   EXPECT_EQ(started(), "a 10:00");
 }
 
-TEST_F(DispatcherTest, ANewerSlotTakesThePlaceOfOneThatWaits) {
+TEST_F(DispatcherTest, OfSlotsThatWaitTheNewestThatCanRunTakesThePlaceOfTheOthers) {
   add("a", "1h").after = {"stream:sak"};
   facts_.complete_until = 0;
   start();
   pass(kHour);
   pass(kHour);
-  EXPECT_EQ(state_of("a", "10:00"), SlotState::kMissed);
-  EXPECT_EQ(row("a", "10:00").message, "the slot of 2026-01-15 11:00:00 UTC took its place");
+  EXPECT_EQ(state_of("a", "10:00"), SlotState::kDue);
+  pass(kHour);
+  EXPECT_EQ(state_of("a", "10:00"), SlotState::kDue) << "its data will be there first";
+  EXPECT_EQ(state_of("a", "11:00"), SlotState::kMissed);
+  EXPECT_EQ(row("a", "11:00").message, "the slot of 2026-01-15 12:00:00 UTC took its place");
+  EXPECT_EQ(waiting(), "stream:sak is late");
   facts_.complete_until = INT64_MAX;
   pass(kMinute);
-  EXPECT_EQ(started(), "a 11:00");
+  EXPECT_EQ(started(), "a 12:00");
+  EXPECT_EQ(state_of("a", "10:00"), SlotState::kMissed);
+}
+
+TEST_F(DispatcherTest, SlotsThatFollowFasterThanTheirDataRunAllTheSame) {
+  for (const Concurrency concurrency : {Concurrency::kForbid, Concurrency::kReplace}) {
+    entries_.clear();
+    add("a", "5s").after = {"stream:sak"};
+    entries_[0].policy.concurrency = concurrency;
+    facts_.complete_until = 0;
+    start();
+    int runs = 0;
+    for (int second = 0; second < 120; ++second) {
+      facts_.complete_until = clock_.wall - 12 * kMicrosPerSecond;
+      pass(kMicrosPerSecond);
+      for (const RunOrder& order : std::exchange(started_, {})) {
+        ++runs;
+        dispatcher_->finish(order.key, RunOutcome{"done"});
+      }
+    }
+    EXPECT_EQ(runs, 8) << "one in each 15 seconds: the first slot after a run is complete 12 seconds later";
+  }
 }
 
 TEST_F(DispatcherTest, ASlotWaitsForTheSuccessOfAnotherSchedule) {

@@ -18,7 +18,7 @@ inline constexpr std::size_t kMissedRowsMax =
 inline constexpr int kRetriesMax = 1000;
 // What comes no later than this was not missed: the program looked a little late.
 inline constexpr std::int64_t kOnTimeMicros = 60 * kMicrosPerSecond;
-inline constexpr std::int64_t kFactsLookMicros = 5 * kMicrosPerSecond;
+inline constexpr std::int64_t kFactsLookMicros = 1 * kMicrosPerSecond;
 inline constexpr std::int64_t kLookMicros = kMicrosPerSecond;  // for changes by other processes and jumps of the clock
 inline constexpr int kRunsMax = 16;                            // of all schedules at a time
 inline constexpr int kInterruptionsMax = 20;  // ends of the program during one slot, then it has failed

@@ -12,7 +12,8 @@
 
 namespace flytt::scheduler {
 
-// Of slots that passed while the program was not running, the schedule was paused, or (kForbid) its last run was still on.
+// Of slots that passed while the program was not running, the schedule was paused, its data was not complete, or (kForbid) its last
+// run was still on. Of those that wait for data under kNone and kLast the oldest keeps its place until a newer one can run.
 enum class Missed {
   kNone,  // they are recorded as missed
   kLast,  // only the newest runs
