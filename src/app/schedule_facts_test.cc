@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 namespace flytt::app {
 namespace {
 
@@ -12,7 +14,7 @@ class SetClock final : public base::Clock {
  public:
   base::SteadyTime steady() const override { return base::SteadyTime(std::chrono::microseconds(wall)); }
   std::int64_t wall_micros() const override { return wall; }
-  std::int64_t wall = kSlot;
+  std::atomic<std::int64_t> wall = kSlot;
 };
 
 class ScheduleFactsTest : public testing::Test {
@@ -21,6 +23,8 @@ class ScheduleFactsTest : public testing::Test {
     stream_.stream = "sak";
     stream_.condition = pipeline::Condition::kRunning;
     pipeline::TableStatus table;
+    stream_.slot = "flytt_sak";
+    stream_.since_micros = kSlot - kSecond;
     table.record.source_table = "public.person";
     table.record.dataset = "landing";
     table.record.table = "person";
@@ -39,9 +43,23 @@ class ScheduleFactsTest : public testing::Test {
     } while (said.find("is asked about") != std::string::npos);
     return said;
   }
+  // Asks until the log was asked once more.
+  std::string ask_until_asked(std::string_view dependency) {
+    const int before = log_asked_;
+    std::string said;
+    do {
+      said = ask(dependency);
+    } while (log_asked_ == before);
+    return said;
+  }
+  // A stream of topics.
+  void without_log() { stream_.slot = ""; }
 
   SetClock clock_;
   pipeline::PipelineStatus stream_;
+  std::atomic<int> log_asked_ = 0;
+  std::atomic<std::uint64_t> log_end_ = 700;
+  std::string log_problem_;
   Result<std::optional<std::int64_t>> changed_ = std::optional<std::int64_t>(kSlot - 1);
   ScheduleFacts facts_{{clock_,
                         "team",
@@ -51,6 +69,12 @@ class ScheduleFactsTest : public testing::Test {
                           return changed_;
                         },
                         [this](const std::string&) { return places_; },
+                        [this](const std::string& stream) -> Result<std::uint64_t> {
+                          EXPECT_EQ(stream, "sak");
+                          ++log_asked_;
+                          if (!log_problem_.empty()) return Error(ErrorCode::kUnavailable, log_problem_);
+                          return log_end_.load();
+                        },
                         {{"cut", kSlot}}}};
   Result<std::optional<std::string>> places_ = std::optional<std::string>();
   scheduler::ChangeMark change(std::string_view dependency) { return facts_.change(dependency); }
@@ -65,7 +89,64 @@ TEST_F(ScheduleFactsTest, AStreamIsCompleteWhenALaterChangeIsDurable) {
   EXPECT_EQ(ask("stream:other"), "stream other does not run in this process");
 }
 
-TEST_F(ScheduleFactsTest, AQuietStreamIsCompleteAfterAWhile) {
+TEST_F(ScheduleFactsTest, AStreamThatHasAllOfTheLogIsComplete) {
+  clock_.wall = kSlot + 60 * kSecond;
+  stream_.saved_number = 699;
+  ask_until_asked("stream:sak");
+  EXPECT_EQ(ask("stream:sak"), "stream sak is not complete up to 2024-02-29 06:00:00 UTC") << "however quiet it is";
+  log_end_ = 900;
+  stream_.saved_number = 700;
+  while (ask("stream:sak") != "ready") {
+  }
+  EXPECT_EQ(log_asked_, 1) << "what is committed later does not matter";
+  stream_.saved_number = 0;
+  EXPECT_EQ(ask("stream:sak"), "ready") << "this is known now";
+}
+
+TEST_F(ScheduleFactsTest, ALogIsAskedAfterTheSlotOnly) {
+  clock_.wall = kSlot - 1;
+  stream_.saved_number = 700;
+  EXPECT_NE(ask("stream:sak"), "ready");
+  clock_.wall = kSlot;
+  while (ask("stream:sak") != "ready") {
+  }
+  EXPECT_EQ(log_asked_, 1);
+}
+
+TEST_F(ScheduleFactsTest, SlotsThatFollowEachOtherDoNotMoveTheEndAway) {
+  ask_until_asked("stream:sak");
+  log_end_ = 900;
+  clock_.wall = kSlot + 5 * kSecond;
+  while (log_asked_ == 1) facts_.readiness("stream:sak", clock_.wall);
+  stream_.saved_number = 700;
+  while (ask("stream:sak") != "ready") {
+  }
+  EXPECT_FALSE(facts_.readiness("stream:sak", kSlot + 5 * kSecond).is_ready);
+}
+
+TEST_F(ScheduleFactsTest, AStreamThatBeganAnewAsksAnew) {
+  log_end_ = 1'000'000;
+  ask_until_asked("stream:sak");
+  stream_.condition = pipeline::Condition::kWaiting;
+  stream_.error = "connection refused";
+  EXPECT_NE(ask("stream:sak").find(": connection refused"), std::string::npos);
+  stream_.condition = pipeline::Condition::kRunning;
+  stream_.error = "";
+  stream_.since_micros = kSlot + 1;
+  clock_.wall = kSlot + 2 * kSecond;
+  log_end_ = stream_.saved_number = 5;
+  while (ask("stream:sak") != "ready") {
+  }
+}
+
+TEST_F(ScheduleFactsTest, ALogThatCannotBeAskedIsSaid) {
+  log_problem_ = "connection refused";
+  while (ask("stream:sak").find(": connection refused") == std::string::npos) {
+  }
+}
+
+TEST_F(ScheduleFactsTest, AQuietStreamOfTopicsIsCompleteAfterAWhile) {
+  without_log();
   clock_.wall = kSlot + 9 * kSecond;
   EXPECT_NE(ask("stream:sak"), "ready");
   clock_.wall = kSlot + 10 * kSecond;
@@ -85,6 +166,7 @@ TEST_F(ScheduleFactsTest, AStreamThatCopiesIsNotComplete) {
 }
 
 TEST_F(ScheduleFactsTest, ATopicBehindItsEndIsNotComplete) {
+  without_log();
   clock_.wall = kSlot + 60 * kSecond;
   pipeline::LaneStatus lane;
   lane.saved = 4;
@@ -148,6 +230,8 @@ TEST_F(ScheduleFactsTest, AStreamOfTopicsHasChangedWithItsPlaces) {
   places_ = std::optional<std::string>("7 of 2 partitions");
   EXPECT_EQ(change("stream:sak").mark, "7 of 2 partitions");
   places_ = Error(ErrorCode::kUnavailable, "disk full");
+  EXPECT_EQ(change("stream:sak").unknown, "") << "asked once in a while";
+  clock_.wall += kSecond;
   EXPECT_EQ(change("stream:sak").unknown, "disk full");
 }
 

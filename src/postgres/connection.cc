@@ -71,6 +71,14 @@ Result<ServerFacts> read_server_facts(const ConnectionSettings& settings, const 
   return facts;
 }
 
+Result<Lsn> read_log_end(const ConnectionSettings& settings, const base::Clock& clock, base::Deadline deadline) {
+  TRY(const auto client, Client::connect(settings, Client::Mode::kNormal, clock, deadline));
+  TRY(const Rows rows, client->query("SELECT pg_catalog.pg_current_wal_insert_lsn(), current_setting('wal_block_size')",
+                                     deadline, "read the end of the log"));
+  TRY(const Lsn insert, parse_lsn(rows.view(0, 0)));
+  return end_of_log(insert, static_cast<std::uint64_t>(rows.number(0, 1)));
+}
+
 Result<ReplicationIdentity> read_replication_identity(const ConnectionSettings& settings, const base::Clock& clock,
                                                       base::Deadline deadline) {
   TRY(const auto client, Client::connect(settings, Client::Mode::kReplication, clock, deadline));

@@ -54,6 +54,9 @@ struct ServerFacts {
 Result<ServerFacts> read_server_facts(const ConnectionSettings& settings, const base::Clock& clock,
                                       base::Deadline deadline);
 
+// A place that has all before it which was committed when this was called, also what is not on disk yet. Not for standbys.
+Result<Lsn> read_log_end(const ConnectionSettings& settings, const base::Clock& clock, base::Deadline deadline);
+
 // What only a replication connection knows for certain. Fails behind poolers that refuse replication.
 struct ReplicationIdentity {
   std::uint64_t system_identifier = 0;

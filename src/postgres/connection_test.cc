@@ -20,6 +20,14 @@ TEST(Lsn, text_and_position_round_trip) {
     EXPECT_FALSE(parse_lsn(wrong)) << wrong;
 }
 
+TEST(Lsn, the_end_of_the_log_is_before_a_page_that_nobody_has_begun) {
+  constexpr std::uint64_t kBlock = 8'192;
+  EXPECT_EQ(end_of_log(Lsn(5 * kBlock + 24), kBlock), Lsn(5 * kBlock));
+  EXPECT_EQ(end_of_log(Lsn((16 << 20) + 40), kBlock), Lsn(16 << 20));
+  for (const std::uint64_t within : {std::uint64_t{0}, std::uint64_t{23}, std::uint64_t{48}, kBlock - 8})
+    EXPECT_EQ(end_of_log(Lsn(5 * kBlock + within), kBlock), Lsn(5 * kBlock + within));
+}
+
 TEST(ErrorMap, every_class_has_its_code) {
   using base::Retry;
   struct Case {
@@ -119,6 +127,18 @@ TEST(ServerFacts, are_read_from_a_live_server) {
   ASSERT_TRUE(identity) << identity.error().text();
   EXPECT_EQ(identity->system_identifier, facts->system_identifier);
   EXPECT_EQ(identity->timeline, 1u);
+}
+
+TEST(LogEnd, has_what_was_committed_before_and_is_not_on_disk_yet) {
+  ScratchServer lazy({"synchronous_commit = off", "wal_writer_delay = 10s"});
+  ScratchDatabase database(lazy);
+  database.sql("CREATE TABLE t (n int)");
+  const std::string before = database.value("SELECT pg_current_wal_flush_lsn()");
+  database.sql("INSERT INTO t VALUES (1)");
+  const auto end = read_log_end(database.settings(), test_clock(), patience());
+  ASSERT_TRUE(end) << end.error().text();
+  EXPECT_GT(*end, parse_lsn(before).value());
+  EXPECT_EQ(database.value("SELECT '" + format_lsn(*end) + "' <= pg_current_wal_insert_lsn()"), "t");
 }
 
 TEST(Client, names_what_is_wrong_with_a_connection) {

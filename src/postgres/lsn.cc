@@ -25,6 +25,11 @@ Result<Lsn> parse_lsn(std::string_view text) {
   return Lsn(std::uint64_t{high} << 32 | low);
 }
 
+Lsn end_of_log(Lsn insert, std::uint64_t block_bytes) {
+  const std::uint64_t in_page = insert.value % block_bytes;
+  return in_page == 24 || in_page == 40 ? Lsn(insert.value - in_page) : insert;
+}
+
 flow::Position to_position(Lsn lsn) {
   flow::Position position;
   append_big_endian(position.bytes, lsn.value);

@@ -195,6 +195,20 @@ TEST_F(Stream, of_a_quiet_table_moves_its_position_and_releases_the_log) {
   }
 }
 
+TEST_F(Stream, of_a_quiet_database_reaches_the_end_of_the_log) {
+  make("CREATE TABLE t (id int PRIMARY KEY)");
+  open();
+  const base::Deadline limit = patience();
+  for (const char* before : {"INSERT INTO t VALUES (1)", "SELECT pg_switch_wal()", "INSERT INTO t VALUES (2)"}) {
+    database.sql(before);
+    const Lsn end = read_log_end(database.settings(), test_clock(), patience()).value();
+    while (source->progress().received < end) {
+      ASSERT_FALSE(test_clock().is_past(limit)) << before << " to " << format_lsn(end);
+      ASSERT_TRUE(source->next(test_clock().in(std::chrono::milliseconds(300))));
+    }
+  }
+}
+
 TEST_F(Stream, tells_the_server_only_what_was_confirmed) {
   make("CREATE TABLE t (id int PRIMARY KEY)");
   open();

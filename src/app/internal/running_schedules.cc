@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/internal/query_job.h"
+#include "postgres/connection.h"
 #include "state/schedule_ledger.h"
 
 namespace flytt::app {
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::string_view kSchedulePrefix = "schedule:";
 constexpr std::chrono::seconds kOncePatience{15};  // for what slots wait for, once nothing else runs
+constexpr std::chrono::seconds kLogEndPatience{5};
 constexpr std::size_t kHistoryLook = 200;
 constexpr std::int64_t kWindowBytesMin = 4LL << 20, kWindowBytesMax = 32LL << 20;
 
@@ -64,6 +66,14 @@ Result<std::optional<std::string>> saved_places(const Config& config, state::Sto
   return std::optional(std::to_string(messages) + " of " + std::to_string(lanes.size()) + " partitions");
 }
 
+Result<std::uint64_t> log_end(const Config& config, const base::Clock& clock, const std::string& name) {
+  const StreamConfig* stream = config.find_stream(name);
+  const PostgresSourceConfig* source = stream == nullptr ? nullptr : config.find_source(stream->from);
+  CHECK(source != nullptr);
+  TRY(const auto end, postgres::read_log_end({source->url}, clock, clock.in(kLogEndPatience)));
+  return end.value;
+}
+
 // What such a stream had made durable since it was written down last is not known.
 Result<std::map<std::string, std::int64_t>> streams_cut_off(state::Store& store, std::int64_t now_micros) {
   std::map<std::string, std::int64_t> found;
@@ -101,6 +111,7 @@ RunningSchedules::RunningSchedules(const Parts& parts, std::map<std::string, std
       [config = &parts_.session.config, store = &parts_.store](const std::string& stream) {
         return saved_places(*config, *store, stream);
       },
+      [config = &parts_.session.config, &clock](const std::string& stream) { return log_end(*config, clock, stream); },
       std::move(cut_off)});
 }
 
