@@ -8,7 +8,7 @@ namespace flytt::state::internal {
 
 namespace {
 
-std::string quoted(std::string_view name) {
+std::string quote_name(std::string_view name) {
   std::string out = "\"";
   for (const char c : name) out += c == '"' ? std::string("\"\"") : std::string(1, c);
   return out + "\"";
@@ -53,7 +53,7 @@ std::int64_t number_of(const std::string& text) {
 Result<std::unique_ptr<SqlSession>> open_session(const SqlDatabase& database, bool writes) {
   TRY(auto session, database.connect());
   TRY(const SqlAnswer answer,
-      session->ask("SET search_path=" + quoted(database.schema) + ";" + setting("lock_timeout", kLockWaitMax) +
+      session->ask("SET search_path=" + quote_name(database.schema) + ";" + setting("lock_timeout", kLockWaitMax) +
                        setting("statement_timeout", kStatementMax) +
                        setting("idle_in_transaction_session_timeout", kIdleTransactionMax) +
                        "SET synchronous_commit=on; SET default_transaction_isolation='read committed'; "
@@ -73,9 +73,9 @@ Result<std::string> missing_grant(SqlSession& session, const SqlDatabase& databa
                   "($2=1 OR has_schema_privilege($1, 'CREATE')) END",
                   {schema, std::int64_t{found.ours}}));
   if (answer.rows.at(0).at(2) == "t") return std::string();
-  const std::string role = quoted(answer.rows[0][0]), name = quoted(database.schema);
+  const std::string role = quote_name(answer.rows[0][0]), name = quote_name(database.schema);
   if (found.schema) return "GRANT USAGE, CREATE ON SCHEMA " + name + " TO " + role;
-  return "GRANT CREATE ON DATABASE " + quoted(answer.rows[0][1]) + " TO " + role + ", or: CREATE SCHEMA " + name +
+  return "GRANT CREATE ON DATABASE " + quote_name(answer.rows[0][1]) + " TO " + role + ", or: CREATE SCHEMA " + name +
          " AUTHORIZATION " + role;
 }
 
@@ -91,7 +91,7 @@ Status make_schema(SqlSession& session, const SqlDatabase& database) {
   // Two replicas may begin at the same moment. The unique key over the token makes a change of it conflict with the lock of a
   // write (FOR KEY SHARE), and a renewal, which leaves it alone, not (manual, 13.3.2).
   std::string sql = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('flytt_state', 0));";
-  if (!found.schema) sql += "CREATE SCHEMA IF NOT EXISTS " + quoted(database.schema) + ";";
+  if (!found.schema) sql += "CREATE SCHEMA IF NOT EXISTS " + quote_name(database.schema) + ";";
   sql +=
       "CREATE TABLE IF NOT EXISTS flytt_state(format BIGINT NOT NULL, wishes BIGINT NOT NULL);"
       "INSERT INTO flytt_state SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM flytt_state);"
