@@ -21,7 +21,11 @@ namespace flytt::postgres {
 
 namespace {
 
-constexpr const char* kPrograms = "/usr/lib/postgresql/15/bin/";
+// The folder of initdb and postgres.
+std::string programs() {
+  const char* other = std::getenv("FLYTT_POSTGRES_BIN");
+  return std::string(other != nullptr ? other : "/usr/lib/postgresql/15/bin") + "/";
+}
 
 int free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -77,7 +81,7 @@ ScratchServer::ScratchServer(const std::vector<std::string>& settings) : port_(f
   }
   const std::string data = folder_ + "/data", log = folder_ + "/log";
   int status = 0;
-  const pid_t init = start({std::string(kPrograms) + "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E",
+  const pid_t init = start({programs() + "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E",
                             "UTF8", "--locale=C.UTF-8", "--no-sync"},
                            log);
   CHECK(::waitpid(init, &status, 0) == init);
@@ -93,7 +97,7 @@ ScratchServer::ScratchServer(const std::vector<std::string>& settings) : port_(f
                   << "max_wal_senders = 20\nmax_replication_slots = 20\nautovacuum = off\nlog_min_messages = fatal\n";
     for (const std::string& line : settings) configuration << line << '\n';
   }
-  pid_ = start({std::string(kPrograms) + "postgres", "-D", data}, log);
+  pid_ = start({programs() + "postgres", "-D", data}, log);
   // The server is ready when it lets somebody in.
   const base::Deadline limit = patience();
   for (;;) {
