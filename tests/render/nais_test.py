@@ -1,0 +1,149 @@
+"""What nais refuses is refused by the list of its fields."""
+
+import copy
+import pathlib
+import sys
+import unittest
+
+import jsonschema
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from render_test import Render, schema  # noqa: E402
+
+# What makes a manifest wrong: its kind, the place of a field, and the value that it gets; None: it is taken away.
+WRONG = (
+    # not known there
+    ("Application", "spec.replica", {"min": 1}),
+    ("Application", "spec.schedule", "0 4 * * *"),
+    ("Application", "spec.startup.initialDelaySeconds", 5),
+    ("Application", "spec.resources.limits.storage", "1Gi"),
+    ("Application", "spec.logformat", "simple"),
+    ("Naisjob", "spec.startingDeadlineSeconds", 60),
+    ("Naisjob", "spec.replicas", {"min": 1}),
+    ("Naisjob", "spec.filesFrom.0.path", "/etc/flytt"),
+    ("Naisjob", "spec.gcp.bigQueryDatasets.0.location", "EU"),
+    ("Naisjob", "spec.accessPolicy.outbound.external.0.protocol", "TCP"),
+    ("Naisjob", "metadata.label", {}),
+    ("Naisjob", "specification", {}),
+    # another value
+    ("Application", "apiVersion", "nais.io/v1"),
+    ("Application", "spec.strategy.type", "recreate"),
+    ("Application", "spec.port", "8080"),
+    ("Application", "spec.prometheus.port", 8080),
+    ("Application", "spec.replicas.min", "1"),
+    ("Application", "spec.startup.port", 70000),
+    ("Application", "spec.terminationGracePeriodSeconds", 181),
+    ("Application", "spec.resources.limits.memory", "1T"),
+    ("Application", "spec.filesFrom.0.emptyDir", {"medium": "disk"}),
+    ("Application", "spec.accessPolicy.outbound.external.0.host", "https://bigquery.googleapis.com"),
+    ("Naisjob", "kind", "NaisJob"),
+    ("Naisjob", "spec.concurrencyPolicy", "forbid"),
+    ("Naisjob", "spec.restartPolicy", "Always"),
+    ("Naisjob", "spec.backoffLimit", 2.5),
+    ("Naisjob", "spec.ttlSecondsAfterFinished", 2**31),
+    ("Naisjob", "spec.command", "flytt run"),
+    ("Naisjob", "spec.env", [{"name": "A", "value": 1}]),
+    ("Naisjob", "spec.gcp.bigQueryDatasets.0.permission", "WRITE"),
+    ("Naisjob", "spec.gcp.bigQueryDatasets.0.name", "Product-Sak"),
+    ("Naisjob", "spec.gcp.sqlInstances", [{"type": "POSTGRES_11", "tier": "db-f1-micro"}]),
+    ("Naisjob", "metadata.name", "A_job"),
+    ("Naisjob", "metadata.labels.team", 7),
+    # one too many, and two that are not taken together
+    ("Application", "spec.gcp.sqlInstances", [{"type": "POSTGRES_17", "tier": "db-f1-micro"}] * 2),
+    ("Naisjob", "spec.accessPolicy.outbound.external.0.ipv4", "10.0.0.1"),
+    ("Naisjob", "spec.envFrom", [{"secret": "a", "configmap": "b"}]),
+    # missing
+    ("Application", "spec", None),
+    ("Application", "spec.startup.path", None),
+    ("Application", "spec.kafka.pool", None),
+    ("Application", "metadata.name", None),
+    ("Naisjob", "spec", None),
+    ("Naisjob", "apiVersion", None),
+    ("Naisjob", "spec.gcp.bigQueryDatasets.0.permission", None),
+    ("Naisjob", "spec.gcp.bigQueryDatasets.0.name", None),
+    ("Naisjob", "spec.gcp.sqlInstances", [{"type": "POSTGRES_17"}]),
+    ("Naisjob", "spec.accessPolicy.outbound.external.0.host", None),
+    ("Naisjob", "spec.filesFrom.0.configmap", None),
+    ("Naisjob", "spec.filesFrom.0", {"emptyDir": {"medium": "Disk"}}),
+)
+# What is not rendered, and taken.
+RIGHT = (
+    ("Application", "spec.strategy", {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}),
+    ("Application", "spec.image", None),
+    ("Application", "spec.ingresses", ["https://flytt.example"]),
+    ("Application", "spec.uses", {"postgres": [{"name": "sak", "role": "read", "envPrefix": "SAK_"}]}),
+    ("Naisjob", "spec.gcp.sqlInstances", [{"type": "POSTGRES_18", "tier": "db-custom-1-3840", "maintenance": {"day": 1, "hour": 0}}]),
+    ("Naisjob", "spec.observability", {"logging": {"enabled": True, "destinations": [{"id": "loki"}]}}),
+    ("Naisjob", "spec.maskinporten", {"enabled": True, "scopes": {"exposes": [
+        {"enabled": True, "name": "les", "product": "sak", "delegationSource": "altinn", "separator": "/"}]}}),
+)
+
+
+def changed(document, place, value):
+    out = copy.deepcopy(document)
+    *path, last = [int(part) if part.isdigit() else part for part in place.split(".")]
+    parent = out
+    for part in path:
+        parent = parent[part]
+    if value is not None:
+        parent[last] = value
+    else:
+        parent.pop(last, None)
+    return out
+
+
+class Fields(Render):
+    def setUp(self):
+        rendered = self.render("nais", None, "--jobs-apart")
+        self.rendered = {kind: self.objects(rendered, kind) for kind in ("Application", "Naisjob")}
+        known = schema("nais")
+        self.validators = {kind: jsonschema.Draft7Validator({**known["definitions"][name], "definitions": known["definitions"]})
+                           for kind, name in known["kinds"].items()}
+
+    def document(self, kind):
+        return next(iter(self.rendered[kind].values()))
+
+    def test_what_is_wrong_is_refused(self):
+        for kind, place, value in WRONG:
+            with self.subTest(f"{kind} {place} {value}"):
+                wrong = changed(self.document(kind), place, value)
+                self.assertNotEqual(wrong, self.document(kind))
+                with self.assertRaises(jsonschema.ValidationError):
+                    self.validators[kind].validate(wrong)
+
+    def test_what_is_not_rendered_is_known_too(self):
+        for kind, place, value in RIGHT:
+            with self.subTest(f"{kind} {place}"):
+                self.validators[kind].validate(changed(self.document(kind), place, value))
+
+    def test_the_list_is_closed_and_has_no_loose_ends(self):
+        known = schema("nais")["definitions"]
+        used = set()
+
+        def walk(form, name):
+            if not isinstance(form, dict):
+                return
+            if "$ref" in form:
+                used.add(form["$ref"].removeprefix("#/definitions/"))
+            if form.get("type") == "object":
+                self.assertEqual(form["additionalProperties"], False if "properties" in form else {"type": "string"}, name)
+                self.assertLessEqual(set(form.get("required", ())), set(form.get("properties", ())), name)
+            if form.get("type") == "array":
+                self.assertIn("items", form, name)
+            for key, part in form.items():
+                if key == "properties":
+                    for inner, value in part.items():
+                        self.assertTrue({"type", "$ref", "const"} & set(value), f"{name}.{inner}")
+                        walk(value, f"{name}.{inner}")
+                elif key in ("items", "additionalProperties"):
+                    walk(part, name)
+
+        for name, form in known.items():
+            jsonschema.Draft7Validator.check_schema(form)
+            walk(form, name)
+        self.assertEqual(used | set(schema("nais")["kinds"].values()), set(known))
+
+
+if __name__ == "__main__":
+    unittest.main()
