@@ -1,4 +1,4 @@
-"""What nais refuses is refused by the list of its fields."""
+"""What nais refuses is refused by the list of its fields, and what it does with a manifest is what was meant."""
 
 import copy
 import pathlib
@@ -9,8 +9,10 @@ import jsonschema
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from render_test import Render, schema  # noqa: E402
+from render_test import REMOTE, Render, schema  # noqa: E402
 
+QUERIES = "queries:\n" + "".join(f"  {name}: {{{source}schedule: {{every: 1h}}, to: {dataset}.t, sql: SELECT 1 AS a}}\n"
+                                 for name, source, dataset in (("a", "from: sak, ", "landing"), ("b", "", "product")))
 # What makes a manifest wrong: its kind, the place of a field, and the value that it gets; None: it is taken away.
 WRONG = (
     # not known there
@@ -143,6 +145,31 @@ class Fields(Render):
             jsonschema.Draft7Validator.check_schema(form)
             walk(form, name)
         self.assertEqual(used | set(schema("nais")["kinds"].values()), set(known))
+
+
+class Manifests(Render):
+    def specs(self, text, *options):
+        rendered = self.render("nais", text, *options)
+        return rendered, {name: d["spec"] for kind in ("Application", "Naisjob") for name, d in self.objects(rendered, kind).items()}
+
+    def text(self, url="${env:NAIS_DATABASE_FLYTT_SAK_URL}"):
+        return REMOTE + f'sources: {{sak: {{postgres: "{url}"}}}}\nstreams: {{sak: {{from: sak, to: landing}}}}\n' + QUERIES
+
+    def test_a_changed_configuration_changes_the_spec(self):
+        """nais compares the spec and the labels, and gives a pod no annotations of an Application."""
+        one, other = (self.specs(REMOTE + QUERIES.replace("SELECT 1", select).replace("from: sak, ", ""))[1]["flytt"] for select in ("SELECT 1", "SELECT 2"))
+        self.assertNotEqual(one["env"], other["env"])
+        self.assertEqual([variable["name"] for variable in one["env"]], ["CONFIGURATION_FINGERPRINT"])
+        self.assertEqual({**one, "env": 0}, {**other, "env": 0})
+
+    def test_one_engine_at_a_time(self):
+        _, specs = self.specs(self.text())
+        self.assertEqual(specs["flytt"]["replicas"], {"min": 1, "max": 1, "disableAutoScaling": True})
+        self.assertEqual(specs["flytt"]["strategy"], {"type": "Recreate"})
+
+    def test_a_pod_has_time_to_stop_after_it_has_slept(self):
+        _, specs = self.specs(self.text(), "--jobs-apart")
+        self.assertEqual({spec["terminationGracePeriodSeconds"] for spec in specs.values()}, {65})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-// An Application (nais.io/v1alpha1) and Naisjobs (nais.io/v1), with the fields of nais/liberator's types. Facts about what nais
-// injects, and about the names of its Secrets, are from its documentation: doc.nais.io.
+// An Application (nais.io/v1alpha1) and Naisjobs (nais.io/v1), with the fields of nais/liberator's definitions. What becomes of
+// them, what nais injects, and the names of its Secrets are from the sources of nais/naiserator and from doc.nais.io.
 
 #include <algorithm>
 #include <cctype>
@@ -16,6 +16,8 @@ constexpr std::string_view kDatabasePrefix = "NAIS_DATABASE_";
 constexpr std::string_view kKafkaPrefix = "KAFKA_";
 constexpr std::string_view kLocation = "europe-north1";  // of all datasets that nais makes
 constexpr int kFinishedSeconds = 86'400;
+constexpr int kPreStopSeconds = 5;  // nais lets each pod sleep so long before SIGTERM, within its grace period
+constexpr const char* kFingerprintVariable = "CONFIGURATION_FINGERPRINT";
 constexpr const char* kGoogleHosts[] = {"bigquery.googleapis.com", "bigquerystorage.googleapis.com",
                                         "oauth2.googleapis.com"};
 
@@ -204,7 +206,7 @@ class Nais {
     spec["command"].push_back("flytt");
     for (const std::string& argument : workload.arguments) spec["command"].push_back(yaml_text(argument));
     spec["resources"] = kubernetes_resources(workload);
-    spec["terminationGracePeriodSeconds"] = kStopSeconds;
+    spec["terminationGracePeriodSeconds"] = kPreStopSeconds + kStopSeconds;
     add_sources(spec, workload, given);
     if (given.has_kafka)
       spec["kafka"]["pool"] = yaml_text(plan_.request.kafka_pool.empty() ? "nav-dev" : plan_.request.kafka_pool);
@@ -286,10 +288,13 @@ class Nais {
   }
 
   std::string application(const Workload& workload, const Given& given) const {
-    YAML::Node object = kubernetes_object(plan_, "nais.io/v1alpha1", "Application", workload.name), spec;
-    object["metadata"]["annotations"]["checksum/configuration"] =
-        yaml_text(std::to_string(fingerprint(workload.configuration)));
+    YAML::Node object = kubernetes_object(plan_, "nais.io/v1alpha1", "Application", workload.name), spec, variable;
     add_shared(spec, workload, given);
+    // A changed configuration makes new pods: it is read once, at the start. Annotations do not reach a pod, and nais looks at
+    // the spec only.
+    variable["name"] = kFingerprintVariable;
+    variable["value"] = yaml_text(std::to_string(fingerprint(workload.configuration)));
+    spec["env"].push_back(variable);
     spec["port"] = kHealthPort;
     spec["startup"] = probe("/isalive", 60);
     spec["liveness"] = probe("/isalive", 6);
