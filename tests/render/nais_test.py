@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from render_test import REMOTE, Render, schema  # noqa: E402
 
+GOOGLE = "destination: {bigquery: {}}\nstate: {sqlite: ./state.db}\n"
 QUERIES = "queries:\n" + "".join(f"  {name}: {{{source}schedule: {{every: 1h}}, to: {dataset}.t, sql: SELECT 1 AS a}}\n"
                                  for name, source, dataset in (("a", "from: sak, ", "landing"), ("b", "", "product")))
 # What makes a manifest wrong: its kind, the place of a field, and the value that it gets; None: it is taken away.
@@ -170,6 +171,62 @@ class Manifests(Render):
     def test_a_pod_has_time_to_stop_after_it_has_slept(self):
         _, specs = self.specs(self.text(), "--jobs-apart")
         self.assertEqual({spec["terminationGracePeriodSeconds"] for spec in specs.values()}, {65})
+
+    def test_only_the_engine_declares_its_database(self):
+        rendered, specs = self.specs(self.text(), "--jobs-apart")
+        self.assertEqual(specs["flytt"]["gcp"]["sqlInstances"][0]["databases"], [{"name": "sak"}])
+        self.assertNotIn("gcp", specs["flytt-a"])
+        self.assertEqual(specs["flytt-a"]["envFrom"], [{"secret": "google-sql-flytt"}])
+        self.assertNotIn("envFrom", specs["flytt-b"])
+        self.assertIn("lets in only the application that declares", self.sentences(rendered, "NAIS_DATABASE_FLYTT_SAK_URL"))
+
+    def test_the_engine_declares_a_database_that_only_a_job_reads(self):
+        text = self.text() + "jobs: {j: {schedule: {every: 30s}, run: [x]}}\n"
+        _, specs = self.specs(text.replace("streams: {sak: {from: sak, to: landing}}\n", ""), "--jobs-apart")
+        self.assertEqual(specs["flytt"]["gcp"]["sqlInstances"][0]["databases"], [{"name": "sak"}])
+        self.assertEqual(specs["flytt-a"]["envFrom"], [{"secret": "google-sql-flytt"}])
+
+    def test_one_database_is_declared_and_the_others_are_said(self):
+        text = REMOTE + ("sources: {a: {postgres: '${env:NAIS_DATABASE_FLYTT_A_URL}'}, b: {postgres: '${env:NAIS_DATABASE_FLYTT_B_URL}'}}\n"
+                         "streams: {a: {from: a, to: landing_a}, b: {from: b, to: landing_b}}\n")
+        rendered, specs = self.specs(text)
+        self.assertEqual(specs["flytt"]["gcp"]["sqlInstances"][0]["databases"], [{"name": "a"}])
+        self.assertIn("only a of a and b is declared", self.sentences(rendered, "gcp.sqlInstances"))
+
+    def test_each_workload_reaches_only_what_it_needs(self):
+        _, specs = self.specs(self.text("postgres://leser@db.example/sak"), "--jobs-apart")
+        hosts = {name: [rule.get("host") for rule in spec["accessPolicy"]["outbound"]["external"]] for name, spec in specs.items()}
+        self.assertEqual(hosts, {"flytt": ["db.example", "lager.example", "lager.example"],
+                                 "flytt-a": ["db.example", "lager.example", "lager.example"], "flytt-b": ["lager.example", "lager.example"]})
+
+    def test_the_state_is_reached_too(self):
+        text = self.text().replace("state: {sqlite: ./state.db}", 'state: {postgres: "postgres://flytt@tilstand.example/flytt"}')
+        _, specs = self.specs(text, "--jobs-apart")
+        for spec in specs.values():
+            self.assertIn({"host": "tilstand.example", "ports": [{"port": 5432}]}, spec["accessPolicy"]["outbound"]["external"])
+
+    def test_addresses_that_no_rule_can_name(self):
+        for host, kind in (("db.example", "host"), ("10.1.2.3", "ipv4"), ("sak-db", None), ("sak.team.svc.cluster.local", None),
+                           ("localhost", None), ("sak_db.example", None), ("10.1.2.300", None), ("db-.example", None), ("x" * 64 + ".example", None)):
+            with self.subTest(host):
+                rendered, specs = self.specs(self.text(f"postgres://leser@{host}:5433/sak"))
+                rules = [rule for rule in specs["flytt"]["accessPolicy"]["outbound"]["external"] if rule.get("host") != "lager.example"]
+                self.assertEqual(rules, [{kind: host, "ports": [{"port": 5433}]}] if kind else [])
+                self.assertEqual("accessPolicy.outbound.rules" in self.sentences(rendered, "source sak"), kind is None)
+
+    def test_an_address_has_its_port_always(self):
+        _, specs = self.specs(self.text("postgres://leser@10.1.2.3:443/sak"))
+        self.assertIn({"ipv4": "10.1.2.3", "ports": [{"port": 443}]}, specs["flytt"]["accessPolicy"]["outbound"]["external"])
+
+    def test_who_reads_topics_is_said(self):
+        text = REMOTE + "sources: {h: {kafka: {}}}\nstreams: {h: {from: h, to: landing, topics: [t]}}\n" + QUERIES.replace("from: sak, ", "")
+        rendered, specs = self.specs(text, "--jobs-apart")
+        self.assertEqual([name for name, spec in specs.items() if "kafka" in spec], ["flytt"])
+        self.assertIn("flytt in its acl", self.sentences(rendered, "kafka"))
+
+    def test_datasets_are_of_the_teams_project(self):
+        rendered, _ = self.specs("project: et-prosjekt\n" + GOOGLE + QUERIES.replace("from: sak, ", ""))
+        self.assertIn("flytt writes to project et-prosjekt", self.sentences(rendered, "gcp.bigQueryDatasets"))
 
 
 if __name__ == "__main__":

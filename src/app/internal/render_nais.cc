@@ -60,7 +60,40 @@ std::optional<Address> address_of(const std::string& text, int standard_port) {
   return out;
 }
 
-bool is_ipv4(const std::string& host) { return host.find_first_not_of("0123456789.") == host.npos; }
+using Hosts = std::set<std::pair<std::string, int>>;  // with their ports
+
+std::vector<std::string> labels_of(const std::string& host) {
+  std::vector<std::string> labels(1);
+  for (const char c : host) {
+    if (c == '.')
+      labels.emplace_back();
+    else
+      labels.back() += c;
+  }
+  return labels;
+}
+
+bool is_ipv4(const std::string& host) {
+  const std::vector<std::string> labels = labels_of(host);
+  return labels.size() == 4 && std::all_of(labels.begin(), labels.end(), [](const std::string& label) {
+           const bool is_number = label.find_first_not_of("0123456789") == label.npos;
+           return is_number && !label.empty() && label.size() <= 3 && std::stoi(label) <= 255 &&
+                  (label.size() == 1 || label[0] != '0');
+         });
+}
+
+// What nais takes as a host outside of the cluster: labels of letters, digits and hyphens, and a domain that is not the cluster's.
+bool is_external(const std::string& host) {
+  const std::vector<std::string> labels = labels_of(host);
+  const bool is_of_cluster = host.ends_with(".svc") || host.ends_with(".local");
+  const bool is_number = host.find_first_not_of("0123456789.") == host.npos;
+  return labels.size() > 1 && !is_of_cluster && !is_number &&
+         std::all_of(labels.begin(), labels.end(), [](const std::string& label) {
+           const auto is_kept = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-'; };
+           return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+                  std::all_of(label.begin(), label.end(), is_kept);
+         });
+}
 
 class Nais {
  public:
@@ -70,10 +103,10 @@ class Nais {
     find_hosts();
     warn_of_google();
     warn_of_state();
+    find_databases();
     std::vector<Given> given;
-    for (const Workload& workload : plan_.workloads) given.push_back(given_to(workload.configuration));
-    if (uses_kafka_ && plan_.request.kafka_pool.empty())
-      warn("--kafka-pool", "nav-dev is assumed; each Topic has to list the applications in its acl");
+    for (const Workload& workload : plan_.workloads) given.push_back(given_to(workload));
+    warn_of_kafka();
     out_.needs = secret_needs(plan_, joined({own_.begin(), own_.end()}));
     for (std::size_t i = 0; i < plan_.workloads.size(); ++i) {
       const Workload& workload = plan_.workloads[i];
@@ -94,17 +127,52 @@ class Nais {
   // Where the variables of a workload come from.
   struct Given {
     bool has_own = false, has_kafka = false;
-    std::set<std::string> databases;  // of an instance of the application's own
+    std::set<std::string> databases;  // of an instance that it declares
     std::set<std::string> secrets;    // of other applications' databases
   };
 
   void warn(const std::string& about, const std::string& sentence) { plan_.warnings.push_back({about, sentence}); }
 
-  Given given_to(const WorkloadConfiguration& configuration) {
+  static bool is_database(const std::string& variable) {
+    return variable.starts_with(kDatabasePrefix) && variable.find('_', kDatabasePrefix.size()) != variable.npos;
+  }
+
+  // "SAK" of "FLYTT_SAK", where the engine is called flytt.
+  std::optional<std::string> own_database(const std::string& middle) const {
+    std::string prefix;
+    for (const char c : plan_.request.name)
+      prefix += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    if (!middle.starts_with(prefix + "_")) return std::nullopt;
+    return middle.substr(prefix.size() + 1);
+  }
+
+  // An instance belongs to the one application that declares it: to the engine, also when only a Naisjob reads it.
+  void find_databases() {
+    const bool has_engine = std::any_of(plan_.workloads.begin(), plan_.workloads.end(),
+                                        [](const Workload& workload) { return workload.entry == nullptr; });
+    for (const Workload& workload : plan_.workloads) {
+      for (const std::string& name : workload.configuration.variables) {
+        const auto database = is_database(name) ? own_database(without_ends(name)) : std::nullopt;
+        if (!has_engine || !database) continue;
+        if (databases_.empty())
+          warn("gcp.sqlInstances", "type and tier of the instance of " + name +
+                                       " are guesses: an instance is made with them when there is none");
+        databases_.insert(lower_with_hyphens(*database));
+      }
+    }
+    if (databases_.size() > 1)
+      warn("gcp.sqlInstances", "nais takes one instance with one database: only " + *databases_.begin() + " of " +
+                                   joined({databases_.begin(), databases_.end()}) + " is declared");
+  }
+
+  Given given_to(const Workload& workload) {
     Given given;
+    const WorkloadConfiguration& configuration = workload.configuration;
+    const bool is_engine = workload.entry == nullptr;
+    if (is_engine) given.databases = databases_;
     for (const std::string& name : configuration.variables) {
-      if (name.starts_with(kDatabasePrefix) && name.find('_', kDatabasePrefix.size()) != name.npos) {
-        add_database(name, given);
+      if (is_database(name)) {
+        if (!is_engine || !own_database(without_ends(name))) add_secret(name, given);
       } else if (name.starts_with(kKafkaPrefix)) {
         given.has_kafka = true;
       } else {
@@ -113,23 +181,13 @@ class Nais {
       }
     }
     given.has_kafka = given.has_kafka || !configuration.optional_variables.empty();  // the pool brings them
-    uses_kafka_ = uses_kafka_ || given.has_kafka;
+    if (given.has_kafka) readers_.push_back(workload.name);
     return given;
   }
 
-  void add_database(const std::string& variable, Given& given) {
+  void add_secret(const std::string& variable, Given& given) {
     const std::string middle = without_ends(variable);
-    std::string prefix;
-    for (const char c : plan_.request.name)
-      prefix += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    if (middle.starts_with(prefix + "_")) {
-      given.databases.insert(lower_with_hyphens(middle.substr(prefix.size() + 1)));
-      if (warned_.insert("own").second)
-        warn("gcp.sqlInstances", "type and tier of the instance of " + variable +
-                                     " are guesses: an instance is made with them when there is none");
-      return;
-    }
-    const std::string owner = owner_of(middle);
+    const std::string owner = own_database(middle) ? plan_.request.name : owner_of(middle);
     given.secrets.insert("google-sql-" + owner);
     if (warned_.insert(owner).second)
       warn(variable,
@@ -138,36 +196,64 @@ class Nais {
                "to accessPolicy.outbound.external as ipv4 with port 5432");
   }
 
-  void add_host(const std::string& host, int port) { hosts_.insert({host, port}); }
+  void warn_of_kafka() {
+    if (readers_.empty()) return;
+    if (plan_.request.kafka_pool.empty()) warn("--kafka-pool", "nav-dev is assumed");
+    warn("kafka", "each Topic has to have " + joined(readers_) + " in its acl, with access 'read'");
+  }
 
   void find_hosts() {
     const DestinationConfig& destination = config_.destination;
     if (destination.kind == DestinationConfig::Kind::kGoogle)
-      for (const char* host : kGoogleHosts) add_host(host, 443);
+      for (const char* host : kGoogleHosts) hosts_.insert({host, 443});
     if (destination.kind == DestinationConfig::Kind::kRemote)
       for (const std::string& text : {destination.rest_url, destination.grpc_address})
-        if (const auto address = address_of(text, 80)) add_host(address->host, address->port);
-    for (const PostgresSourceConfig& source : config_.sources) find_host_of(source);
+        if (const auto address = address_of(text, 80)) add_host("destination", *address, hosts_);
+    if (config_.has_shared_state()) find_host_of("state", config_.state_url.reveal(), hosts_);
+    for (const PostgresSourceConfig& source : config_.sources)
+      find_host_of("source " + source.name, source.url.reveal(), source_hosts_[source.name]);
     for (const KafkaSourceConfig& source : config_.kafka_sources) {
       std::string rest = source.connection.brokers;
       if (rest.find("${") != rest.npos && rest.find("${env:KAFKA_BROKERS}") == rest.npos)
         warn("source " + source.name, "its brokers are not known here: add them to accessPolicy.outbound.external");
       for (; !rest.empty(); rest = rest.find(',') == rest.npos ? "" : rest.substr(rest.find(',') + 1))
         if (const auto address = address_of(rest.substr(0, rest.find(',')), 9092))
-          add_host(address->host, address->port);
+          add_host("source " + source.name, *address, source_hosts_[source.name]);
     }
     for (const JobConfig& job : config_.jobs)
       warn("job:" + job.name,
            "which hosts its command talks to is not known: add them to accessPolicy.outbound.external");
   }
 
-  void find_host_of(const PostgresSourceConfig& source) {
-    const std::string& url = source.url.reveal();
+  void find_host_of(const std::string& about, const std::string& url, Hosts& out) {
     if (const auto address = address_of(url, 5432))
-      add_host(address->host, address->port);
+      add_host(about, *address, out);
     else if (url.find("${env:" + std::string(kDatabasePrefix)) == url.npos)
-      warn("source " + source.name,
-           "its host is not known here: add it to accessPolicy.outbound.external, with its port");
+      warn(about, "its host is not known here: add it to accessPolicy.outbound.external, with its port");
+  }
+
+  void add_host(const std::string& about, const Address& address, Hosts& out) {
+    if (is_ipv4(address.host) || is_external(address.host))
+      out.insert({address.host, address.port});
+    else
+      warn(about, "its host " + address.host +
+                      " is none that accessPolicy.outbound.external lets through, which wants a domain outside of the "
+                      "cluster: an application of the cluster belongs in accessPolicy.outbound.rules");
+  }
+
+  // Of the engine all; of a query that reads a source, this one; of another schedule none.
+  Hosts hosts_of(const Workload& workload) const {
+    Hosts out = hosts_;
+    const QueryConfig* query = query_of(workload);
+    for (const auto& [source, hosts] : source_hosts_)
+      if (workload.entry == nullptr || (query != nullptr && query->from == source))
+        out.insert(hosts.begin(), hosts.end());
+    return out;
+  }
+
+  const QueryConfig* query_of(const Workload& workload) const {
+    const bool is_query = workload.entry != nullptr && workload.entry->name.starts_with("query:");
+    return is_query ? config_.find_query(workload.entry->name.substr(6)) : nullptr;
   }
 
   void warn_of_google() {
@@ -175,8 +261,9 @@ class Nais {
     if (config_.location != kLocation)
       warn("location", "nais makes datasets in europe-north1, and this configuration says " + config_.location);
     warn("gcp.bigQueryDatasets",
-         "nais gives the rights to the application's own account, and flytt signs in with a key: "
-         "give them to the key's account, too (`flytt render iam`)");
+         "nais makes them in the team's project and gives the rights to the application's own account; flytt writes to "
+         "project " +
+             config_.project + " and signs in with a key: give them to the key's account, too (`flytt render iam`)");
     for (const std::string& dataset : datasets_of(config_))
       if (!is_dataset(dataset))
         warn("dataset " + dataset,
@@ -211,10 +298,10 @@ class Nais {
     if (given.has_kafka)
       spec["kafka"]["pool"] = yaml_text(plan_.request.kafka_pool.empty() ? "nav-dev" : plan_.request.kafka_pool);
     add_google(spec, workload, given);
-    for (const auto& [host, port] : hosts_) {
+    for (const auto& [host, port] : hosts_of(workload)) {
       YAML::Node entry, rule;
       entry[is_ipv4(host) ? "ipv4" : "host"] = yaml_text(host);
-      if (port != 443) {
+      if (port != 443 || is_ipv4(host)) {  // an address without ports gets those of the others
         rule["port"] = port;
         entry["ports"].push_back(rule);
       }
@@ -248,17 +335,16 @@ class Nais {
   }
 
   void add_google(YAML::Node& spec, const Workload& workload, const Given& given) const {
-    for (const std::string& database : given.databases) {
+    if (!given.databases.empty()) {
       YAML::Node instance, flag, named;
       instance["type"] = "POSTGRES_17";
       instance["tier"] = "db-f1-micro";
-      named["name"] = yaml_text(database);
+      named["name"] = yaml_text(*given.databases.begin());
       instance["databases"].push_back(named);
       flag["name"] = "cloudsql.logical_decoding";
       flag["value"] = yaml_text("on");
       instance["flags"].push_back(flag);
       spec["gcp"]["sqlInstances"].push_back(instance);
-      break;  // nais takes one instance with one database
     }
     if (config_.destination.kind != DestinationConfig::Kind::kGoogle) return;
     for (const std::string& name : datasets_of(config_)) {
@@ -272,9 +358,7 @@ class Nais {
 
   // Of the engine all; of a query its own; a command may need any, and says so nowhere.
   bool writes(const Workload& workload, const std::string& dataset) const {
-    if (workload.entry == nullptr) return true;
-    const std::string& name = workload.entry->name;
-    const QueryConfig* query = name.starts_with("query:") ? config_.find_query(name.substr(6)) : nullptr;
+    const QueryConfig* query = query_of(workload);
     return query == nullptr || query->dataset == dataset;
   }
 
@@ -333,10 +417,12 @@ class Nais {
   const Config& config_;
   RenderPlan& plan_;
   Rendering out_;
-  std::set<std::string> own_;  // variables of the Secret that somebody has to make
+  std::set<std::string> own_;        // variables of the Secret that somebody has to make
+  std::set<std::string> databases_;  // of the engine's own instance
   std::set<std::string> warned_;
-  std::set<std::pair<std::string, int>> hosts_;
-  bool uses_kafka_ = false;
+  std::vector<std::string> readers_;           // workloads that get Kafka's variables
+  Hosts hosts_;                                // that each workload talks to
+  std::map<std::string, Hosts> source_hosts_;  // by source
 };
 
 }  // namespace
