@@ -224,6 +224,17 @@ class Manifests(Render):
         self.assertEqual([name for name, spec in specs.items() if "kafka" in spec], ["flytt"])
         self.assertIn("flytt in its acl", self.sentences(rendered, "kafka"))
 
+    def test_secrets_are_given_as_a_whole(self):
+        jobs = "jobs:\n" + "".join(f"  {name}: {{schedule: {{every: 1h}}, run: [x], secrets: {{{variable}: '${{env:{variable}}}'}},\n"
+                                   f"    files: {{k: '${{file:{file}}}'}}}}\n" for name, variable, file in (("a", "A", "./a"), ("b", "B", "./b")))
+        rendered, specs = self.specs(REMOTE + jobs, "--jobs-apart")
+        for name in ("flytt-a", "flytt-b"):
+            self.assertEqual(specs[name]["envFrom"], [{"secret": "flytt-env"}])
+        self.assertIn("has those of the others", self.sentences(rendered, "Secret flytt-env"))
+        self.assertIn("has those of the others", self.sentences(rendered, "Secret flytt-files"))
+        rendered, _ = self.specs(REMOTE + jobs.replace("B", "A").replace("./b", "./a"), "--jobs-apart")
+        self.assertEqual(self.sentences(rendered, "Secret flytt-env") + self.sentences(rendered, "Secret flytt-files"), "")
+
     def test_datasets_are_of_the_teams_project(self):
         rendered, _ = self.specs("project: et-prosjekt\n" + GOOGLE + QUERIES.replace("from: sak, ", ""))
         self.assertIn("flytt writes to project et-prosjekt", self.sentences(rendered, "gcp.bigQueryDatasets"))

@@ -107,7 +107,10 @@ class Nais {
     std::vector<Given> given;
     for (const Workload& workload : plan_.workloads) given.push_back(given_to(workload));
     warn_of_kafka();
-    out_.needs = secret_needs(plan_, joined({own_.begin(), own_.end()}));
+    std::set<std::string> own;
+    for (const Given& one : given) own.insert(one.own.begin(), one.own.end());
+    warn_of_secrets(given, own.size());
+    out_.needs = secret_needs(plan_, joined({own.begin(), own.end()}));
     for (std::size_t i = 0; i < plan_.workloads.size(); ++i) {
       const Workload& workload = plan_.workloads[i];
       std::string text = i == 0 ? head_comment(plan_, out_.needs) : "";
@@ -126,7 +129,8 @@ class Nais {
  private:
   // Where the variables of a workload come from.
   struct Given {
-    bool has_own = false, has_kafka = false;
+    bool has_kafka = false;
+    std::set<std::string> own;        // of the Secret that somebody has to make
     std::set<std::string> databases;  // of an instance that it declares
     std::set<std::string> secrets;    // of other applications' databases
   };
@@ -176,8 +180,7 @@ class Nais {
       } else if (name.starts_with(kKafkaPrefix)) {
         given.has_kafka = true;
       } else {
-        given.has_own = true;
-        own_.insert(name);
+        given.own.insert(name);
       }
     }
     given.has_kafka = given.has_kafka || !configuration.optional_variables.empty();  // the pool brings them
@@ -200,6 +203,20 @@ class Nais {
     if (readers_.empty()) return;
     if (plan_.request.kafka_pool.empty()) warn("--kafka-pool", "nav-dev is assumed");
     warn("kafka", "each Topic has to have " + joined(readers_) + " in its acl, with access 'read'");
+  }
+
+  // Elsewhere a workload gets the members of a Secret that it needs. nais has no words for one of them.
+  void warn_of_secrets(const std::vector<Given>& given, std::size_t variables) {
+    const auto has_others = [](std::size_t some, std::size_t all) { return some > 0 && some < all; };
+    const std::string others = ": a workload that needs one has those of the others, too";
+    if (std::any_of(given.begin(), given.end(),
+                    [&](const Given& one) { return has_others(one.own.size(), variables); }))
+      warn("Secret " + variables_name(plan_), "nais gives all its variables or none" + others);
+    const std::size_t files = all_secret_files(plan_).size();
+    if (std::any_of(plan_.workloads.begin(), plan_.workloads.end(), [&](const Workload& workload) {
+          return has_others(workload.configuration.secret_files.size(), files);
+        }))
+      warn("Secret " + secret_files_name(plan_), "nais mounts all its files or none" + others);
   }
 
   void find_hosts() {
@@ -315,7 +332,7 @@ class Nais {
       node[kind] = yaml_text(name);
       return node;
     };
-    if (given.has_own) spec["envFrom"].push_back(from("secret", variables_name(plan_)));
+    if (!given.own.empty()) spec["envFrom"].push_back(from("secret", variables_name(plan_)));
     for (const std::string& secret : given.secrets) spec["envFrom"].push_back(from("secret", secret));
     YAML::Node configuration = from("configmap", configuration_name(workload));
     configuration["mountPath"] = kConfigFolder;
@@ -417,7 +434,6 @@ class Nais {
   const Config& config_;
   RenderPlan& plan_;
   Rendering out_;
-  std::set<std::string> own_;        // variables of the Secret that somebody has to make
   std::set<std::string> databases_;  // of the engine's own instance
   std::set<std::string> warned_;
   std::vector<std::string> readers_;           // workloads that get Kafka's variables
