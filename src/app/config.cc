@@ -118,6 +118,11 @@ Status read_shared_state(const ConfigReader& reader, const YAML::Node& node, Con
 
 Status read_state(const ConfigReader& reader, const YAML::Node& root, Config& config) {
   const YAML::Node node = root["state"];
+  if (node && node["runs"]) {
+    if (node["runs"].Scalar().empty())
+      return reader.fail(node["runs"], "'state.runs' is empty; leave it out, or name a folder");
+    config.state_runs = reader.beside(node["runs"].Scalar());
+  }
   if (node && node["postgres"]) return read_shared_state(reader, node, config);
   for (const char* key : {"schema", "lease"})
     if (node && node[key])
@@ -349,6 +354,7 @@ std::string Config::lock_folder() const {
 }
 
 std::string Config::runs_folder() const {
+  if (!state_runs.empty()) return state_runs;
   if (destination.kind == DestinationConfig::Kind::kLocal) return destination.folder + "/runs";
   if (has_shared_state()) return (std::filesystem::absolute(path).parent_path() / "flytt.runs").string();
   return state_file + ".runs";

@@ -140,6 +140,7 @@ struct Config {
   std::string state_url_problem;  // why
   std::string state_schema = "flytt";
   std::int64_t lease_ms = 15'000;
+  std::string state_runs;                       // where runs of jobs are kept, absolute; empty: see runs_folder
   std::string health_address;                   // empty = off
   std::string rest_address = "127.0.0.1:9050";  // of the embedded warehouse
   std::string grpc_address = "127.0.0.1:9060";
@@ -169,8 +170,8 @@ struct Config {
   // The folder that holds LOCK: the warehouse's own, or one beside the state file; empty with a shared state, of which the
   // lease says who works.
   std::string lock_folder() const;
-  // Where the runs of jobs are kept: in the warehouse's folder, or beside the state file; with a shared state, beside the
-  // configuration.
+  // Where the runs of jobs are kept: `state.runs`; without it in the warehouse's folder, or beside the state file; with a
+  // shared state, beside the configuration.
   std::string runs_folder() const;
 };
 

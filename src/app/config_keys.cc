@@ -28,6 +28,12 @@ constexpr ConfigKey kGeneralKeys[] = {
     {"state.schema", KeyKind::kString, true, "flytt", "Schema in that database, made when it is missing."},
     {"state.lease", KeyKind::kDuration, true, "15s",
      "After so long without a sign of life another replica takes over; 3s to 5m. Renewed each third of it."},
+    {"state.runs", KeyKind::kString, true, "beside the state",
+     "Folder with records and output of the runs of jobs: `runs` in the warehouse's folder, `<state file>.runs`, or "
+     "with "
+     "state in PostgreSQL `flytt.runs` beside this file, unless given. It is made when it is missing, in a folder that "
+     "is "
+     "there."},
     {"listen", KeyKind::kMap, true, "", "Addresses that flytt listens on."},
     {"listen.health", KeyKind::kString, true, "", "Address of /isalive, /isready and /metrics; off unless given."},
     {"listen.rest", KeyKind::kString, true, "127.0.0.1:9050", "REST address of the embedded warehouse; loopback only."},

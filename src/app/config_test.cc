@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -56,6 +57,18 @@ TEST(Config, ASharedStateHasASchemaAndALease) {
   EXPECT_EQ(standard->state_schema, "flytt");
   EXPECT_EQ(standard->lease_ms, 15'000);
   EXPECT_NE(standard->state_url_problem.find("ABSENT"), std::string::npos);
+}
+
+TEST(Config, RunsAreBesideTheStateOrWhereTheFileSays) {
+  const auto runs = [](const std::string& text) { return parse(text)->runs_folder(); };
+  const std::string here = std::filesystem::current_path().string();
+  const std::string remote = "destination: {bigquery: {rest: x, grpc: y}}\n";
+  EXPECT_EQ(runs("destination: {local: ./w}\n"), here + "/w/runs");
+  EXPECT_EQ(runs(remote + "state: {sqlite: ./s.db}\n"), here + "/s.db.runs");
+  EXPECT_EQ(runs(remote + "state: {postgres: u}\n"), here + "/flytt.runs");
+  EXPECT_EQ(runs(remote + "state: {postgres: u, runs: /var/lib/flytt/runs}\n"), "/var/lib/flytt/runs");
+  EXPECT_EQ(runs("destination: {local: ./w}\nstate: {runs: r}\n"), here + "/r");
+  EXPECT_TRUE(parse("destination: {local: ./w}\nstate: {runs: r}\n")->state_file.ends_with("/w/state.db"));
 }
 
 struct Bad {
@@ -118,6 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"state: {postgres: u}\n", "flytt.yaml:1: 'state.postgres' is for replicas that write into one warehouse"},
         Bad{"destination: {bigquery: {rest: x, grpc: y}}\nstate: {postgres: u, sqlite: f}\n",
             "flytt.yaml:2: 'state' takes either 'sqlite' or 'postgres'"},
+        Bad{"state: {runs: ''}\n", "flytt.yaml:1: 'state.runs' is empty"},
         Bad{"state: {sqlite: f, lease: 5s}\n", "'state.lease' belongs to 'state.postgres'"},
         Bad{"destination: {bigquery: {rest: x, grpc: y}}\nstate: {postgres: u, lease: 1s}\n", "between 3s and 5m"},
         Bad{"destination: {bigquery: {rest: x, grpc: y}}\nstate: {postgres: u, schema: pg_x}\n",
