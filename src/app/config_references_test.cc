@@ -69,7 +69,15 @@ TEST(References, AnOpenSecretIsFound) {
   EXPECT_EQ(found("sources: {a: {postgres: \"postgres://u:p@h/d\"}}"), std::vector<std::string>{"sources.a.postgres"});
   EXPECT_EQ(found("sources: {a: {postgres: \"postgres://h/d?password=p\"}}"),
             std::vector<std::string>{"sources.a.postgres"});
-  EXPECT_TRUE(found("sources: {a: {postgres: \"postgres://u@h:5432/d\"}}").empty());
+  for (const char* part : {"postgres://${env:U}:p@h/d", "postgres://u:p${env:P}@h/d", "host=h password=p${env:P}",
+                           "postgres://h/d?sslpassword=p"})
+    EXPECT_EQ(found((std::string("sources: {a: {postgres: \"") + part + "\"}}").c_str()),
+              std::vector<std::string>{"sources.a.postgres"})
+        << part;
+  for (const char* closed :
+       {"postgres://u@h:5432/d", "postgres://${env:U}:${env:P}@h/d", "postgres://h/d?password=${env:P}&user=u",
+        "host=h password=${file:/run/p} user=u", "postgres://h/d?password="})
+    EXPECT_TRUE(found((std::string("sources: {a: {postgres: \"") + closed + "\"}}").c_str()).empty()) << closed;
   EXPECT_EQ(found("sources: {a: {kafka: {sasl: {user: u, password: p}}}}"),
             std::vector<std::string>{"sources.a.kafka.sasl.password"});
   EXPECT_EQ(found("sources: {a: {kafka: {tls: {key: \"-----BEGIN PRIVATE KEY-----\"}}}}"),

@@ -94,14 +94,27 @@ void add_implied(const YAML::Node& root, std::vector<Reference>& out) {
 
 bool is_pem(const std::string& text) { return text.find("-----BEGIN") != std::string::npos; }
 
-// "postgres://user:password@…", "…?password=…" or "password=…".
-bool url_has_password(const std::string& url) {
-  if (url.find("password=") != std::string::npos) return true;
+std::string without_references(std::string text) {
+  for (auto open = text.find("${"); open != text.npos; open = text.find("${", open)) {
+    const auto close = text.find('}', open);
+    text.erase(open, close == text.npos ? close : close + 1 - open);
+  }
+  return text;
+}
+
+// "postgres://user:password@…", "…?password=…" or "password=…", in part or as a whole.
+bool url_has_password(const std::string& text) {
+  const std::string url = without_references(text);
+  static constexpr std::string_view kWord = "password=";
+  for (auto word = url.find(kWord); word != url.npos; word = url.find(kWord, word + 1)) {
+    const auto value = word + kWord.size();
+    if (value < url.size() && url[value] != '&' && url[value] != ' ') return true;
+  }
   const auto scheme = url.find("://");
   const auto at = url.rfind('@');
-  if (scheme == std::string::npos || at == std::string::npos || at < scheme) return false;
+  if (scheme == url.npos || at == url.npos || at < scheme) return false;
   const auto colon = url.find(':', scheme + 3);
-  return colon < at && colon + 1 < at && url.compare(colon + 1, 2, "${") != 0;
+  return colon < at && colon + 1 < at;
 }
 
 }  // namespace
