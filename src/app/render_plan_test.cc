@@ -60,6 +60,29 @@ TEST(RenderPlan, WhatRunsApartHasASchemaOfItsOwn) {
   EXPECT_EQ(plan->workloads[1].state_volume, "");
 }
 
+TEST(YamlText, KeysStayTexts) {
+  YAML::Node root;
+  for (const char* key : {"on", "1e3", "0x1", "~", "", "a: b", "plain.sql"}) root[key] = yaml_text("x");
+  EXPECT_EQ(yaml_document(root), "\"on\": x\n\"1e3\": x\n\"0x1\": x\n\"~\": x\n\"\": x\n\"a: b\": x\nplain.sql: x\n");
+}
+
+TEST(YamlText, ACommentEndsWhereItsLineEnds) {
+  EXPECT_EQ(comment_lines("a\rb\xC2\x85"
+                          "c\xE2\x80\xA8"
+                          "d\xEF\xBB\xBF"
+                          "e\x7F"
+                          "f\nå"),
+            "# a b c d e f\n# å\n");
+}
+
+TEST(YamlText, OddBreaksAreEscaped) {
+  YAML::Node root;
+  root
+      ["å\xE2\x80\xA8"
+       "b"] = yaml_text("a\xE2\x80\xA8 b\xEF\xBB\xBF");
+  EXPECT_EQ(yaml_document(root), "\"\\xe5\\u2028b\": \"a\\u2028 b\\ufeff\"\n");
+}
+
 TEST(YamlText, KeepsEveryText) {
   YAML::Node root;
   const std::vector<std::string> texts{"",         "plain",   "true",    "NO",    "007",    "1e3",      "a: b",

@@ -25,6 +25,17 @@ bool may_be_plain(const std::string& text) {
   return true;
 }
 
+// Line breaks of YAML 1.1 that are none of YAML 1.2, and a mark of byte order: a reader may fold or drop what stands there.
+bool has_odd_breaks(const std::string& text) {
+  return text.find("\xC2\x85") != text.npos || text.find("\xE2\x80\xA8") != text.npos ||
+         text.find("\xE2\x80\xA9") != text.npos || text.find("\xEF\xBB\xBF") != text.npos;
+}
+
+void emit_quoted(YAML::Emitter& out, const std::string& text) {
+  if (has_odd_breaks(text)) out << YAML::EscapeNonAscii;
+  out << YAML::DoubleQuoted << text;
+}
+
 // A block scalar "|" keeps the text as it is: one line break at the end, and nothing that needs an escape.
 bool may_be_block(const std::string& text) {
   if (text.find('\n') == text.npos || text.back() != '\n' || text[0] == ' ' || text[0] == '\n') return false;
@@ -34,8 +45,7 @@ bool may_be_block(const std::string& text) {
     if (byte < 0x20 && c != '\n') return false;
     if (byte == 0x7F) return false;
   }
-  return text.find("\xC2\x85") == text.npos && text.find("\xE2\x80\xA8") == text.npos &&
-         text.find("\xE2\x80\xA9") == text.npos && text.find("\xEF\xBB\xBF") == text.npos;
+  return !has_odd_breaks(text);
 }
 
 void emit(YAML::Emitter& out, const YAML::Node& node) {
@@ -43,8 +53,12 @@ void emit(YAML::Emitter& out, const YAML::Node& node) {
     case YAML::NodeType::Map:
       out << YAML::BeginMap;
       for (const auto& entry : node) {
+        const std::string& key = entry.first.Scalar();
         out << YAML::Key;
-        emit(out, entry.first);
+        if (may_be_plain(key))
+          out << key;
+        else
+          emit_quoted(out, key);
         out << YAML::Value;
         emit(out, entry.second);
       }
@@ -61,7 +75,7 @@ void emit(YAML::Emitter& out, const YAML::Node& node) {
       if (may_be_block(text))
         out << YAML::Literal << text;
       else if (is_text && !may_be_plain(text))
-        out << YAML::DoubleQuoted << text;
+        emit_quoted(out, text);
       else
         out << text;
       return;
@@ -95,6 +109,22 @@ std::string yaml_document(const YAML::Node& root) {
   return text + "\n";
 }
 
+std::string one_line(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = [&](std::size_t by) {
+      return i + by < text.size() ? static_cast<unsigned char>(text[i + by]) : 0;
+    };
+    const bool is_c1 = byte == 0xC2 && next(1) >= 0x80 && next(1) <= 0x9F;
+    const bool is_separator = byte == 0xE2 && next(1) == 0x80 && (next(2) == 0xA8 || next(2) == 0xA9);
+    const bool is_mark = byte == 0xEF && next(1) == 0xBB && next(2) == 0xBF;
+    out += byte < 0x20 || byte == 0x7F || is_c1 || is_separator || is_mark ? ' ' : text[i];
+    i += is_c1 ? 1 : is_separator || is_mark ? 2 : 0;
+  }
+  return out;
+}
+
 std::string comment_lines(const std::string& text) {
   std::string out, line;
   const auto finish = [&] {
@@ -105,7 +135,7 @@ std::string comment_lines(const std::string& text) {
   while (at <= text.size()) {
     std::size_t end = text.find_first_of(" \n", at);
     if (end == text.npos) end = text.size();
-    const std::string word = text.substr(at, end - at);
+    const std::string word = one_line(text.substr(at, end - at));
     if (!line.empty() && line.size() + 1 + word.size() > kCommentWidth) finish();
     line += (line.empty() ? "" : " ") + word;
     if (end == text.size() || text[end] == '\n') finish();

@@ -18,6 +18,8 @@ YAML::Node yaml_empty_map();
 
 // One document, ending in a line break, without "---".
 std::string yaml_document(const YAML::Node& root);
+// With a blank for each character that a reader of YAML or of units would take for the end of a line, or refuse.
+std::string one_line(const std::string& text);
 // "# " lines of at most 120 characters.
 std::string comment_lines(const std::string& text);
 
