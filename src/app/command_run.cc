@@ -14,6 +14,7 @@
 #include "app/internal/schedule_status.h"
 #include "app/internal/session.h"
 #include "app/internal/signals.h"
+#include "app/internal/stop_bounds.h"
 #include "app/internal/topic_origin_adapter.h"
 #include "app/output.h"
 #include "base/log.h"
@@ -23,11 +24,8 @@ namespace flytt::app {
 
 namespace {
 
-constexpr std::chrono::seconds kCloseMax{30};
 constexpr std::chrono::milliseconds kLook{100};
-constexpr std::chrono::seconds kOnceStandbyMax{30};     // until the replica that leads has ended
-constexpr std::chrono::seconds kSchedulesDrainMax{20};  // then what waits for the destination is ended, too
-constexpr std::chrono::seconds kSchedulesCancelMax{5};  // then the process ends as it is
+constexpr std::chrono::seconds kOnceStandbyMax{30};  // until the replica that leads has ended
 
 // How one stream's share of the engine's memory is used: the channel, and a window of rows in flight for the stream and for
 // each copy worker; of a stream of topics, what the client has fetched ahead. A batch that is being built and one that is being encoded come on top, so the parts stay below the whole.
@@ -323,8 +321,8 @@ Result<int> run(const CommonOptions& common, const RunOptions& options) {
   }
   const std::vector<pipeline::PipelineStatus> last = running.engine->status();
   if (options.once && running.local) TRY_STATUS(running.local->warehouse().apply_all());
-  running.admin->stop(session->clock.in(std::chrono::seconds(5)));
-  if (running.health) running.health->stop(session->clock.in(std::chrono::seconds(1)));
+  running.admin->stop(session->clock.in(kAdminStopMax));
+  if (running.health) running.health->stop(session->clock.in(kHealthStopMax));
   running.schedules.reset();
   running.engine.reset();
   running.store.reset();
