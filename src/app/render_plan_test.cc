@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
+#include <map>
+#include <set>
+
 #include "app/internal/render_places.h"
 #include "app/internal/yaml_text.h"
 
@@ -19,18 +22,25 @@ queries:
   b: {schedule: {every: 30s}, to: d.b, sql: SELECT 1 AS a}
 )";
 
-// As a configuration with `state.postgres` is read: there is no file.
-Config shared_config() {
-  std::string text = kFile;
-  text.replace(text.find("postgres:"), 8, "sqlite");
+Config config_of(const std::string& text) {
   Result<Config> config = parse_config_for_elsewhere(text, "flytt.yaml");
   EXPECT_TRUE(config) << config.error().text();
-  config->state_file.clear();
   return std::move(*config);
 }
 
+std::vector<Workload> workloads_of(const std::string& text, Place place, bool jobs_apart = true) {
+  static Config config;  // that schedules point into
+  config = config_of(text);
+  RenderRequest request;
+  request.place = place;
+  request.jobs_apart = jobs_apart;
+  auto plan = plan_render(config, text, request);
+  EXPECT_TRUE(plan) << plan.error().text();
+  return plan ? std::move(plan->workloads) : std::vector<Workload>();
+}
+
 TEST(RenderPlan, ReplicasShareAState) {
-  const Config config = shared_config();
+  const Config config = config_of(kFile);
   RenderRequest request;
   const auto plan = plan_render(config, kFile, request);
   ASSERT_TRUE(plan) << plan.error().text();
@@ -46,7 +56,7 @@ TEST(RenderPlan, ReplicasShareAState) {
 
 // A lease holds a state, so a process beside the engine needs its own.
 TEST(RenderPlan, WhatRunsApartHasASchemaOfItsOwn) {
-  const Config config = shared_config();
+  const Config config = config_of(kFile);
   RenderRequest request;
   request.jobs_apart = true;
   const auto plan = plan_render(config, kFile, request);
@@ -58,6 +68,76 @@ TEST(RenderPlan, WhatRunsApartHasASchemaOfItsOwn) {
   EXPECT_EQ(apart["state"]["schema"].Scalar(), "flytt_flytt_a");
   EXPECT_EQ(apart["state"]["postgres"].Scalar(), "${env:STATE_URL}");
   EXPECT_EQ(plan->workloads[1].state_volume, "");
+}
+
+TEST(RenderPlan, SchemasAreDifferentWhereNamesAreTooLong) {
+  std::string text = kFile;
+  text.replace(text.find("state: {"), 8, "state: {schema: " + std::string(60, 's') + ", ");
+  text += "  c: {schedule: {every: 1h}, to: d.c, sql: SELECT 1 AS a}\n";
+  std::set<std::string> schemas;
+  for (const Workload& workload : workloads_of(text, Place::kSystemd))
+    schemas.insert(YAML::Load(workload.configuration.text)["state"]["schema"].Scalar());
+  EXPECT_EQ(schemas.size(), 3U);
+  for (const std::string& schema : schemas) EXPECT_LE(schema.size(), 63U);
+}
+
+// The folder of the configuration cannot be written in any place.
+TEST(RenderPlan, RunsLieInAFolderOfTheState) {
+  const std::string text = std::string(kFile) + "jobs: {j: {schedule: {every: 1h}, run: [x]}}\n";
+  const auto runs = [](const Workload& workload) {
+    const YAML::Node state = YAML::Load(workload.configuration.text)["state"];
+    return state["runs"] ? state["runs"].Scalar() : "";
+  };
+  for (const Place place : {Place::kNais, Place::kKubernetes, Place::kSystemd, Place::kCompose})
+    EXPECT_EQ(runs(workloads_of(text, place, false).at(0)), "/var/lib/flytt/runs");
+  std::map<std::string, std::string> apart;
+  for (const Workload& workload : workloads_of(text, Place::kSystemd)) apart[workload.name] = runs(workload);
+  EXPECT_EQ(apart["flytt-j"], "/var/lib/flytt-j/runs");
+  EXPECT_EQ(apart["flytt-a"], "") << "a query leaves nothing";
+  for (const char* local : {"destination: {local: ./l}\n", "destination: {local: ./l}\nstate: {runs: ./r}\n"})
+    EXPECT_FALSE(YAML::Load(
+        workloads_of(std::string(local) + "jobs: {j: {schedule: {every: 1h}, run: [x]}}\n", Place::kKubernetes, false)
+            .at(0)
+            .configuration.text)["state"]);
+}
+
+// A schedule of two lines has two objects, which end in -1 and -2.
+TEST(RenderPlan, NamesOfLinesAreTakenToo) {
+  const std::string head =
+      "destination: {bigquery: {rest: \"http://h:1\", grpc: \"h:2\"}}\nstate: {sqlite: s}\nqueries:\n";
+  const auto query = [](const std::string& name, const std::string& every, char table) {
+    return "  " + name + ": {schedule: {every: " + every + "}, to: d." + table + ", sql: SELECT 1 AS a}\n";
+  };
+  for (const std::string& text : {head + query("a", "90m", 'a') + query("a-1", "1h", 'b') + query("a_1", "90m", 'c'),
+                                  head + query("a-1", "1h", 'a') + query("a", "90m", 'b') + query("A", "90m", 'c')}) {
+    std::set<std::string> names;
+    std::size_t count = 0;
+    for (const Workload& workload : workloads_of(text, Place::kKubernetes)) {
+      const std::size_t lines = workload.schedule.lines.size();
+      names.insert(workload.name);
+      for (std::size_t i = 1; lines > 1 && i <= lines; ++i)
+        names.insert(dns_name(workload.name + "-" + std::to_string(i)));
+      count += lines > 1 ? lines + 1 : 1;
+    }
+    EXPECT_EQ(names.size(), count);
+  }
+}
+
+TEST(RenderPlan, NamesBeginWithALetter) {
+  EXPECT_EQ(dns_name("9_lives"), "flytt-9-lives");
+  EXPECT_EQ(dns_name("Æ-1-"), "flytt-1");
+  EXPECT_EQ(dns_name("___"), "flytt");
+  EXPECT_LE(dns_name(std::string(60, '1')).size(), 52U);
+}
+
+TEST(RenderPlan, AVariableHasAName) {
+  const std::string text =
+      "destination: {local: ./l}\nsources: {s: {postgres: \"${env:MY URL}\"}}\nstreams: {s: {from: s, to: l}}\n";
+  const Config config = config_of(text);
+  const auto plan = plan_render(config, text, RenderRequest{});
+  ASSERT_FALSE(plan);
+  EXPECT_NE(plan.error().sentence().find("'${env:MY URL}' of 'sources.s.postgres' is no variable"), std::string::npos)
+      << plan.error().sentence();
 }
 
 TEST(YamlText, KeysStayTexts) {

@@ -1,5 +1,6 @@
 """Each thing that a place cannot say is a warning, and each thing that a platform has to be told is told."""
 
+import json
 import pathlib
 import sys
 import unittest
@@ -8,6 +9,7 @@ import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from places import parse_unit, specifiers, unit_words  # noqa: E402
 from render_test import REMOTE, Render, flytt  # noqa: E402
 
 QUERY = "queries:\n  q: {schedule: %s, to: d.t, sql: SELECT 1 AS a%s}\n"
@@ -36,6 +38,8 @@ LOST = (
     ("k8s", DAILY, ", concurrency: replace", "while the old one may still be stopping"),
     ("systemd", DAILY, ", concurrency: replace", "a timer does not stop a unit that runs"),
     ("systemd", DAILY, ", concurrency: allow", "a unit runs once at a time"),
+    ("k8s", DAILY, ", concurrency: allow", "a slot that comes while a pod runs is started after it"),
+    ("nais", DAILY, ", concurrency: allow", "a slot that comes while a pod runs is started after it"),
     ("nais", DAILY, "", "a pod that is evicted is not started again"),
 )
 ALWAYS = ("its slots are remembered in", "a slot that comes while the unit runs", "a pod that is evicted")
@@ -111,6 +115,19 @@ class Memory(Render):
         self.assertEqual(self.limit(REMOTE + job), "2176Mi")  # two times 1 GiB and a supervisor, 96
 
 
+class Programs(Render):
+    """Where a program beside the configuration is looked for."""
+
+    TEXT = REMOTE + "jobs: {j: {schedule: {every: 1h}, run: [./rydd.sh]}, k: {schedule: {every: 1h}, run: [/usr/bin/quarto]}}\n"
+
+    def test_a_program_beside_the_configuration(self):
+        for place, part in (("k8s", "will not be found"), ("nais", "will not be found"), ("compose", "means /etc/flytt there"),
+                            ("systemd", "has to be in /etc/flytt, too")):
+            rendered = self.render(place, self.TEXT)
+            self.assertIn(part, self.sentences(rendered, "job:j"), place)
+            self.assertNotIn(part, self.sentences(rendered, "job:k"), place)
+
+
 class Nais(Render):
     def application(self, text, *options):
         rendered = self.render("nais", text, *options)
@@ -148,10 +165,30 @@ class Nais(Render):
 
 
 class Systemd(Render):
-    def test_commands_survive_and_words_are_kept(self):
+    def test_commands_survive(self):
         text = REMOTE + "jobs: {j: {schedule: {every: 1h}, run: [x]}}\n"
         self.assertIn("\nKillMode=process\n", self.render("systemd", text)["files"]["flytt.service"])
         self.assertIn("\nKillMode=mixed\n", self.render("systemd", REMOTE + QUERY % (DAILY, ""))["files"]["flytt.service"])
+
+    def test_folders_of_commands_can_be_written(self):
+        """And /tmp is not emptied under a command that goes on."""
+        text = REMOTE + "jobs: {j: {schedule: {every: 1h}, run: [x], folder: './a b%\"c'}, k: {schedule: {every: 1h}, run: [x], folder: /srv/k}}\n"
+        unit = parse_unit(self.render("systemd", text)["files"]["flytt.service"])
+        service = dict(unit["Service"])
+        self.assertEqual(unit_words(service["ReadWritePaths"]), ["/tmp", "/var/tmp", '-/etc/flytt/a b%"c', "-/srv/k"])
+        self.assertNotIn("PrivateTmp", service)
+        self.assertEqual(dict(parse_unit(self.render("systemd", REMOTE + QUERY % (DAILY, ""))["files"]["flytt.service"])["Service"])["PrivateTmp"], "yes")
+
+    def test_a_name_is_no_setting(self):
+        """Streams may be called anything."""
+        name = "100%h\n[Service]\nExecStart=/bin/false\r[Service]\u2028x\\"
+        text = REMOTE + f'sources: {{sak: {{postgres: "${{env:SAK_URL}}"}}}}\nstreams: {{{json.dumps(name)}: {{from: sak, to: landing}}}}\n'
+        unit = parse_unit(self.render("systemd", text)["files"]["flytt.service"])
+        self.assertEqual(set(unit), {"Unit", "Service", "Install"})
+        self.assertEqual([value for key, value in unit["Service"] if key == "ExecStart"], ["/usr/local/bin/flytt run --config /etc/flytt/flytt.yaml"])
+        self.assertTrue(specifiers(dict(unit["Unit"])["Description"]).startswith("flytt: 100%h [Service] ExecStart"))
+        for place in ("k8s", "nais", "compose"):
+            self.documents(self.render(place, text))
 
     def test_what_was_missed(self):
         for missed, persistent in (("last", "yes"), ("none", "no")):

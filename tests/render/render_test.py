@@ -188,7 +188,7 @@ class Configuration(Render):
 
         def variables(name):
             pod = jobs[name]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-            return [v["name"] for v in pod["containers"][0].get("env", [])]
+            return [v["name"] for v in pod["containers"][0].get("env", []) if "valueFrom" in v]
         self.assertEqual(variables("flytt-dataproducts"), ["NAIS_DATABASE_SAK_SAK_URL"])
         self.assertEqual(variables("flytt-fortelling"), ["NADA_TOKEN"])
         self.assertEqual(variables("flytt-nattlig"), [])
@@ -224,6 +224,23 @@ class Configuration(Render):
                 name: secret for name in ("NAIS_DATABASE_SAK_SAK_URL", "PARTNER_PASSWORD", "NADA_TOKEN", "KAFKA_BROKERS", "KAFKA_PRIVATE_KEY")})
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertNotIn(secret, done.stdout + done.stderr)
+
+    def test_names_of_files_stay_texts(self):
+        """Kubernetes makes "true" of a key on."""
+        for name in ("on", "1e3", "0x1", "null"):
+            folder = self.folder(REMOTE + f'queries: {{q: {{schedule: {{every: 1h}}, to: d.q, sql: "${{file:{name}}}"}}}}\n')
+            pathlib.Path(folder, name).write_text("SELECT 1 AS a\n")
+            done = flytt(folder, "render", "k8s", *OPTIONS["k8s"])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            data = next(yaml.safe_load_all(done.stdout))["data"]
+            self.assertEqual(set(data), {"flytt.yaml", name})
+
+    def test_two_secrets_of_one_name_are_two(self):
+        """The key of the service account, and a file that happens to be called alike."""
+        text = ("destination: {bigquery: {}}\nstate: {sqlite: ./s}\n"
+                "jobs: {j: {schedule: {every: 1h}, run: [x], files: {k: '${file:google-key.json}'}}}\n")
+        rendered = self.render("compose", text)
+        self.assertEqual(set(yaml.safe_load(rendered["files"]["compose.yaml"])["secrets"]), {"google-key.json", "2-google-key.json"})
 
     def test_a_password_in_the_file_is_refused(self):
         done = flytt(self.folder(REMOTE + 'sources: {a: {postgres: "postgres://u:hemmelig@h/d"}}\nstreams: {a: {from: a, to: l}}\n'), "render", "k8s")

@@ -39,33 +39,42 @@ YAML::Node health_check() {
   return node;
 }
 
+// Commands may start programs that they have unpacked, which Docker forbids in a tmpfs unless asked; and what their runs
+// leave is not to count as memory, so it lies on a volume also where the state is elsewhere.
+void add_folders(YAML::Node& node, const Workload& workload) {
+  node["tmpfs"].push_back(yaml_text(workload.runs_commands ? "/tmp:exec" : "/tmp"));
+  if (!workload.state_volume.empty())
+    node["volumes"].push_back(yaml_text(workload.state_volume + ":" + kStateFolder));
+  else if (workload.runs_commands)
+    node["volumes"].push_back(yaml_text(kStateFolder));
+  else
+    node["tmpfs"].push_back(yaml_text(kStateFolder));
+}
+
 YAML::Node service(const RenderPlan& plan, const Workload& workload) {
   const WorkloadConfiguration& configuration = workload.configuration;
   YAML::Node node;
   node["image"] = yaml_text(literal(image_of(plan)));
   node["entrypoint"].push_back("flytt");
-  for (const std::string& argument : workload.arguments) node["command"].push_back(yaml_text(literal(argument)));
+  node["command"] = yaml_list(workload.arguments);
   node["restart"] = "unless-stopped";
   node["stop_grace_period"] = std::to_string(kStopSeconds) + "s";
   node["mem_limit"] = std::to_string(memory_bytes(workload.memory) >> 20) + "m";
   if (!configuration.variables.empty() || !configuration.optional_variables.empty())
     node["env_file"].push_back(yaml_text("flytt.env"));
+  if (workload.runs_commands) node["environment"]["HOME"] = "/tmp";
   node["healthcheck"] = health_check();
   // Several replicas cannot have one port of the machine; Docker chooses then.
   const std::string port = std::to_string(kHealthPort);
   node["ports"].push_back(yaml_text("127.0.0.1:" + (workload.replicas > 1 ? "" : port) + ":" + port));
   node["read_only"] = true;
-  node["tmpfs"].push_back("/tmp");
   node["cap_drop"].push_back("ALL");
   node["security_opt"].push_back(yaml_text("no-new-privileges:true"));
   node["configs"].push_back(mounted("flytt.yaml", std::string(kConfigFolder) + "/flytt.yaml"));
   for (const auto& [name, text] : configuration.statements)
     node["configs"].push_back(mounted(name, std::string(kConfigFolder) + "/" + name));
   for (const SecretFile& file : configuration.secret_files) node["secrets"].push_back(yaml_text(file.id));
-  if (!workload.state_volume.empty())
-    node["volumes"].push_back(yaml_text(workload.state_volume + ":" + kStateFolder));
-  else
-    node["tmpfs"].push_back(std::string(kStateFolder));
+  add_folders(node, workload);
   return node;
 }
 
@@ -87,8 +96,17 @@ Rendering render_compose(const RenderPlan& plan) {
     out.needs.push_back("./secrets/" + file.id + ": " + file.origin);
   }
   if (const std::string variables = variables_sentence(plan); !variables.empty())
-    out.needs.push_back("flytt.env, lines NAME=value, with " + variables);
+    out.needs.push_back("flytt.env, lines NAME='value', with " + variables +
+                        " (Compose takes $ and # for its own outside of quotes)");
   out.needs.push_back("bash in the image: the health check uses it");
+  std::string user;
+  if (!workload.state_volume.empty() || workload.runs_commands)
+    user = "a folder " + std::string(kStateFolder) + " in the image that its user owns, unless that is root";
+  if (!workload.configuration.secret_files.empty())
+    user += std::string(user.empty() ? "" : "; ") +
+            "files in ./secrets that the image's user may read as they are, also " +
+            "when it is root, which has no rights over others' files there";
+  if (!user.empty()) out.needs.push_back(user);
   out.files.push_back(
       {"compose.yaml", head_comment(plan, out.needs) + workload_comment(workload) + yaml_document(root)});
   out.files.push_back({"flytt.yaml", workload.configuration.text});

@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -46,6 +47,11 @@ std::string moved(const std::string& text, const std::string& file, const std::s
   return out + text.substr(at);
 }
 
+bool is_variable(const std::string& name) {
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  return !name.empty() && std::all_of(name.begin(), name.end(), is_word) && (name[0] < '0' || name[0] > '9');
+}
+
 void keep_only(const YAML::Node& root, const char* key, const std::set<std::string>& names) {
   YAML::Node map = root[key];
   if (!map || !map.IsMap()) return;
@@ -65,12 +71,13 @@ class Adapter {
     prune(entries);
     for (const Reference& reference : references_of(root_)) {
       if (reference.kind == Reference::Kind::kVariable)
-        add_variable(reference);
+        TRY_STATUS(add_variable(reference));
       else if (reference.is_secret || !reference.key.ends_with(".sql"))
         add_secret_file(reference);
       else
         TRY_STATUS(add_statement(reference));
     }
+    find_folders();
     set_places();
     out_.text = yaml_document(root_);
     return std::move(out_);
@@ -103,14 +110,18 @@ class Adapter {
     if (const YAML::Node map = root_["sources"]; map && map.IsMap() && map.size() == 0) root_.remove("sources");
   }
 
-  void add_variable(const Reference& reference) {
+  Status add_variable(const Reference& reference) {
     if (reference.is_implied && reference.name == kGoogleVariable) {
       add_google_key();
-      return;
+      return ok();
     }
+    if (!is_variable(reference.name))
+      return Error(ErrorCode::kConfig, config_.path + ": '${env:" + reference.name + "}' of '" + reference.key +
+                                           "' is no variable of another place: letters, digits and _, no digit first");
     const bool is_optional = reference.is_implied && reference.name != "KAFKA_BROKERS";
     std::vector<std::string>& names = is_optional ? out_.optional_variables : out_.variables;
     if (std::find(names.begin(), names.end(), reference.name) == names.end()) names.push_back(reference.name);
+    return ok();
   }
 
   void add_file(const std::string& id, const std::string& origin) {
@@ -120,7 +131,8 @@ class Adapter {
   }
 
   void add_google_key() {
-    const std::string id = names_.of("google-key.json");
+    const std::string id =
+        names_.of(std::string(kGoogleVariable) + "/google-key.json");  // no file of this name is meant
     add_file(id, std::string("the service account's key, ") + kGoogleVariable + " elsewhere");
     if (!root_["destination"]["bigquery"].IsMap()) root_["destination"]["bigquery"] = yaml_empty_map();
     root_["destination"]["bigquery"]["key_file"] = yaml_text(secret_folder(place_) + "/" + id);
@@ -154,20 +166,36 @@ class Adapter {
     return ok();
   }
 
-  // A lease or a lock holds each state: a process beside the engine has one of its own.
+  void find_folders() {
+    if (!root_["jobs"] || !root_["jobs"].IsMap()) return;
+    for (const auto& job : root_["jobs"])
+      if (const YAML::Node folder = job.second["folder"])
+        out_.folders.push_back(normal((std::filesystem::path(kConfigFolder) / folder.Scalar()).string()));
+  }
+
+  // A lease or a lock holds each state: a process beside the engine has one of its own. Runs of jobs lie beside a state file,
+  // but with a shared state beside the configuration, which cannot be written there.
   void set_state() {
     const bool is_beside = !is_engine() && place_ == Place::kSystemd;
-    if (!config_.state_file.empty()) {
-      if (!root_["state"] && is_local()) return;  // beside the warehouse
+    const std::string folder = is_beside ? "/var/lib/" + workload_.name : std::string(kStateFolder);
+    if (config_.has_shared_state()) {
+      if (!is_engine()) root_["state"]["schema"] = yaml_text(own_schema());
+      root_["state"].remove("runs");
+      if (workload_.runs_commands) root_["state"]["runs"] = yaml_text(folder + "/runs");
+    } else if (is_local() && !(root_["state"] && root_["state"]["sqlite"])) {
+      root_.remove("state");  // beside the warehouse
+    } else {
       root_["state"] = yaml_empty_map();
-      root_["state"]["sqlite"] =
-          yaml_text((is_beside ? "/var/lib/" + workload_.name : std::string(kStateFolder)) + "/state.db");
-    } else if (!is_engine()) {
-      std::string schema =
-          (root_["state"]["schema"] ? root_["state"]["schema"].Scalar() : "flytt") + "_" + workload_.name;
-      for (char& c : schema) c = c == '-' ? '_' : c;
-      root_["state"]["schema"] = yaml_text(schema.substr(0, kSchemaBytesMax));
+      root_["state"]["sqlite"] = yaml_text(folder + "/state.db");
     }
+  }
+
+  std::string own_schema() const {
+    std::string schema = config_.state_schema + "_" + workload_.name;
+    for (char& c : schema) c = c == '-' ? '_' : c;
+    if (schema.size() <= kSchemaBytesMax) return schema;
+    const std::string end = "_" + short_hash(schema);
+    return schema.substr(0, kSchemaBytesMax - end.size()) + end;
   }
 
   void set_places() {

@@ -51,6 +51,12 @@ YAML::Node container(const RenderPlan& plan, const Workload& workload) {
   node["image"] = yaml_text(image_of(plan));
   node["command"].push_back("flytt");
   node["args"] = yaml_list(workload.arguments);
+  if (workload.runs_commands) {  // the user has no home, and programs look for one that can be written
+    YAML::Node home;
+    home["name"] = "HOME";
+    home["value"] = "/tmp";
+    node["env"].push_back(home);
+  }
   for (const std::string& name : workload.configuration.variables) node["env"].push_back(variable(plan, name, false));
   for (const std::string& name : workload.configuration.optional_variables)
     node["env"].push_back(variable(plan, name, true));
@@ -128,6 +134,8 @@ YAML::Node pod_template(const RenderPlan& plan, const Workload& workload) {
   spec["securityContext"]["runAsUser"] = kUser;
   spec["securityContext"]["runAsGroup"] = kUser;
   spec["securityContext"]["fsGroup"] = kUser;
+  // Else the group gets rights to all of a volume at each start, and flytt refuses a folder that others can read.
+  spec["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch";
   spec["securityContext"]["seccompProfile"]["type"] = "RuntimeDefault";
   spec["containers"].push_back(container(plan, workload));
   spec["volumes"] = volumes(plan, workload);
@@ -191,14 +199,13 @@ YAML::Node job_spec(const RenderPlan& plan, const Workload& workload) {
 }
 
 std::string cron_job(const RenderPlan& plan, const Workload& workload, std::size_t line) {
-  static constexpr const char* kPolicies[] = {"Forbid", "Replace", "Allow"};
   const std::string name = workload.schedule.lines.size() == 1
                                ? workload.name
                                : dns_name(workload.name + "-" + text_of(static_cast<std::int64_t>(line) + 1));
   YAML::Node object = kubernetes_object(plan, "batch/v1", "CronJob", name);
   object["spec"]["schedule"] = yaml_text(workload.schedule.lines[line]);
   object["spec"]["timeZone"] = yaml_text(workload.schedule.timezone);
-  object["spec"]["concurrencyPolicy"] = kPolicies[static_cast<int>(workload.entry->policy.concurrency)];
+  object["spec"]["concurrencyPolicy"] = concurrency_policy(workload);
   if (const std::int64_t seconds = starting_deadline_seconds(workload.entry->policy); seconds > 0)
     object["spec"]["startingDeadlineSeconds"] = seconds;
   object["spec"]["successfulJobsHistoryLimit"] = 3;
@@ -234,6 +241,10 @@ YAML::Node configuration_object(const RenderPlan& plan, const Workload& workload
   return object;
 }
 
+const char* concurrency_policy(const Workload& workload) {
+  return workload.entry->policy.concurrency == scheduler::Concurrency::kReplace ? "Replace" : "Forbid";
+}
+
 std::string memory_quantity(std::int64_t bytes) { return std::to_string(bytes >> 20) + "Mi"; }
 
 YAML::Node kubernetes_resources(const Workload& workload) {
@@ -249,8 +260,11 @@ std::vector<std::string> secret_needs(const RenderPlan& plan, const std::string&
   const std::string space = plan.request.name_space.empty() ? "" : " -n " + plan.request.name_space;
   std::vector<std::string> out;
   if (!variables.empty())
-    out.push_back("Secret " + variables_name(plan) + " with " + variables + ": kubectl" + space +
-                  " create secret generic " + variables_name(plan) + " --from-env-file=flytt.env");
+    out.push_back(
+        "Secret " + variables_name(plan) + " with " + variables + ": kubectl" + space + " create secret generic " +
+        variables_name(plan) +
+        " --from-env-file=flytt.env, which has lines NAME=value, without quotes (a value of several lines does "
+        "not fit there: give it as a file, with ${file:…} in the configuration)");
   const std::vector<SecretFile> all = all_secret_files(plan);
   if (all.empty()) return out;
   std::vector<std::string> files;

@@ -14,6 +14,8 @@ YAML::Node configuration_object(const RenderPlan& plan, const Workload& workload
 std::string configuration_name(const Workload& workload);
 std::string variables_name(const RenderPlan& plan);     // of the Secret whose members are variables
 std::string secret_files_name(const RenderPlan& plan);  // of the Secret whose members are files
+// concurrencyPolicy: one process at a time holds the state, so none begins beside another.
+const char* concurrency_policy(const Workload& workload);
 // {requests, limits} of cpu and memory.
 YAML::Node kubernetes_resources(const Workload& workload);
 std::string memory_quantity(std::int64_t bytes);  // 512Mi

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
+#include <filesystem>
 #include <set>
 
 #include "scheduler/limits.h"
@@ -14,25 +16,18 @@ constexpr std::size_t kNameMax = 52;  // of a CronJob: its jobs' names have elev
 constexpr std::size_t kConfigMapBytesMax = 1'000'000;  // Kubernetes takes 1 MiB for all of one object
 constexpr std::string_view kSchedulePrefix = "schedule:";
 
-std::string short_hash(const std::string& text) {
-  std::uint32_t hash = 2166136261U;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (int i = 0; i < 6; ++i, hash >>= 4) out += kDigits[hash & 15];
-  return out;
-}
-
 std::string short_name(const scheduler::Entry& entry) { return entry.name.substr(entry.name.find(':') + 1); }
 
-// `rounds`: completions of a job that follow each other.
-std::int64_t run_seconds(const scheduler::Policy& policy, int rounds) {
+// One start runs what was cut off before, and then what is due. `grace_micros`: between the end of an attempt's time and
+// that of its command.
+std::int64_t run_seconds(const scheduler::Policy& policy, std::int64_t grace_micros) {
   if (policy.run_micros_max == 0) return 0;
-  double waits = 0, wait = static_cast<double>(policy.retries.delay_micros);
+  double slot = static_cast<double>(policy.run_micros_max + grace_micros) * (policy.retries.max + 1);
+  double wait = static_cast<double>(policy.retries.delay_micros);
   for (int i = 0; i < policy.retries.max; ++i, wait *= policy.retries.factor)
-    waits += std::min(wait, static_cast<double>(policy.retries.delay_micros_max));
-  const double micros = static_cast<double>(policy.run_micros_max) * rounds * (policy.retries.max + 1) + waits;
-  return static_cast<std::int64_t>(micros / 1e6) + 2 * kStopSeconds;
+    slot += std::min(wait, static_cast<double>(policy.retries.delay_micros_max));
+  const int slots = 1 + (policy.missed == scheduler::Missed::kAll ? policy.missed_max : 1);
+  return static_cast<std::int64_t>(slot * slots / 1e6) + 2 * kStopSeconds;
 }
 
 // Which entries run apart, and the workloads of a configuration.
@@ -112,12 +107,23 @@ class Planner {
          "'" + entry.schedule.definition() + "' cannot be said there, " + said.why_not + ": it stays in the engine");
   }
 
+  // Takes the name, and those of its objects when there is one for each of several lines of a schedule.
+  bool take_name(const std::string& name, std::size_t lines) {
+    std::vector<std::string> all{name};
+    for (std::size_t line = 1; lines > 1 && line <= lines; ++line)
+      all.push_back(dns_name(name + "-" + std::to_string(line)));
+    if (std::any_of(all.begin(), all.end(), [&](const std::string& one) { return names_.count(one) != 0; }))
+      return false;
+    names_.insert(all.begin(), all.end());
+    return true;
+  }
+
   // Names of one file are unique, also where what made them different was left out.
-  std::string unique_name(const std::string& wanted, const std::string& about) {
-    std::string name = dns_name(wanted);
-    if (!names_.insert(name).second) {
-      name = dns_name(wanted.substr(0, 40) + "-" + short_hash(wanted));
-      names_.insert(name);
+  std::string unique_name(const std::string& wanted, const std::string& about, std::size_t lines = 1) {
+    std::string name = dns_name(wanted), salt = wanted;
+    while (!take_name(name, lines)) {
+      name = dns_name(wanted.substr(0, kNameMax - 10) + "-" + short_hash(salt));
+      salt += ' ';
     }
     if (name != wanted)
       warn(about, "it is called '" + name + "' there: names have lower case letters, digits and -, " +
@@ -178,21 +184,42 @@ class Planner {
   Status add_apart(const scheduler::Entry& entry) {
     const JobConfig* job = job_of(entry);
     Workload workload;
-    workload.name = unique_name(plan_.request.name + "-" + short_name(entry), entry.name);
+    workload.schedule = scheduler::foreign_schedule(entry.schedule, language(), plan_.request.now_micros);
+    workload.name =
+        unique_name(plan_.request.name + "-" + short_name(entry), entry.name, workload.schedule.lines.size());
     workload.what = entry.name;
     workload.arguments = {"run", "--once", "--config", std::string(kConfigFolder) + "/flytt.yaml"};
     workload.entry = &entry;
-    workload.schedule = scheduler::foreign_schedule(entry.schedule, language(), plan_.request.now_micros);
     workload.memory =
         memory_of(config_, job ? std::vector<const JobConfig*>{job} : std::vector<const JobConfig*>(), job == nullptr);
     workload.runs_commands = job != nullptr;
     workload.run_seconds_max =
-        run_seconds(entry.policy, job == nullptr ? 1 : (job->completions + job->parallelism - 1) / job->parallelism);
+        run_seconds(entry.policy, job == nullptr ? 0 : std::chrono::microseconds(job->limits.grace).count());
     if (!has_shared_state()) workload.state_volume = workload.name + "-state";
     warn(entry.name, std::string("its slots are remembered in ") + (has_shared_state() ? "a schema" : "a state file") +
                          " of its own: `job` verbs reach them with its own configuration, not with the engine's");
     add_schedule_warnings(plan_.request, workload, plan_.warnings);
     return add(std::move(workload), {short_name(entry)});
+  }
+
+  void warn_of_program(const JobConfig& job, const std::string& about) {
+    const Place place = plan_.request.place;
+    const auto here = std::filesystem::absolute(config_.path).parent_path();
+    const bool is_beside = job.run[0].starts_with(here.string() + "/");
+    if (place == Place::kSystemd) {
+      if (is_beside)
+        warn(about,
+             "its program is beside the configuration, so it has to be in " + std::string(kConfigFolder) + ", too");
+      return;
+    }
+    std::string sentence = "its program has to be in the image, with what it needs";
+    if (is_beside && place == Place::kCompose)
+      sentence += "; it is beside the configuration, which means " + std::string(kConfigFolder) + " there";
+    else if (is_beside)
+      sentence +=
+          "; it is named by its place beside the configuration, where a cluster has nothing else, so it will not be "
+          "found: name its place in the image";
+    warn(about, sentence);
   }
 
   void warn_of_place() {
@@ -205,16 +232,13 @@ class Planner {
       const std::string about = "job:" + job.name;
       if (job.limits.memory_bytes_max == 0)
         warn(about, "it has no 'limits.memory': 256 MiB are counted for each of its processes at a time");
-      if (!is_container) continue;
-      warn(about,
-           "its program has to be in the image, with what it needs" +
-               std::string(job.run[0].starts_with("/") ? "; a path that is relative to the configuration means " +
-                                                             std::string(kConfigFolder) + " there"
-                                                       : ""));
+      warn_of_program(job, about);
       if (!job.folder.empty())
-        warn(about, "its 'folder' has to be there and writable; the image's file system is read-only");
-      warn(about,
-           "it ends with its container, also when only flytt is replaced; outside of containers a command goes on");
+        warn(about, "its 'folder' has to be there and writable" +
+                        std::string(is_container ? "; the image's file system is read-only" : " for the user flytt"));
+      if (is_container)
+        warn(about,
+             "it ends with its container, also when only flytt is replaced; outside of containers a command goes on");
     }
     if (is_container && plan_.request.image.empty())
       warn("--image", "no image was named; flytt publishes none, so build one and name it");
@@ -231,6 +255,15 @@ class Planner {
 
 }  // namespace
 
+std::string short_hash(const std::string& text) {
+  std::uint32_t hash = 2166136261U;  // FNV-1a
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (int i = 0; i < 6; ++i, hash >>= 4) out += kDigits[hash & 15];
+  return out;
+}
+
 std::string dns_name(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -238,6 +271,7 @@ std::string dns_name(const std::string& text) {
     const bool is_kept = (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9');
     if (is_kept || (!out.empty() && out.back() != '-')) out += is_kept ? lower : '-';
   }
+  if (!out.empty() && out[0] <= '9') out = "flytt-" + out;
   if (out.size() > kNameMax) out = out.substr(0, kNameMax - 7) + "-" + short_hash(text);
   while (!out.empty() && out.back() == '-') out.pop_back();
   return out.empty() ? "flytt" : out;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/internal/stop_bounds.h"
 #include "scheduler/foreign.h"
 
 namespace flytt::app {
@@ -49,19 +50,20 @@ struct WorkloadConfiguration {
   std::vector<std::string> variables;                           // that it has to have
   std::vector<std::string> optional_variables;                  // that it may have: a platform's, for TLS
   std::vector<SecretFile> secret_files;
+  std::vector<std::string> folders;  // that its commands work in, absolute there
 };
 
 // One process.
 struct Workload {
-  std::string name;                         // DNS-1123, at most 52 characters, no two alike
-  std::string what;                         // for people
-  std::vector<std::string> arguments;       // of the program
+  std::string name;                    // DNS-1123, at most 52 characters, no two alike, also with -<line> behind it
+  std::string what;                    // for people
+  std::vector<std::string> arguments;  // of the program
   const scheduler::Entry* entry = nullptr;  // its schedule; null: it runs all the time
   scheduler::ForeignSchedule schedule;      // of `entry`
   int replicas = 1;
   std::vector<MemoryPart> memory;
   bool runs_commands = false;
-  std::int64_t run_seconds_max = 0;  // all attempts of a slot with their waits; 0: no limit
+  std::int64_t run_seconds_max = 0;  // all that one start may run, with the waits between attempts; 0: no limit
   std::string state_volume;          // name of what is mounted on the state folder; empty: state is elsewhere
   WorkloadConfiguration configuration;
 };
@@ -80,7 +82,8 @@ struct RenderPlan {
 inline constexpr const char* kConfigFolder = "/etc/flytt";
 inline constexpr const char* kStateFolder = "/var/lib/flytt";  // of systemd's other units: /var/lib/<workload>
 inline constexpr int kHealthPort = 8080;
-inline constexpr int kStopSeconds = 60;  // from SIGTERM on; draining takes 25 s and closing a warehouse 30 s at most
+// From SIGTERM on. A few seconds more than it takes: nais waits for five before it sends the signal.
+inline constexpr int kStopSeconds = kStopMax.count() + 9;
 
 // kConfig: a password stands in the file, a statement's file cannot be read, nothing is configured that could run, or
 // schedules are to run apart although one process holds the local warehouse.
@@ -115,7 +118,9 @@ std::string memory_sentence(const std::vector<MemoryPart>& parts);
 // What the place's scheduler does otherwise than flytt's with this entry.
 void add_schedule_warnings(const RenderRequest& request, const Workload& workload, std::vector<RenderWarning>& out);
 
-// DNS-1123: lower case letters, digits and -, a letter or digit at both ends, at most 52.
+// DNS-1035: lower case letters, digits and -, a letter first, a letter or digit last, at most 52.
 std::string dns_name(const std::string& text);
+// Six hexadecimal digits.
+std::string short_hash(const std::string& text);
 
 }  // namespace flytt::app

@@ -55,7 +55,11 @@ std::string concurrency_sentence(const RenderRequest& request, const scheduler::
                  ? "'concurrency: replace': a timer does not stop a unit that runs; the slot is left to the next one"
                  : "'concurrency: replace': Kubernetes starts the new pod while the old one may still be stopping; "
                    "flytt waits until a run has ended";
-    case Concurrency::kAllow: return is_systemd ? "'concurrency: allow': a unit runs once at a time" : "";
+    case Concurrency::kAllow:
+      return is_systemd
+                 ? "'concurrency: allow': a unit runs once at a time"
+                 : "'concurrency: allow': one process at a time holds its state, so a slot that comes while a pod "
+                   "runs is started after it";
   }
   return "";
 }

@@ -11,17 +11,22 @@ namespace {
 
 constexpr const char* kProgram = "/usr/local/bin/flytt";
 
-// A word of ExecStart=: % is a specifier, $ a variable, blanks and quotes end it.
-std::string exec_word(const std::string& word) {
+// The text of a setting: % is a specifier, and a \ at the end would go on in the next line.
+std::string setting_text(const std::string& text) {
   std::string out;
-  bool needs_quotes = word.empty();
-  for (const char c : word) {
-    if (c == '%' || c == '$') out += c;
+  for (const char c : one_line(text)) out += c == '%' ? "%%" : c == '\\' || c == '\n' ? " " : std::string(1, c);
+  return out;
+}
+
+// A word of a list of paths: quoted, so that blanks are its own.
+std::string path_word(const std::string& path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == '%') out += c;
     if (c == '"' || c == '\\') out += '\\';
-    needs_quotes = needs_quotes || c == ' ' || c == '\'' || c == '"' || c == ';' || c == '\t';
     out += c;
   }
-  return needs_quotes ? "\"" + out + "\"" : out;
+  return "\"" + out + "\"";
 }
 
 std::string state_name(const Workload& workload) { return workload.entry == nullptr ? "flytt" : workload.name; }
@@ -30,12 +35,12 @@ std::string configuration_file(const Workload& workload) {
   return workload.entry == nullptr ? "flytt.yaml" : workload.name + ".yaml";
 }
 
+// Words without blanks or signs of systemd: verbs, options, and a path that is made from a name.
 std::string exec_start(const Workload& workload) {
   std::string out = kProgram;
-  const std::string standard = std::string(kConfigFolder) + "/flytt.yaml";
+  const std::string folder = std::string(kConfigFolder) + "/";
   for (const std::string& argument : workload.arguments)
-    out += " " +
-           exec_word(argument == standard ? std::string(kConfigFolder) + "/" + configuration_file(workload) : argument);
+    out += " " + (argument == folder + "flytt.yaml" ? folder + configuration_file(workload) : argument);
   return out;
 }
 
@@ -47,7 +52,6 @@ constexpr const char* kHardening =
     "AmbientCapabilities=\n"
     "ProtectSystem=strict\n"
     "ProtectHome=yes\n"
-    "PrivateTmp=yes\n"
     "PrivateDevices=yes\n"
     "ProtectClock=yes\n"
     "ProtectHostname=yes\n"
@@ -62,11 +66,20 @@ constexpr const char* kHardening =
     "LockPersonality=yes\n"
     "SystemCallArchitectures=native\n";
 
+// A private /tmp is emptied when the unit stops, and a command may go on then.
+std::string folders(const Workload& workload) {
+  if (!workload.runs_commands) return "PrivateTmp=yes\n";
+  std::string out = "ReadWritePaths=/tmp /var/tmp";
+  for (const std::string& folder : workload.configuration.folders) out += " " + path_word("-" + folder);
+  return out + "\n";
+}
+
 std::string service(const Workload& workload) {
   const bool is_engine = workload.entry == nullptr;
   const std::string state = state_name(workload);
   std::string out = workload_comment(workload);
-  out += "[Unit]\nDescription=flytt: " + workload.what + "\nWants=network-online.target\nAfter=network-online.target\n";
+  out += "[Unit]\nDescription=flytt: " + setting_text(workload.what) +
+         "\nWants=network-online.target\nAfter=network-online.target\n";
   if (is_engine) out += "StartLimitIntervalSec=0\n";
   out +=
       "\n[Service]\nType=" + std::string(is_engine ? "exec" : "oneshot") + "\nExecStart=" + exec_start(workload) + "\n";
@@ -75,6 +88,7 @@ std::string service(const Workload& workload) {
     out += "EnvironmentFile=/etc/flytt/flytt.env\n";
   out += "StateDirectory=" + state + "\nStateDirectoryMode=0700\nWorkingDirectory=" + std::string("/var/lib/") + state +
          "\n";
+  if (!is_engine && workload.runs_commands) out += "Environment=HOME=/var/lib/" + state + "\n";
   if (is_engine)
     out += "Restart=on-failure\nRestartSec=5\nRestartPreventExitStatus=2\n";
   else
@@ -83,13 +97,13 @@ std::string service(const Workload& workload) {
   // SIGTERM goes to flytt alone, which drains; its commands have supervisors and are adopted by the next flytt.
   out += "KillMode=" + std::string(workload.runs_commands ? "process" : "mixed") +
          "\nTimeoutStopSec=" + std::to_string(kStopSeconds) + "\n";
-  out += "MemoryMax=" + std::to_string(memory_bytes(workload.memory)) + "\n" + kHardening;
+  out += "MemoryMax=" + std::to_string(memory_bytes(workload.memory)) + "\n" + kHardening + folders(workload);
   if (is_engine) out += "\n[Install]\nWantedBy=multi-user.target\n";
   return out;
 }
 
 std::string timer(const Workload& workload) {
-  std::string out = "[Unit]\nDescription=flytt: when " + workload.what + " runs\n\n[Timer]\n";
+  std::string out = "[Unit]\nDescription=flytt: when " + setting_text(workload.what) + " runs\n\n[Timer]\n";
   for (const std::string& line : workload.schedule.lines) out += "OnCalendar=" + line + "\n";
   const bool runs_late = workload.entry->policy.missed != scheduler::Missed::kNone;
   out += "Persistent=" + std::string(runs_late ? "yes" : "no") + "\nAccuracySec=1s\nUnit=" + workload.name +
@@ -106,7 +120,7 @@ std::vector<std::string> needs_of(const RenderPlan& plan) {
       "; then systemd-sysusers && systemctl daemon-reload && systemctl enable --now "
       "each unit that has an [Install] section"};
   if (const std::string variables = variables_sentence(plan); !variables.empty())
-    needs.push_back("/etc/flytt/flytt.env (root, 0600), lines NAME=value, with " + variables);
+    needs.push_back("/etc/flytt/flytt.env (root, 0600), lines NAME='value', with " + variables);
   for (const SecretFile& file : all_secret_files(plan))
     needs.push_back(secret_folder(Place::kSystemd) + "/" + file.id + " (root:flytt, 0640): " + file.origin);
   return needs;
