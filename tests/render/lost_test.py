@@ -179,6 +179,15 @@ class Systemd(Render):
         self.assertNotIn("PrivateTmp", service)
         self.assertEqual(dict(parse_unit(self.render("systemd", REMOTE + QUERY % (DAILY, ""))["files"]["flytt.service"])["Service"])["PrivateTmp"], "yes")
 
+    def test_engines_of_one_machine_are_apart(self):
+        text = "destination: {local: ./l}\n" + QUERY % (DAILY, "")
+        for name in ("flytt", "sak"):
+            files = self.render("systemd", text, "--name", name)["files"]
+            service = dict(parse_unit(files[f"{name}.service"])["Service"])
+            self.assertEqual(service["ExecStart"], f"/usr/local/bin/flytt run --config /etc/flytt/{name}.yaml")
+            self.assertEqual((service["StateDirectory"], service["WorkingDirectory"]), (name, f"/var/lib/{name}"))
+            self.assertEqual(yaml.safe_load(files[f"{name}.yaml"])["destination"], {"local": f"/var/lib/{name}/warehouse"})
+
     def test_a_name_is_no_setting(self):
         """Streams may be called anything."""
         name = "100%h\n[Service]\nExecStart=/bin/false\r[Service]\u2028x\\"

@@ -426,9 +426,10 @@ class Systemd(Place):
         state.chmod(int(setting["StateDirectoryMode"], 8))
         if pathlib.Path(setting["WorkingDirectory"]) != state:
             raise Failed(f"200/CHDIR: {setting['WorkingDirectory']}")
-        health = yaml.safe_load((self.root / "etc/flytt/flytt.yaml").read_text())["listen"].get("health") if setting["Type"] == "exec" else None
+        words = exec_words(setting["ExecStart"], env)
+        health = yaml.safe_load(pathlib.Path(words[-1]).read_text()).get("listen", {}).get("health")
         probe = http_probe(self.port, "/isready") if health else None
-        self.active[name] = self.begin(self.root, name, exec_words(setting["ExecStart"], env), env, int(setting["TimeoutStopSec"]),
+        self.active[name] = self.begin(self.root, name, words, env, int(setting["TimeoutStopSec"]),
                                        is_ready=probe, is_container=False)
         return self.active[name]
 

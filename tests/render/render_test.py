@@ -235,6 +235,14 @@ class Configuration(Render):
             data = next(yaml.safe_load_all(done.stdout))["data"]
             self.assertEqual(set(data), {"flytt.yaml", name})
 
+    def test_a_statement_replaces_no_file_of_the_place(self):
+        for place, name in (("compose", "compose.yaml"), ("systemd", "flytt.conf")):
+            folder = self.folder(REMOTE + f'queries: {{q: {{schedule: {{every: 1h}}, to: d.q, sql: "${{file:{name}}}"}}}}\n')
+            pathlib.Path(folder, name).write_text("SELECT 1 AS a\n")
+            done = flytt(folder, "render", place, "--json", *OPTIONS[place])
+            names = [f["name"] for f in json.loads(done.stdout)["files"]]
+            self.assertEqual(len(names), len(set(names)), names)
+
     def test_two_secrets_of_one_name_are_two(self):
         """The key of the service account, and a file that happens to be called alike."""
         text = ("destination: {bigquery: {}}\nstate: {sqlite: ./s}\n"

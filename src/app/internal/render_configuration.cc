@@ -176,8 +176,7 @@ class Adapter {
   // A lease or a lock holds each state: a process beside the engine has one of its own. Runs of jobs lie beside a state file,
   // but with a shared state beside the configuration, which cannot be written there.
   void set_state() {
-    const bool is_beside = !is_engine() && place_ == Place::kSystemd;
-    const std::string folder = is_beside ? "/var/lib/" + workload_.name : std::string(kStateFolder);
+    const std::string folder = state_folder(place_, workload_.name);
     if (config_.has_shared_state()) {
       if (!is_engine()) root_["state"]["schema"] = yaml_text(own_schema());
       root_["state"].remove("runs");
@@ -199,7 +198,7 @@ class Adapter {
   }
 
   void set_places() {
-    if (is_local()) root_["destination"]["local"] = yaml_text(std::string(kStateFolder) + "/warehouse");
+    if (is_local()) root_["destination"]["local"] = yaml_text(state_folder(place_, workload_.name) + "/warehouse");
     set_state();
     const bool has_listen = root_["listen"] && root_["listen"].IsMap();
     if (!is_engine()) {
@@ -233,6 +232,10 @@ std::string FileNames::of(const std::string& path) {
   std::string unique = name;
   for (int n = 2; !taken_.insert(unique).second; ++n) unique = std::to_string(n) + "-" + name;
   return by_path_[path] = unique;
+}
+
+std::string state_folder(Place place, const std::string& workload) {
+  return place == Place::kSystemd ? "/var/lib/" + workload : kStateFolder;
 }
 
 std::string secret_folder(Place place) {

@@ -218,7 +218,7 @@ class Planner {
     else if (is_beside)
       sentence +=
           "; it is named by its place beside the configuration, where a cluster has nothing else, so it will not be "
-          "found: name its place in the image";
+          "found: name its place in the image, or give it under 'files' and run it by its interpreter";
     warn(about, sentence);
   }
 

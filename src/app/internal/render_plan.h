@@ -80,7 +80,7 @@ struct RenderPlan {
 };
 
 inline constexpr const char* kConfigFolder = "/etc/flytt";
-inline constexpr const char* kStateFolder = "/var/lib/flytt";  // of systemd's other units: /var/lib/<workload>
+inline constexpr const char* kStateFolder = "/var/lib/flytt";  // of a container
 inline constexpr int kHealthPort = 8080;
 // From SIGTERM on. A few seconds more than it takes: nais waits for five before it sends the signal.
 inline constexpr int kStopSeconds = kStopMax.count() + 9;
@@ -91,6 +91,8 @@ Result<RenderPlan> plan_render(const Config& config, const std::string& text, co
 
 // -- parts, each with its own file
 
+// What a workload writes: its state, the local warehouse, runs of its jobs. Units share a machine, so each has its own.
+std::string state_folder(Place place, const std::string& workload);
 // Where secret files lie in the place.
 std::string secret_folder(Place place);
 
@@ -100,7 +102,7 @@ class FileNames {
   std::string of(const std::string& path);
 
  private:
-  std::set<std::string> taken_{"flytt.yaml"};
+  std::set<std::string> taken_{"flytt.yaml", "compose.yaml", "flytt.env", "flytt.conf", "secrets"};
   std::map<std::string, std::string> by_path_;
 };
 

@@ -29,18 +29,12 @@ std::string path_word(const std::string& path) {
   return "\"" + out + "\"";
 }
 
-std::string state_name(const Workload& workload) { return workload.entry == nullptr ? "flytt" : workload.name; }
-
-std::string configuration_file(const Workload& workload) {
-  return workload.entry == nullptr ? "flytt.yaml" : workload.name + ".yaml";
-}
-
 // Words without blanks or signs of systemd: verbs, options, and a path that is made from a name.
 std::string exec_start(const Workload& workload) {
   std::string out = kProgram;
   const std::string folder = std::string(kConfigFolder) + "/";
   for (const std::string& argument : workload.arguments)
-    out += " " + (argument == folder + "flytt.yaml" ? folder + configuration_file(workload) : argument);
+    out += " " + (argument == folder + "flytt.yaml" ? folder + workload.name + ".yaml" : argument);
   return out;
 }
 
@@ -76,7 +70,7 @@ std::string folders(const Workload& workload) {
 
 std::string service(const Workload& workload) {
   const bool is_engine = workload.entry == nullptr;
-  const std::string state = state_name(workload);
+  const std::string state = state_folder(Place::kSystemd, workload.name);
   std::string out = workload_comment(workload);
   out += "[Unit]\nDescription=flytt: " + setting_text(workload.what) +
          "\nWants=network-online.target\nAfter=network-online.target\n";
@@ -86,9 +80,8 @@ std::string service(const Workload& workload) {
   out += "User=flytt\nGroup=flytt\n";
   if (!workload.configuration.variables.empty() || !workload.configuration.optional_variables.empty())
     out += "EnvironmentFile=/etc/flytt/flytt.env\n";
-  out += "StateDirectory=" + state + "\nStateDirectoryMode=0700\nWorkingDirectory=" + std::string("/var/lib/") + state +
-         "\n";
-  if (!is_engine && workload.runs_commands) out += "Environment=HOME=/var/lib/" + state + "\n";
+  out += "StateDirectory=" + workload.name + "\nStateDirectoryMode=0700\nWorkingDirectory=" + state + "\n";
+  if (workload.runs_commands) out += "Environment=HOME=" + state + "\n";
   if (is_engine)
     out += "Restart=on-failure\nRestartSec=5\nRestartPreventExitStatus=2\n";
   else
@@ -134,7 +127,7 @@ Rendering render_systemd(const RenderPlan& plan) {
   for (const Workload& workload : plan.workloads) {
     out.files.push_back({workload.name + ".service", service(workload)});
     if (workload.entry != nullptr) out.files.push_back({workload.name + ".timer", timer(workload)});
-    out.files.push_back({configuration_file(workload), workload.configuration.text});
+    out.files.push_back({workload.name + ".yaml", workload.configuration.text});
     for (const auto& [name, text] : workload.configuration.statements) {
       const auto is_it = [&name = name](const RenderedFile& file) { return file.name == name; };
       if (std::none_of(out.files.begin(), out.files.end(), is_it)) out.files.push_back({name, text});
