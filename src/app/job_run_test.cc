@@ -190,6 +190,14 @@ TEST_F(JobRunTest, WhatWasNeverStartedIsStarted) {
   EXPECT_EQ(counted(), "x\n");
 }
 
+TEST_F(JobRunTest, AFolderThatCannotBeMadeIsSaidWithItsKey) {
+  script("true");
+  parts_->folder = folder_ + "/state.db/runs";  // in a file
+  const auto done = run();
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().text(), HasSubstr("cannot make the folder " + folder_ + "/state.db/runs; 'state: {runs: "));
+}
+
 TEST_F(JobRunTest, AStopEndsTheCommand) {
   script("trap 'echo sorry; exit 9' TERM; echo began > $F/said; while :; do read word < $F/go; done");
   std::jthread program([&] {

@@ -49,7 +49,10 @@ Status RunFolders::prepare() const {
   std::error_code error;
   for (const fs::path& path : {fs::path(folder_).parent_path(), fs::path(folder_)}) {
     if (fs::create_directory(path, error)) fs::permissions(path, fs::perms::owner_all, error);
-    if (error) return Error(ErrorCode::kUnavailable, "cannot make the folder " + path.string()).cause(error.message());
+    if (error)
+      return Error(ErrorCode::kUnavailable,
+                   "cannot make the folder " + path.string() + "; 'state: {runs: FOLDER}' names another place for runs")
+          .cause(error.message());
   }
   return ok();
 }
