@@ -134,6 +134,23 @@ class Schemas(Render):
         with self.assertRaises(jsonschema.ValidationError):
             self.check(job, "kubernetes")
 
+    @unittest.skipUnless(shutil.which("kubectl"), "kubectl is not here")
+    def test_kubectl_reads_the_same(self):
+        """By its own reader of YAML, for which other texts are numbers, truth values and ends of lines."""
+        words = ["on", "1e3", "0x1", "~", " a", "a\u2028 b", "\ufeff", "\x01\x7f\x85", "a\n\n", "\t\n"]
+        text = REMOTE + "jobs: " + json.dumps({"j": {"schedule": {"every": "1h"}, "run": ["x", *words], "files": dict.fromkeys(words[:5], "\u2028 x\n")}})
+        for place in ("k8s", "nais"):
+            for rendered in (self.render(place, None, "--jobs-apart"), self.render(place, text)):
+                folder = self.folder("resources: [all.yaml]\n")
+                pathlib.Path(folder, "flytt.yaml").rename(pathlib.Path(folder, "kustomization.yaml"))
+                pathlib.Path(folder, "all.yaml").write_text("---\n".join(rendered["files"].values()))
+                done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=SECONDS_MAX)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                by_name = {(d["kind"], d["metadata"]["name"]): d for d in yaml.safe_load_all(done.stdout)}
+                self.assertEqual(by_name, {(d["kind"], d["metadata"]["name"]): d for d in self.documents(rendered)})
+            job = yaml.safe_load(by_name["ConfigMap", "flytt-config"]["data"]["flytt.yaml"])["jobs"]["j"]
+            self.assertEqual(job["run"], ["x", *words])
+
     def test_compose(self):
         for rendered in self.renderings("compose"):
             jsonschema.Draft7Validator(schema("compose")).validate(yaml.safe_load(rendered["files"]["compose.yaml"]))
