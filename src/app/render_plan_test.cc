@@ -81,6 +81,23 @@ TEST(RenderPlan, SchemasAreDifferentWhereNamesAreTooLong) {
   for (const std::string& schema : schemas) EXPECT_LE(schema.size(), 63U);
 }
 
+// A pod waits for the lock of a state file until the one that it replaces has stopped, but a lease that is held is somebody's.
+TEST(RenderPlan, NoPodBeginsBesideOneThatHoldsALease) {
+  const std::string remote = "destination: {bigquery: {rest: \"http://h:1\", grpc: \"h:2\"}}\n";
+  const std::string query =
+      "queries: {q: {schedule: {every: 1h}, to: d.a, sql: SELECT 1 AS a, concurrency: replace}}\n";
+  for (const auto& [state, policy] : std::map<std::string, std::string>{
+           {"state: {sqlite: s}\n", "concurrencyPolicy: Replace\n"},
+           {"state: {postgres: \"${env:STATE_URL}\"}\n", "concurrencyPolicy: Forbid\n"}}) {
+    const Config config = config_of(remote + state + query);
+    RenderRequest request;
+    request.jobs_apart = true;
+    const auto plan = plan_render(config, remote + state + query, request);
+    ASSERT_TRUE(plan) << plan.error().text();
+    EXPECT_NE(render_kubernetes(*plan).files.at(0).text.find(policy), std::string::npos) << state;
+  }
+}
+
 // The folder of the configuration cannot be written in any place.
 TEST(RenderPlan, RunsLieInAFolderOfTheState) {
   const std::string text = std::string(kFile) + "jobs: {j: {schedule: {every: 1h}, run: [x]}}\n";

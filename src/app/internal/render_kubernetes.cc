@@ -242,7 +242,8 @@ YAML::Node configuration_object(const RenderPlan& plan, const Workload& workload
 }
 
 const char* concurrency_policy(const Workload& workload) {
-  return workload.entry->policy.concurrency == scheduler::Concurrency::kReplace ? "Replace" : "Forbid";
+  const bool replaces = workload.entry->policy.concurrency == scheduler::Concurrency::kReplace;
+  return replaces && !workload.state_volume.empty() ? "Replace" : "Forbid";
 }
 
 std::string memory_quantity(std::int64_t bytes) { return std::to_string(bytes >> 20) + "Mi"; }

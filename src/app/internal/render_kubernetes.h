@@ -14,7 +14,8 @@ YAML::Node configuration_object(const RenderPlan& plan, const Workload& workload
 std::string configuration_name(const Workload& workload);
 std::string variables_name(const RenderPlan& plan);     // of the Secret whose members are variables
 std::string secret_files_name(const RenderPlan& plan);  // of the Secret whose members are files
-// concurrencyPolicy: one process at a time holds the state, so none begins beside another.
+// concurrencyPolicy: one process at a time holds the state, so none begins beside another; one that is to replace another waits
+// for a state file, but not for a lease.
 const char* concurrency_policy(const Workload& workload);
 // {requests, limits} of cpu and memory.
 YAML::Node kubernetes_resources(const Workload& workload);

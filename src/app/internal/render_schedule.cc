@@ -44,17 +44,20 @@ std::string start_sentence(const RenderRequest& request, const scheduler::Policy
   return "";
 }
 
-std::string concurrency_sentence(const RenderRequest& request, const scheduler::Policy& policy) {
-  const bool is_systemd = request.place == Place::kSystemd;
-  switch (policy.concurrency) {
+std::string concurrency_sentence(const RenderRequest& request, const Workload& workload) {
+  const bool is_systemd = request.place == Place::kSystemd, has_file = !workload.state_volume.empty();
+  switch (workload.entry->policy.concurrency) {
     case Concurrency::kForbid:
       return is_systemd ? "a slot that comes while the unit runs is not started after it: the next slot looks for it"
                         : "";
     case Concurrency::kReplace:
-      return is_systemd
-                 ? "'concurrency: replace': a timer does not stop a unit that runs; the slot is left to the next one"
-                 : "'concurrency: replace': Kubernetes starts the new pod while the old one may still be stopping; "
-                   "flytt waits until a run has ended";
+      if (is_systemd)
+        return "'concurrency: replace': a timer does not stop a unit that runs; the slot is left to the next one";
+      return has_file
+                 ? "'concurrency: replace': Kubernetes starts the new pod while the old one may still be stopping; "
+                   "flytt waits until a run has ended"
+                 : "'concurrency: replace': with state in PostgreSQL a pod does not wait for one that is stopping, so "
+                   "a slot that comes while a pod runs is started after it";
     case Concurrency::kAllow:
       return is_systemd
                  ? "'concurrency: allow': a unit runs once at a time"
@@ -80,7 +83,7 @@ void add_schedule_warnings(const RenderRequest& request, const Workload& workloa
     warn("'start' and 'end' cannot be said there: it is started outside of them, too, and then finds nothing to do");
   warn(missed_sentence(request, entry.policy));
   warn(start_sentence(request, entry.policy));
-  warn(concurrency_sentence(request, entry.policy));
+  warn(concurrency_sentence(request, workload));
   if (request.place == Place::kNais)
     warn(
         "a pod that is evicted is not started again before the next slot: a Naisjob cannot tell an eviction from a "
