@@ -184,9 +184,11 @@ class Runs(Rendered):
         """Two where the place has replicas: one runs a job, and when it is killed the other finds the ledger."""
         name = f"shared_{kind}"
         self.server.create_database(name)
-        text = self.configuration(jobs={"fil": self.job("echo ut")}, state={"postgres": "${env:STATE_URL}", "lease": "3s"})
-        place = self.place(kind, text, variables={"STATE_URL": self.server.url(name)})
+        text = self.configuration(jobs={"fil": self.job("echo ut")}, state={"postgres": "${env:STATE_URL}", "lease": "5s"})
+        variables = {"STATE_URL": self.server.url(name)}
+        place = self.place(kind, text, variables=variables)
         engines = [place.start("flytt").wait_ready()]
+        self.wait_works(engines[0])
         if kind != "systemd":
             engines.append(place.start("flytt", replica=1).wait_ready())
         words = ["--config", self.config_of(engines[0])]
@@ -196,10 +198,25 @@ class Runs(Rendered):
         if kind != "systemd":
             engines[0].kill()
             other = ["--config", self.config_of(engines[1])]
-            wait_until(lambda: "leading" in engines[1].text(), engines[1].text)
+            self.wait_works(engines[1])
             engines[1].wait_ready().run("flytt", "job", "run", "fil", "--wait", *other)
             self.assertEqual(self.effect("runs"), "run\nrun\n")
         self.assertEqual(engines[-1].stop(), 0, engines[-1].text())
+        if kind != "compose":
+            self.shared_state_apart(self.place(kind, text, "--jobs-apart", variables=variables), name)
+
+    def wait_works(self, engine):
+        """One that stands by is ready, too."""
+        wait_until(lambda: '"message":"running"' in engine.text(), engine.text)
+
+    def shared_state_apart(self, place, name):
+        """It has a schema of its own, so it knows nothing of the engine's slots, but of its own."""
+        before = self.effect("runs")
+        for _ in range(2):
+            self.assert_ends(place.start("flytt-fil"))
+        self.assertEqual(self.effect("runs"), before + "run\n")
+        schemas = self.server.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'flytt%%' ORDER BY 1", database=name)
+        self.assertEqual(schemas, [("flytt",), ("flytt_flytt_fil",)])
 
     def local_warehouse(self, kind):
         """Rows are there after a restart, by which a place may have changed the rights of a volume."""
