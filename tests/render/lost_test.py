@@ -123,9 +123,10 @@ class Programs(Render):
     def test_a_program_beside_the_configuration(self):
         for place, part in (("k8s", "will not be found"), ("nais", "will not be found"), ("compose", "means /etc/flytt there"),
                             ("systemd", "has to be in /etc/flytt, too")):
-            rendered = self.render(place, self.TEXT)
-            self.assertIn(part, self.sentences(rendered, "job:j"), place)
-            self.assertNotIn(part, self.sentences(rendered, "job:k"), place)
+            for options in ((), ("--config", "./flytt.yaml")):
+                rendered = self.render(place, self.TEXT, *options)
+                self.assertIn(part, self.sentences(rendered, "job:j"), place)
+                self.assertNotIn(part, self.sentences(rendered, "job:k"), place)
 
 
 class Nais(Render):

@@ -204,8 +204,8 @@ class Planner {
 
   void warn_of_program(const JobConfig& job, const std::string& about) {
     const Place place = plan_.request.place;
-    const auto here = std::filesystem::absolute(config_.path).parent_path();
-    const bool is_beside = job.run[0].starts_with(here.string() + "/");
+    const std::string here = std::filesystem::absolute(config_.path).lexically_normal().parent_path().string();
+    const bool is_beside = job.run[0].starts_with(here + "/");
     if (place == Place::kSystemd) {
       if (is_beside)
         warn(about,
