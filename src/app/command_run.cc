@@ -295,41 +295,64 @@ int exit_status(const std::vector<Error>& failures, const std::vector<pipeline::
   return status;
 }
 
-Result<int> run(const CommonOptions& common, const RunOptions& options) {
-  TRY_STATUS(prepare_process());
-  TRY(const SignalWatch signals, SignalWatch::start());
-  TRY(const auto session, open_session(common));
-  Running running;
-  TRY_STATUS(open_destination(*session, running));
-  TRY(const bool leads, open_state(*session, signals, options.once, running));
-  if (!leads) return kExitDone;
-  TRY_STATUS(add_streams(*session, options, running));
-  TRY_STATUS(add_schedules(*session, options, running));
-  TRY_STATUS(open_listeners(*session, running));
+// What is told of a run that came to its end.
+struct Outcome {
+  std::vector<Error> failures;
+  std::vector<pipeline::PipelineStatus> streams;
+};
+
+// Nothing: it was asked to end before it led. Whatever it returns, `close` follows.
+Result<std::optional<Outcome>> work(Session& session, const SignalWatch& signals, const RunOptions& options,
+                                    Running& running) {
+  TRY_STATUS(open_destination(session, running));
+  TRY(const bool leads, open_state(session, signals, options.once, running));
+  if (!leads) return std::optional<Outcome>();
+  TRY_STATUS(add_streams(session, options, running));
+  TRY_STATUS(add_schedules(session, options, running));
+  TRY_STATUS(open_listeners(session, running));
   running.engine->start();
   if (running.schedules && !options.once) running.schedules->start();
   base::log_info("running",
                  {{"streams", static_cast<std::int64_t>(running.destinations.size())},
                   {"schedules",
                    static_cast<std::int64_t>(running.schedules ? running.schedules->scheduler().status().size() : 0)}});
-  TRY(const bool is_cut_short, EndWatch(*session, signals, running, options.once).wait());
+  TRY(const bool is_cut_short, EndWatch(session, signals, running, options.once).wait());
   if (is_cut_short) std::_Exit(kExitFailed);  // as safe as a crash, and no disk or server that hangs can hold it up
-  std::vector<Error> failures = running.engine->failures();
+  Outcome outcome{running.engine->failures(), running.engine->status()};
   if (running.schedules && options.once) {
     TRY(const std::vector<Error> of_schedules, running.schedules->failures_once());
-    failures.insert(failures.end(), of_schedules.begin(), of_schedules.end());
+    outcome.failures.insert(outcome.failures.end(), of_schedules.begin(), of_schedules.end());
   }
-  const std::vector<pipeline::PipelineStatus> last = running.engine->status();
   if (options.once && running.local) TRY_STATUS(running.local->warehouse().apply_all());
-  running.admin->stop(session->clock.in(kAdminStopMax));
-  if (running.health) running.health->stop(session->clock.in(kHealthStopMax));
+  return std::optional(std::move(outcome));
+}
+
+// Also of what failed while it started. Another replica takes over at once when nothing of this one works any more.
+Status close(Session& session, Running& running) {
+  if (running.admin) running.admin->stop(session.clock.in(kAdminStopMax));
+  if (running.health) running.health->stop(session.clock.in(kHealthStopMax));
   running.schedules.reset();
   running.engine.reset();
   running.store.reset();
   if (running.replica) running.replica->give_back();
-  if (running.local) TRY_STATUS(running.local->close(session->clock.in(kCloseMax)));
+  return running.local ? running.local->close(session.clock.in(kCloseMax)) : ok();
+}
+
+Result<int> run(const CommonOptions& common, const RunOptions& options) {
+  TRY_STATUS(prepare_process());
+  TRY(const SignalWatch signals, SignalWatch::start());
+  TRY(const auto session, open_session(common));
+  Running running;
+  const auto outcome = work(*session, signals, options, running);
+  const Status closed = close(*session, running);
+  if (!outcome) {
+    if (!closed) base::log_failure(base::LogLevel::kWarning, "the warehouse was not closed", closed.error());
+    return outcome.error();
+  }
+  TRY_STATUS(closed);
+  if (!*outcome) return kExitDone;
   base::log_info("stopped");
-  return exit_status(failures, last, options.once);
+  return exit_status((*outcome)->failures, (*outcome)->streams, options.once);
 }
 
 }  // namespace

@@ -104,6 +104,7 @@ Status Lease::renew() {
 
 Status Lease::give_back() {
   is_over_ = true;
+  if (token_ == 0) return ok();
   return table_.give_back(holder_, token_);
 }
 

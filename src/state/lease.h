@@ -64,7 +64,7 @@ class Lease {
   Result<bool> take();
   // kConflict: it is lost for good. After other errors it is tried again.
   Status renew();
-  // At a clean end: another may take it at once. Nothing may work any more.
+  // At an orderly end: another may take it at once. Nothing may work any more. One that was never taken stays as it is.
   Status give_back();
 
   // A lease that was over once stays over.

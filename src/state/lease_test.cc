@@ -62,6 +62,7 @@ class ScriptedTable final : public LeaseTable {
     return is_ours;
   }
   Status give_back(const std::string& holder, std::int64_t token) override {
+    ++gifts;
     if (row_.holder == holder && row_.token == token) row_.expires_ms = now_ms_;
     return ok();
   }
@@ -69,6 +70,7 @@ class ScriptedTable final : public LeaseTable {
   std::function<void()> pass = [] {};
   std::function<void(const std::string&)> on_take = [](const std::string&) {};
   bool loses_requests = false, loses_answers = false;
+  int gifts = 0;  // requests of give_back
 
  private:
   Row& row_;
@@ -144,6 +146,9 @@ TEST_F(LeaseTest, WhatIsGivenBackIsFreeAtOnce) {
   EXPECT_FALSE(lease_.may_work());
   EXPECT_TRUE(other.take().value());
   EXPECT_EQ(lease_.renew().error().code(), ErrorCode::kConflict);
+  Lease late(table_, clock_, "late", kLength);
+  ASSERT_TRUE(late.give_back());
+  EXPECT_EQ(table_.gifts, 1) << "what it never had needs no server";
 }
 
 // Two replicas that are frozen for random times between any two of their steps, whose requests and answers take random times

@@ -160,6 +160,24 @@ class OneReplicaWorks(Scenario):
         self.assertEqual(one.stop(), 0)
         self.assertFalse(one.status()["running"])
 
+    def test_a_replica_that_cannot_start_gives_the_lease_back(self):
+        body = self.stream_and_query().replace("streams:", '  away: {postgres: "${env:NOT_SET_URL}"}\nstreams:', 1)
+        body += "  far: {from: away, to: landing.far, schedule: {every: 1h}, sql: SELECT 1 AS n}\n"
+        body += "jobs:\n  closed: {run: ['true'], schedule: {every: 1h}, secrets: {TOKEN: '${env:NOT_SET_TOKEN}'}}\n"
+        one, two = self.replica(body, lease="5m"), self.replica(self.stream_and_query(), lease="5m")
+        given_back = "SELECT token, expires <= clock_timestamp() FROM flytt.lease"
+        for token, (only, trouble) in enumerate([("absent", "there is no such stream"), ("far", "NOT_SET_URL"), ("closed", "NOT_SET_TOKEN")], 1):
+            refused = one.command("run", "--only", only, check=False)
+            self.assertIn(trouble, refused.stderr)
+            self.assertEqual(self.state.execute(given_back, database=self.name), [(token, True)], only)
+        self.state.execute("UPDATE flytt.flytt_state SET format = format + 100", database=self.name)
+        self.assertIn("use the newer flytt", two.command("run", check=False).stderr)
+        self.assertEqual(self.state.execute(given_back, database=self.name), [(4, True)])
+        self.state.execute("UPDATE flytt.flytt_state SET format = format - 100", database=self.name)
+        one.command("setup", "postgres", self.name)
+        two.start()
+        self.wait_leader(two)
+
     def test_a_frozen_replica_has_nothing_running_and_records_nothing(self):
         folder = self.warehouse.folder
         body = ("jobs:\n  slow:\n    schedule: {cron: '0 0 1 1 *'}\n    run:\n      - sh\n      - -c\n"

@@ -30,7 +30,7 @@ class Replica {
   Result<bool> wait_to_lead(const SignalWatch& signals, base::Deadline deadline);
   Result<std::unique_ptr<state::Store>> open_store();  // under the lease
   const state::Lease& lease() const { return *lease_; }
-  // When all work has ended and the store is closed: another replica takes over at once.
+  // When all work has ended and the store is closed: another replica takes over at once. Also where it never led.
   void give_back();
 
  private:
