@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "app/commands.h"
+#include "app/internal/leader.h"
 #include "app/internal/origin_adapter.h"
 #include "app/internal/session.h"
 #include "app/internal/source_state.h"
@@ -84,7 +85,7 @@ Status teardown(const CommonOptions& common, const TeardownOptions& options) {
   if (session->config.has_shared_state()) {
     TRY(const state::LeaseRow leader, read_leader(session->config));
     if (leader.is_held())
-      return Error(ErrorCode::kConflict, "flytt runs (" + leader.holder + "); stop all replicas first, then tear down");
+      return Error(ErrorCode::kConflict, leader_text(leader) + ", runs flytt; stop all replicas first, then tear down");
   }
   TRY(const PostgresOrigin::Parts parts, origin_parts(session->config, *stream, session->clock));
   TRY(const auto store, open_source_state(*session));

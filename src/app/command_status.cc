@@ -6,6 +6,7 @@
 
 #include "app/commands.h"
 #include "app/internal/admin.h"
+#include "app/internal/leader.h"
 #include "app/internal/running_engine.h"
 #include "app/internal/schedule_status.h"
 #include "app/internal/session.h"

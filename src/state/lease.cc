@@ -7,27 +7,35 @@ namespace flytt::state {
 
 namespace {
 
-// The tokens only ever grow: the row is never deleted.
+std::string in_micros(const std::string& instant) { return "(extract(epoch FROM " + instant + ") * 1000000)::bigint"; }
+
+// The tokens only ever grow: the row is never deleted. `taken` is told under a token, as an older program that takes the lease
+// leaves it alone; and a table that is only read may be an older one, without these columns.
 class SchemaLeaseTable final : public LeaseTable {
  public:
   SchemaLeaseTable(SqlDatabase database, bool writes) : database_(std::move(database)), writes_(writes) {}
 
   Result<LeaseRow> read() override {
     TRY(const SqlAnswer answer,
-        ask("SELECT holder, token, ceil(extract(epoch FROM expires - clock_timestamp()) * 1000)::bigint FROM lease",
+        ask("SELECT holder, token, ceil(extract(epoch FROM expires - clock_timestamp()) * 1000)::bigint, " +
+                in_micros("expires") + ", CASE WHEN told->>'told_token' = token::text THEN " +
+                in_micros("(told->>'taken')::timestamptz") +
+                " ELSE 0 END FROM (SELECT holder, token, expires, to_jsonb(l) AS told FROM lease AS l) AS lease_row",
             {}));
     if (answer.rows.empty()) return LeaseRow{};
     const auto& row = answer.rows.front();
-    return LeaseRow{row.at(0), internal::number_of(row.at(1)), internal::number_of(row.at(2))};
+    const auto number = [&row](std::size_t column) { return internal::number_of(row.at(column)); };
+    return LeaseRow{row.at(0), number(1), number(2), number(3), number(4)};
   }
 
   // The row is locked before the condition is looked at, and clock_timestamp() is that very moment.
   Result<std::optional<std::int64_t>> take(const std::string& holder, std::chrono::milliseconds length) override {
     TRY(const SqlAnswer answer,
-        ask("INSERT INTO lease(name, holder, token, expires) "
-            "VALUES('engine', $1, 1, clock_timestamp() + $2 * interval '1 millisecond') ON CONFLICT(name) DO UPDATE "
-            "SET "
-            "holder=excluded.holder, token=lease.token+1, expires=clock_timestamp() + $2 * interval '1 millisecond' "
+        ask("INSERT INTO lease(name, holder, token, expires, told_token, taken) "
+            "VALUES('engine', $1, 1, clock_timestamp() + $2 * interval '1 millisecond', 1, clock_timestamp()) "
+            "ON CONFLICT(name) DO UPDATE SET "
+            "holder=excluded.holder, token=lease.token+1, expires=clock_timestamp() + $2 * interval '1 millisecond', "
+            "told_token=lease.token+1, taken=clock_timestamp() "
             "WHERE lease.expires<=clock_timestamp() OR lease.holder=excluded.holder RETURNING token",
             {holder, length.count()}));
     if (answer.rows.empty()) return std::optional<std::int64_t>();

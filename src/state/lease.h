@@ -24,6 +24,8 @@ struct LeaseRow {
   std::string holder;  // empty: nobody ever had it
   std::int64_t token = 0;
   std::int64_t left_ms = 0;  // until it is free; not above 0 when it is
+  // By the server's clock, µs since 1970. A renewal moves `expires` on; `taken` is 0 where the holder does not tell (an older one).
+  std::int64_t expires_micros = 0, taken_micros = 0;
   bool is_held() const { return left_ms > 0; }
 };
 

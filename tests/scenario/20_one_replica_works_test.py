@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import unittest
@@ -140,7 +141,7 @@ class OneReplicaWorks(Scenario):
         self.write()
         self.wait_ticks()
         refused = two.command("teardown", self.name, check=False)
-        self.assertIn(f":{one.process.pid}:", refused.stderr)
+        self.assertIn(f"(pid {one.process.pid}), which has led since ", refused.stderr)
         one.kill()
         self.write()
         self.wait_leader(two)
@@ -177,6 +178,27 @@ class OneReplicaWorks(Scenario):
         one.command("setup", "postgres", self.name)
         two.start()
         self.wait_leader(two)
+
+    def test_a_single_run_beside_a_replica_says_who_leads_and_ends(self):
+        one, two = self.replica(self.stream_and_query()), self.replica(self.stream_and_query())
+        one.command("setup", "postgres", self.name)
+        one.start()
+        self.wait_leader(one)
+        two.start("--once")
+        two.wait_log("waiting for a sign of life")
+        self.assertEqual(two.wait_exit(), 1)
+        lines = two.log_text().splitlines()
+        [said] = [line for line in lines if line.startswith("flytt: ")]
+        [warned] = [line for line in lines if "waiting for a sign of life" in line]
+        place = f"the state in schema flytt of admin@127.0.0.1:{self.state.port}/{self.name} belongs to the replica on {socket.gethostname()}"
+        for text in (said, warned):
+            self.assertIn(f"{place} (pid {one.process.pid}), which has led since 20", text)
+            self.assertIn("; stop that one, or run this one without --once", text)
+        self.assertIn("it has just renewed its lease", said)
+        self.write()
+        one.kill()
+        two.command("run", "--once")
+        self.assert_all_is_there()
 
     def test_a_frozen_replica_has_nothing_running_and_records_nothing(self):
         folder = self.warehouse.folder

@@ -61,6 +61,39 @@ TEST_F(SchemaStoreTest, TheLeaseHasOneHolderAndEachItsToken) {
   EXPECT_FALSE(one->renew("one", 2, kLong).value());
 }
 
+TEST_F(SchemaStoreTest, TheLeaseTellsSinceWhenAndThatItsHolderLives) {
+  const auto one = table();
+  EXPECT_EQ(one->read()->taken_micros, 0);
+  const auto now = [] { return std::stoll(run_sql("SELECT (extract(epoch FROM now()) * 1000000)::bigint")[0][0]); };
+  const std::int64_t before = now();
+  ASSERT_EQ(one->take("one", kLong).value(), 1);
+  const LeaseRow taken = one->read().value();
+  EXPECT_GE(taken.taken_micros, before);
+  EXPECT_LE(taken.taken_micros, now());
+  EXPECT_EQ(one->read()->expires_micros, taken.expires_micros);
+  ASSERT_TRUE(one->renew("one", 1, kLong).value());
+  const LeaseRow renewed = one->read().value();
+  EXPECT_GT(renewed.expires_micros, taken.expires_micros);
+  EXPECT_EQ(renewed.taken_micros, taken.taken_micros);
+}
+
+TEST_F(SchemaStoreTest, ALeaseOfAnOlderProgramIsReadAndBroughtHere) {
+  ASSERT_EQ(table()->take("new", kLong).value(), 1);
+  // As an older program takes it.
+  run_sql("UPDATE " + schema_ + ".lease SET holder='old', token=token+1");
+  EXPECT_EQ(table()->read()->holder, "old");
+  EXPECT_EQ(table()->read()->taken_micros, 0) << "what the one before has told is not of this one";
+  run_sql("ALTER TABLE " + schema_ + ".lease DROP COLUMN taken, DROP COLUMN told_token");
+  const auto reads = open_lease_table(database_of(schema_), LeaseAccess::kRead);
+  ASSERT_TRUE(reads) << reads.error().text();
+  const auto row = (*reads)->read();
+  ASSERT_TRUE(row) << row.error().text();
+  EXPECT_EQ(row->token, 2);
+  EXPECT_EQ(row->taken_micros, 0);
+  ASSERT_EQ(table()->take("old", kLong).value(), 3);
+  EXPECT_GT((*reads)->read()->taken_micros, 0);
+}
+
 TEST_F(SchemaStoreTest, WhoeverHasLostTheLeaseRecordsNothing) {
   const auto leases = table();
   ASSERT_EQ(leases->take("one", kLong).value(), 1);

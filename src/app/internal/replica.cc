@@ -1,10 +1,10 @@
 #include "app/internal/replica.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
+#include "app/internal/leader.h"
 #include "app/internal/source_state.h"
 #include "app/output.h"
 #include "base/log.h"
@@ -15,14 +15,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kStandbyLook{1'000};
 constexpr std::chrono::milliseconds kRetry{500};  // after a renewal that failed
-
-std::string holder_name(std::uint64_t chance) {
-  char host[64] = "";
-  if (::gethostname(host, sizeof host - 1) != 0) host[0] = 0;
-  char unique[20];
-  std::snprintf(unique, sizeof unique, "%08llx", static_cast<unsigned long long>(chance & 0xffffffff));
-  return std::string(host) + ":" + std::to_string(::getpid()) + ":" + unique;
-}
 
 }  // namespace
 
@@ -37,33 +29,45 @@ Result<std::unique_ptr<Replica>> Replica::join(const Session& session, std::uint
 
 Replica::~Replica() { stop_threads(); }
 
-// `leader`: who was seen last.
-Result<bool> Replica::try_to_lead(std::string& leader) {
+Result<bool> Replica::try_to_lead() {
   TRY(const state::LeaseRow row, table_->read());
-  if (row.is_held() && row.holder != lease_->holder()) {
-    if (leader != row.holder) base::log_info("standing by", {{"leader", row.holder}});
-    leader = row.holder;
-    return false;
-  }
-  return lease_->take();
+  if (!row.is_held() || row.holder == lease_->holder()) return lease_->take();
+  see_leader(row);
+  return false;
+}
+
+// One that renews its lease lives, and one that has just taken it, too.
+void Replica::see_leader(const state::LeaseRow& row) {
+  const bool is_first = leader_.holder.empty(), is_new = leader_.holder != row.holder;
+  leader_lives_ = !is_first && row.expires_micros != leader_.expires_micros;
+  leader_ = row;
+  if (is_new) base::log_info("standing by", {{"leader", row.holder}});
+}
+
+Error Replica::conflict(const std::string& what) const {
+  return Error(ErrorCode::kConflict, "the state in schema " + database_.schema + " of " + database_.place +
+                                         " belongs to " + leader_text(leader_) + what +
+                                         "; stop that one, or run this one without --once: then it stands by");
 }
 
 Result<bool> Replica::wait_to_lead(const SignalWatch& signals, base::Deadline deadline) {
   const base::Clock& clock = session_.clock;
   const auto look = std::min(kStandbyLook, lease_->length() / 3);
-  std::string leader;
-  bool is_away = false;
+  bool is_away = false, is_told = deadline.is_never();
   while (true) {
-    const auto leads = try_to_lead(leader);
+    const auto leads = try_to_lead();
     if (leads && *leads) break;
     if (!leads && leads.error().retry() != base::Retry::kAfterBackoff) return leads.error();
     if (!leads && !is_away) base::log_failure(base::LogLevel::kWarning, "the state cannot be reached", leads.error());
     is_away = !leads;
-    if (clock.is_past(deadline))
-      return is_away ? leads.error()
-                     : Error(ErrorCode::kConflict, "replica " + leader +
-                                                       " leads; stop it, or let this one stand by "
-                                                       "without --once");
+    if (!is_away && !deadline.is_never() && leader_lives_) return conflict(", and it has just renewed its lease");
+    if (clock.is_past(deadline)) {
+      if (is_away) return leads.error();
+      return conflict("; if that one was killed its lease ends in " + human_duration(leader_.left_ms));
+    }
+    if (!is_away && !leader_.holder.empty() && !std::exchange(is_told, true))
+      base::log_failure(base::LogLevel::kWarning, "waiting for a sign of life, or for the end of the lease",
+                        conflict(""));
     if (signals.wait(clock, clock.in(look).earlier(deadline))) return false;
   }
   base::log_info("leading", {{"replica", lease_->holder()}, {"token", lease_->fence().token}});

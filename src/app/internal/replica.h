@@ -26,7 +26,8 @@ class Replica {
   static Result<std::unique_ptr<Replica>> join(const Session& session, std::uint64_t chance);
   ~Replica();
 
-  // Stands by until it leads. False: a signal came. kConflict: somebody else led until the deadline.
+  // Stands by until it leads. False: a signal came. With a deadline it only waits for a lease whose holder may have been
+  // killed: kConflict as soon as that one is seen to live, at its next renewal, or at the deadline.
   Result<bool> wait_to_lead(const SignalWatch& signals, base::Deadline deadline);
   Result<std::unique_ptr<state::Store>> open_store();  // under the lease
   const state::Lease& lease() const { return *lease_; }
@@ -35,7 +36,9 @@ class Replica {
 
  private:
   explicit Replica(const Session& session) : session_(session) {}
-  Result<bool> try_to_lead(std::string& leader);
+  Result<bool> try_to_lead();
+  void see_leader(const state::LeaseRow& row);
+  Error conflict(const std::string& what) const;
   void keep();   // the thread that renews
   void watch();  // the thread that ends the process; it never waits for a server
   void stop_threads();
@@ -44,6 +47,8 @@ class Replica {
   state::SqlDatabase database_;
   std::unique_ptr<state::LeaseTable> table_;
   std::unique_ptr<state::Lease> lease_;
+  state::LeaseRow leader_;  // somebody else, as it was seen last
+  bool leader_lives_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool is_ending_ = false;

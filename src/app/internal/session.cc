@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "app/internal/source_state.h"
+#include "app/internal/leader.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "warehouse/folder_lock.h"

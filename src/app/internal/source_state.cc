@@ -24,14 +24,6 @@ Result<state::SqlDatabase> shared_state(const Config& config, const base::Clock&
   return state_database(config.state_url, config.state_schema, clock, kStatePatience);
 }
 
-Result<state::LeaseRow> read_leader(const Config& config) {
-  TRY(const state::SqlDatabase database, shared_state(config, kClock));
-  const auto table = state::open_lease_table(database, state::LeaseAccess::kRead);
-  if (table) return (*table)->read();
-  if (table.error().code() == ErrorCode::kNotFound) return state::LeaseRow{};
-  return table.error();
-}
-
 Result<std::unique_ptr<state::Store>> open_state_to_read(const Config& config) {
   constexpr auto kReadOnly = state::Store::Access::kReadOnly;
   const auto nothing = [] { return std::unique_ptr<state::Store>(); };

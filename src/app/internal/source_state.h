@@ -5,7 +5,7 @@
 
 #include "app/internal/session.h"
 #include "postgres/setup.h"
-#include "state/lease.h"
+#include "state/sql_port.h"
 #include "state/store.h"
 
 namespace flytt::app {
@@ -17,8 +17,6 @@ Result<std::unique_ptr<state::Store>> open_state_to_read(const Config& config);
 Result<std::unique_ptr<state::Store>> open_source_state(Session& session);
 // Of a shared state; `clock` outlives it. kConfig: its URL cannot be read.
 Result<state::SqlDatabase> shared_state(const Config& config, const base::Clock& clock);
-// Who leads; of a shared state.
-Result<state::LeaseRow> read_leader(const Config& config);
 
 // The engine records the slot that it makes as {"slot", name}; everything else keeps its text as the name.
 state::MadeObject to_state(const postgres::MadeObject& object, std::int64_t made_micros);

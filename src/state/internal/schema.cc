@@ -21,19 +21,27 @@ std::string setting(const char* name, std::chrono::milliseconds value) {
 struct Found {
   bool schema = false;
   bool ours = false;
-  bool others = false;  // tables that are not ours
+  bool has_told = false;  // `lease` has the columns of kTold
+  bool others = false;    // tables that are not ours
 };
+
+// What the holder of the lease tells about itself, under its token. They came after the table.
+constexpr const char* kTold =
+    "ALTER TABLE lease ADD COLUMN IF NOT EXISTS told_token BIGINT, ADD COLUMN IF NOT EXISTS taken TIMESTAMPTZ;";
 
 Result<Found> look(SqlSession& session, const SqlDatabase& database) {
   TRY(const SqlAnswer answer,
-      session.ask("SELECT n.oid, count(c.oid), count(c.oid) FILTER (WHERE c.relname='flytt_state') FROM "
-                  "pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace=n.oid AND c.relkind='r' "
-                  "WHERE n.nspname=$1 GROUP BY n.oid",
-                  {database.schema}));
+      session.ask(
+          "SELECT n.oid, count(c.oid), count(c.oid) FILTER (WHERE c.relname='flytt_state'), count(a.attnum) FROM "
+          "pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace=n.oid AND c.relkind='r' "
+          "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid=c.oid AND c.relname='lease' AND "
+          "a.attname='taken' AND NOT a.attisdropped WHERE n.nspname=$1 GROUP BY n.oid",
+          {database.schema}));
   Found found;
   if (answer.rows.empty()) return found;
   found.schema = true;
   found.ours = answer.rows[0].at(2) != "0";
+  found.has_told = answer.rows[0].at(3) != "0";
   found.others = !found.ours && answer.rows[0].at(1) != "0";
   return found;
 }
@@ -81,7 +89,12 @@ Result<std::string> missing_grant(SqlSession& session, const SqlDatabase& databa
 
 Status make_schema(SqlSession& session, const SqlDatabase& database) {
   TRY(const Found found, look(session, database));
-  if (found.ours) return ok();
+  if (found.ours && found.has_told) return ok();
+  if (found.ours) {  // of an older program; whoever leads waits for a moment at most
+    TRY(const SqlAnswer widened, session.ask(kTold, {}));
+    static_cast<void>(widened);
+    return ok();
+  }
   if (found.others)
     return Error(ErrorCode::kCorrupt, "schema " + database.schema + " of " + database.place +
                                           " holds tables that are not flytt's; name another one in `state.schema`");
@@ -96,8 +109,8 @@ Status make_schema(SqlSession& session, const SqlDatabase& database) {
       "CREATE TABLE IF NOT EXISTS flytt_state(format BIGINT NOT NULL, wishes BIGINT NOT NULL);"
       "INSERT INTO flytt_state SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM flytt_state);"
       "CREATE TABLE IF NOT EXISTS lease(name TEXT PRIMARY KEY, holder TEXT NOT NULL, token BIGINT NOT NULL, "
-      "expires TIMESTAMPTZ NOT NULL, UNIQUE(name, token));"
-      "COMMIT";
+      "expires TIMESTAMPTZ NOT NULL, UNIQUE(name, token));" +
+      std::string(kTold) + "COMMIT";
   const auto made = session.ask(sql, {});
   if (made) return ok();
   static_cast<void>(session.ask("ROLLBACK", {}));
