@@ -172,6 +172,22 @@ TEST_F(JobRunTest, WhatGoesOnWithoutTheProgramIsFoundAgain) {
   EXPECT_EQ(output(), "ended\n");
 }
 
+TEST_F(JobRunTest, WhatWasStartedHasOutlivedTheProgram) {
+  script("echo began > $F/said; read word < $F/go");
+  const JobRun job(job_, *parts_);
+  EXPECT_FALSE(job.has_outlived_program(key(), 1)) << "nothing was started yet";
+  begin_and_leave();
+  EXPECT_TRUE(job.has_outlived_program(key(), 1));
+  EXPECT_FALSE(job.has_outlived_program(key(), 2));
+  EXPECT_FALSE(job.has_outlived_program({"job:story", kSlot, true}, 1));
+  go();
+  ASSERT_TRUE(run(1, true));
+  EXPECT_TRUE(job.has_outlived_program(key(), 1)) << "how it ended is on record";
+  const std::string folder = folder_ + "/runs/story/" + scheduler::run_id(key(), 3);
+  ASSERT_TRUE(std::filesystem::create_directory(folder));
+  EXPECT_FALSE(job.has_outlived_program(key(), 3)) << "its supervisor had not said that it is there";
+}
+
 TEST_F(JobRunTest, WhatEndedWhileNobodyLookedIsTaken) {
   script("echo x >> $F/count; echo began > $F/said; read word < $F/go; exit 5");
   begin_and_leave();

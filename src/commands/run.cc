@@ -334,6 +334,11 @@ Result<Run> adopt(const std::string& folder, const Host& host) {
   return Run(std::move(state));
 }
 
+bool was_started(const std::string& folder) {
+  const auto supervisor = internal::read_supervisor(folder);
+  return !supervisor || *supervisor;
+}
+
 Result<std::string> read_output(const std::string& folder, std::size_t bytes_max) {
   return internal::read_output_files(folder, bytes_max);
 }

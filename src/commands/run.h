@@ -72,6 +72,10 @@ Result<Run> start(const CommandSpec& spec, const std::string& folder, const Host
 // started there, and nothing will be. Its owner must be gone, and nobody else may adopt it meanwhile.
 Result<Run> adopt(const std::string& folder, const Host& host);
 
+// A command was started in `folder`, so that `adopt` finds it, or how it ended. Only looks, does not wait. Also true where that
+// cannot be told.
+bool was_started(const std::string& folder);
+
 // The last `bytes_max` bytes of what is kept, in which a line says what was left out. Of a living run, too; lines of stdout and
 // stderr appear when they are whole.
 Result<std::string> read_output(const std::string& folder, std::size_t bytes_max);

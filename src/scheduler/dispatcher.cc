@@ -57,7 +57,7 @@ std::string run_id(const SlotKey& key, int attempt) {
 }
 
 Result<std::unique_ptr<Dispatcher>> Dispatcher::make(std::vector<Entry> entries, Parts parts, std::string owner,
-                                                     int runs_max) {
+                                                     int runs_max, const std::set<SlotKey>& going_on) {
   CHECK(runs_max >= 1 && !owner.empty());
   TRY_STATUS(check_entries(entries));
   auto made = std::unique_ptr<Dispatcher>(new Dispatcher(std::move(entries), parts, std::move(owner), runs_max));
@@ -70,7 +70,7 @@ Result<std::unique_ptr<Dispatcher>> Dispatcher::make(std::vector<Entry> entries,
       if (dependency.compare(0, kSchedulePrefix.size(), kSchedulePrefix) == 0)
         made->dependents_[dependency.substr(kSchedulePrefix.size())].push_back(entry.name);
   }
-  TRY(const std::size_t resumed, made->parts_.ledger.recover(made->owner_, kInterruptionsMax, now));
+  TRY(const std::size_t resumed, made->parts_.ledger.recover(made->owner_, kInterruptionsMax, now, going_on));
   if (resumed > 0) base::log_info("runs that were cut off go on", {{"runs", static_cast<std::int64_t>(resumed)}});
   TRY(made->version_, made->parts_.ledger.version());
   for (const Entry& entry : made->entries_) TRY_STATUS(made->load(entry.name));

@@ -57,9 +57,10 @@ class Dispatcher {
   };
 
   // Makes the schedules known and takes over what a process that ended left running; this one must be the only one. `owner` is unlike
-  // that of any process before. kConfig: see check_entries.
+  // that of any process before. `going_on`: whose work did not end with that process. kConfig: see check_entries.
   static Result<std::unique_ptr<Dispatcher>> make(std::vector<Entry> entries, Parts parts, std::string owner,
-                                                  int runs_max = kRunsMax);
+                                                  int runs_max = kRunsMax,
+                                                  const std::set<state::SlotKey>& going_on = {});
 
   Result<Round> step();
   // The end of a run that `step` ordered. Nothing is saved before the next step. One that was cut short because the program ends

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "state/schedule_ledger.h"
 
 namespace flytt::scheduler {
 
@@ -37,6 +38,9 @@ class Job {
   // kCancelled when the work is not done, and success when it is all the same. An error's retry directive decides whether
   // another attempt follows; after an error nothing of this attempt may take effect any more.
   virtual Result<RunOutcome> run(const RunContext& context) = 0;
+  // Of an attempt that was cut off by the end of a program: its work goes on without one, or has come to an end that `run` will
+  // find. Then the cut is not held against the slot. Asked before anything runs; does not wait.
+  virtual bool has_outlived_program(const state::SlotKey& /*slot*/, int /*attempt*/) const { return false; }
 };
 
 }  // namespace flytt::scheduler

@@ -21,8 +21,9 @@ inline constexpr std::int64_t kOnTimeMicros = 60 * kMicrosPerSecond;
 inline constexpr std::int64_t kFactsLookMicros = 1 * kMicrosPerSecond;
 inline constexpr std::int64_t kLookMicros = kMicrosPerSecond;  // for changes by other processes and jumps of the clock
 inline constexpr int kRunsMax = 16;                            // of all schedules at a time
-inline constexpr int kInterruptionsMax = 20;  // ends of the program during one slot, then it has failed
-inline constexpr int kPruneEvery = 32;        // finished slots
+// Ends of the program that cut off the work of one slot, then it has failed: what ends the program each time does not do so for ever.
+inline constexpr int kInterruptionsMax = 20;
+inline constexpr int kPruneEvery = 32;  // finished slots
 inline constexpr std::size_t kBackfillMax = 100'000;
 
 }  // namespace flytt::scheduler

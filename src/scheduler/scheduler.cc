@@ -1,6 +1,7 @@
 #include "scheduler/scheduler.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 #include "scheduler/wishes.h"
@@ -24,14 +25,28 @@ Result<RunOutcome> run_job(Job& job, const RunContext& context) {
   }
 }
 
+// Runs that a process before this one left in good hands.
+Result<std::set<state::SlotKey>> outliving(const std::vector<ScheduledJob>& jobs, state::ScheduleLedger ledger) {
+  std::set<state::SlotKey> found;
+  for (const ScheduledJob& job : jobs) {
+    TRY(const auto active, ledger.active(job.entry.name));
+    for (const state::SlotRecord& slot : active)
+      if (slot.state == state::SlotState::kRunning && job.job->has_outlived_program(slot.key, slot.attempt))
+        found.insert(slot.key);
+  }
+  return found;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Scheduler>> Scheduler::make(std::vector<ScheduledJob> jobs, Dispatcher::Parts parts,
                                                    int runs_max) {
   std::vector<Entry> entries;
   for (const ScheduledJob& job : jobs) entries.push_back(job.entry);
+  TRY(const std::set<state::SlotKey> going_on, outliving(jobs, parts.ledger));
   auto made = std::unique_ptr<Scheduler>(new Scheduler(std::move(jobs), parts));
-  TRY(made->dispatcher_, Dispatcher::make(std::move(entries), parts, hexadecimal(parts.random.next()), runs_max));
+  TRY(made->dispatcher_,
+      Dispatcher::make(std::move(entries), parts, hexadecimal(parts.random.next()), runs_max, going_on));
   return made;
 }
 

@@ -298,19 +298,30 @@ Status ScheduleLedger::apply(const std::vector<LedgerStep>& steps) {
   return transaction.commit();
 }
 
-Result<std::size_t> ScheduleLedger::recover(std::string_view owner, int interruptions_max, std::int64_t now_micros) {
+Result<std::size_t> ScheduleLedger::recover(std::string_view owner, int interruptions_max, std::int64_t now_micros,
+                                            const std::set<SlotKey>& going_on) {
   std::lock_guard lock(store_.mutex_);
-  TRY(Transaction transaction, Transaction::begin(store_.database_->connection));
+  Connection& connection = store_.database_->connection;
+  TRY(Transaction transaction, Transaction::begin(connection));
   std::size_t count = 0;
+  for (const SlotKey& key : going_on) {
+    TRY(Statement statement,
+        connection.prepare("UPDATE schedule_slot SET owner='', is_resumed=1, next_attempt_micros=?1, state='due', "
+                           "finished_micros=?1, message='the program ended; the work went on' WHERE schedule=?2 AND "
+                           "slot_micros=?3 AND is_manual=?4 AND state='running' AND owner<>?5"));
+    statement.number(now_micros).text(key.schedule).number(key.slot_micros).number(key.is_manual ? 1 : 0);
+    TRY_STATUS(statement.text(owner).run());
+    count += static_cast<std::size_t>(connection.changes());
+  }
   {
     TRY(Statement statement,
-        store_.database_->connection.prepare(
+        connection.prepare(
             "UPDATE schedule_slot SET interruptions=interruptions+1, owner='', is_resumed=1, next_attempt_micros=?1, "
             "state=CASE WHEN interruptions+1>=?2 THEN 'failed' ELSE 'due' END, finished_micros=?1, message=CASE WHEN "
             "interruptions+1>=?2 THEN 'the program ended ' || (interruptions+1) || ' times while it ran' ELSE 'the "
             "program ended while it ran' END WHERE state='running' AND owner<>?3"));
     TRY_STATUS(statement.number(now_micros).number(interruptions_max).text(owner).run());
-    count = static_cast<std::size_t>(store_.database_->connection.changes());
+    count += static_cast<std::size_t>(connection.changes());
   }
   TRY_STATUS(transaction.commit());
   return count;

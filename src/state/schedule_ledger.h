@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -47,7 +48,7 @@ struct SlotRecord {
   int attempt = 0;                   // that is running, or was the last; 0: none has begun
   int attempts_before = 0;           // attempts that were over when it was entered, or entered again by a backfill
   bool is_resumed = false;           // the end of that attempt is not known: it goes on under its number
-  int interruptions = 0;             // how often that happened
+  int interruptions = 0;             // how often that happened to work that ended with its program
   std::int64_t entered_micros = 0;
   std::int64_t next_attempt_micros = 0;  // of kDue: not before
   std::int64_t started_micros = 0;       // of the last attempt
@@ -136,8 +137,10 @@ class ScheduleLedger {
   // All steps, or none.
   Status apply(const std::vector<LedgerStep>& steps);
   // What runs under another owner was cut off: due again at once and to be resumed, or failed when that has happened
-  // `interruptions_max` times. For a process that knows that it is the only one. Returns how many there were.
-  Result<std::size_t> recover(std::string_view owner, int interruptions_max, std::int64_t now_micros);
+  // `interruptions_max` times. Of `going_on` the work was not cut off, only whoever looked after it: that does not count. For a
+  // process that knows that it is the only one. Returns how many there were.
+  Result<std::size_t> recover(std::string_view owner, int interruptions_max, std::int64_t now_micros,
+                              const std::set<SlotKey>& going_on = {});
 
   Status set_paused(std::string_view name, bool is_paused);
   // Makes slots due that have not succeeded; `slots` are instants of the schedule.

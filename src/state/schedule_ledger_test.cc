@@ -161,6 +161,26 @@ TEST_F(ScheduleLedgerTest, ARunThatEndsTheProgramAgainAndAgainFails) {
   EXPECT_EQ(ledger_->recover("next", 3, 60).value(), 0U);
 }
 
+TEST_F(ScheduleLedgerTest, WorkThatOutlivesTheProgramIsNotHeldAgainstItsSlot) {
+  ASSERT_TRUE(enter({due(2000), due(3000)}));
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(begin(2000, "p" + std::to_string(i)));
+    if (i < 2) {
+      ASSERT_TRUE(begin(3000, "p" + std::to_string(i)));
+    }
+    EXPECT_EQ(ledger_->recover("next", 3, 60 + i, {{"a", 2000, false}}).value(), i < 2 ? 2U : 1U);
+  }
+  EXPECT_EQ(row(2000).state, SlotState::kDue);
+  EXPECT_TRUE(row(2000).is_resumed);
+  EXPECT_EQ(row(2000).attempt, 1);
+  EXPECT_EQ(row(2000).interruptions, 0);
+  EXPECT_EQ(row(2000).next_attempt_micros, 64);
+  EXPECT_EQ(row(3000).interruptions, 2);
+  ASSERT_TRUE(begin(2000, "me"));
+  EXPECT_EQ(ledger_->recover("me", 3, 70, {{"a", 2000, false}}).value(), 0U) << "that is its own run";
+  EXPECT_EQ(row(2000).state, SlotState::kRunning);
+}
+
 TEST_F(ScheduleLedgerTest, AClockThatIsPutBackTakesOutOnlyWhatNeverBegan) {
   ASSERT_TRUE(enter({missed(2000), due(3000), missed(4000), due(5000), due(6000)}));
   ASSERT_TRUE(begin(5000));

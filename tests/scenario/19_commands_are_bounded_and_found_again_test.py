@@ -163,6 +163,25 @@ class CommandsAreBoundedAndFoundAgain(unittest.TestCase):
         self.assertEqual(len(self.lines("count")), 1, "and its slot has succeeded")
         self.assert_nothing_runs()
 
+    def test_a_command_outlives_any_number_of_killed_flytts(self):
+        self.configure(waits=(WAITS, ""))
+        self.start()
+        self.job("run", "waits")
+        pid = self.wait_until_it_waits()
+        for _ in range(25):
+            self.project.kill()
+            self.project.start()
+            self.project.wait_log("command found again")
+        self.assertTrue(is_alive(pid))
+        self.assertEqual(self.job("logs", "waits")["runs"][0]["state"], "running")
+        self.go()
+        wait_until(lambda: self.job("logs", "waits")["runs"][0]["state"] != "running", self.project.log_tail)
+        [run] = self.job("logs", "waits")["runs"]
+        self.assertEqual((run["state"], run["attempt"]), ("succeeded", 1))
+        self.assertEqual(len(self.lines("count")), 1, "the command ran once")
+        self.assertEqual(self.project.stop(), 0)
+        self.assert_nothing_runs()
+
     def test_a_stopped_flytt_leaves_its_command_to_the_next(self):
         self.configure(waits=(WAITS, ""))
         self.project.start("--once")

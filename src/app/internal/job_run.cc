@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include <algorithm>
 #include <deque>
 #include <filesystem>
 #include <optional>
@@ -274,6 +275,13 @@ Result<RunOutcome> JobRun::run(const RunContext& context) {
   if (const Status removed = remove_old_runs(); !removed)
     base::log_failure(base::LogLevel::kWarning, "old runs could not be removed", removed.error(), {{"job", job_.name}});
   return result;
+}
+
+bool JobRun::has_outlived_program(const state::SlotKey& slot, int attempt) const {
+  const std::vector<KeptRun> kept = RunFolders(parts_.folder, job_).of_slot(slot);
+  return std::any_of(kept.begin(), kept.end(), [attempt](const KeptRun& run) {
+    return run.attempt == attempt && commands::was_started(run.folder);
+  });
 }
 
 // Those of which the ledger remembers nothing any more.

@@ -36,6 +36,7 @@ class JobRun final : public scheduler::Job {
  public:
   JobRun(const JobConfig& job, const JobParts& parts) : job_(job), parts_(parts) {}
   Result<scheduler::RunOutcome> run(const scheduler::RunContext& context) override;
+  bool has_outlived_program(const state::SlotKey& slot, int attempt) const override;
 
  private:
   Status remove_old_runs() const;
