@@ -10,6 +10,7 @@
 #include "app/internal/origin_adapter.h"
 #include "app/internal/progress.h"
 #include "app/internal/replica.h"
+#include "app/internal/run_folders.h"
 #include "app/internal/running_schedules.h"
 #include "app/internal/schedule_status.h"
 #include "app/internal/session.h"
@@ -157,6 +158,9 @@ Status add_schedules(Session& session, const RunOptions& options, Running& runni
     if (is_chosen(options, query.name)) chosen.queries.push_back(&query);
   for (const JobConfig& job : session.config.jobs)
     if (is_chosen(options, job.name)) chosen.jobs.push_back(&job);
+  const Status removed = remove_gone_runs(session.config, *running.store, session.clock.wall_micros());
+  if (!removed)
+    base::log_failure(base::LogLevel::kWarning, "runs of jobs that are gone could not be removed", removed.error());
   const bool has_schedules = !chosen.queries.empty() || !chosen.jobs.empty();
   if (!has_schedules && running.destinations.empty())
     return Error(ErrorCode::kConfig,

@@ -256,6 +256,46 @@ TEST_F(JobRunTest, RunsOfForgottenSlotsAreRemoved) {
   EXPECT_TRUE(folders.names().empty());
 }
 
+TEST_F(JobRunTest, RunsOfAJobThatIsGoneAreRemovedAfterAWhile) {
+  script("true");
+  ASSERT_TRUE(run());
+  state::ScheduleLedger ledger(*store_);
+  ASSERT_TRUE(ledger.apply({state::BeginRun{key(), "me", kSlot}}));
+  ASSERT_TRUE(ledger.apply({state::EndRun{key(), 1, "me", state::SlotState::kSucceeded, kSlot + 5, 0, ""}}));
+  const RunFolders folders(folder_ + "/runs", job_), foreign(folder_ + "/runs", "foreign", false);
+  std::filesystem::create_directories(folder_ + "/runs/foreign/foreign-20240229T060000Z-1");
+  Config config;
+  config.destination.kind = DestinationConfig::Kind::kLocal;
+  config.destination.folder = folder_;
+  const auto remove = [&](std::int64_t now) { ASSERT_TRUE(remove_gone_runs(config, *store_, now)); };
+  remove(kSlot + 5 + kGoneRunsMicros);
+  EXPECT_EQ(folders.names().size(), 1U);
+  config.jobs.push_back(job_);
+  remove(kSlot + 6 + kGoneRunsMicros);
+  EXPECT_EQ(folders.names().size(), 1U) << "the job is there";
+  config.jobs.clear();
+  remove(kSlot + 6 + kGoneRunsMicros);
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/runs/story"));
+  EXPECT_EQ(foreign.names().size(), 1U) << "the ledger does not know this job";
+}
+
+TEST_F(JobRunTest, ACommandThatLivesKeepsItsFolderAlsoWhenItsJobIsGone) {
+  script("echo began > $F/said; read word < $F/go");
+  begin_and_leave();
+  Config config;
+  config.destination.kind = DestinationConfig::Kind::kLocal;
+  config.destination.folder = folder_;
+  const RunFolders folders(folder_ + "/runs", job_);
+  ASSERT_TRUE(remove_gone_runs(config, *store_, kSlot + kGoneRunsMicros * 2));
+  ASSERT_EQ(folders.names().size(), 1U);
+  auto living = commands::adopt(folder_ + "/runs/story/" + folders.names()[0], parts_->host);
+  ASSERT_TRUE(living);
+  go();
+  ASSERT_TRUE(living->wait(kClock.in(std::chrono::seconds(60))));
+  ASSERT_TRUE(remove_gone_runs(config, *store_, kSlot + kGoneRunsMicros * 2));
+  EXPECT_TRUE(folders.names().empty());
+}
+
 }  // namespace
 }  // namespace flytt::app
 

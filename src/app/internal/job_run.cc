@@ -26,7 +26,6 @@ using scheduler::RunOutcome;
 
 constexpr std::chrono::milliseconds kLook{100};  // for a stop, and for the ends of other completions
 constexpr std::chrono::seconds kSchedulerFirst{5};
-constexpr std::size_t kRowsMax = 100'000;  // of the ledger, that old runs are compared with
 
 state::SlotKey key_of(const RunContext& context) {
   return {context.schedule, context.slot_micros, context.trigger == "manual"};
@@ -288,7 +287,7 @@ bool JobRun::has_outlived_program(const state::SlotKey& slot, int attempt) const
 Status JobRun::remove_old_runs() const {
   const RunFolders folders(parts_.folder, job_);
   const std::vector<std::string> names = folders.names();
-  TRY(const auto slots, state::ScheduleLedger(parts_.store).history(job_.entry->name, kRowsMax));
+  TRY(const auto slots, state::ScheduleLedger(parts_.store).history(job_.entry->name, kSlotsMax));
   return folders.remove_old(names, slots);
 }
 

@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kJobPrefix = "job:";
+
 // The run ids of a slot, without the number of the attempt.
 std::string prefix_of(const state::SlotKey& slot) {
   std::string id = scheduler::run_id(slot, 1);
@@ -89,6 +91,27 @@ Status RunFolders::remove_old(const std::vector<std::string>& names,
     if (kept.count(name.substr(0, name.rfind('-') + 1)) != 0) continue;
     const Status removed = commands::remove(folder_ + "/" + name);
     if (!removed && removed.error().code() != ErrorCode::kConflict) return removed;
+  }
+  return ok();
+}
+
+Status remove_gone_runs(const Config& config, state::Store& store, std::int64_t now_micros) {
+  state::ScheduleLedger ledger(store);
+  TRY(const auto schedules, ledger.schedules());
+  for (const state::ScheduleRecord& schedule : schedules) {
+    if (!schedule.name.starts_with(kJobPrefix)) continue;
+    const std::string job = schedule.name.substr(kJobPrefix.size());
+    if (config.find_job(job) != nullptr) continue;
+    const RunFolders folders(config.runs_folder(), job, false);
+    const std::vector<std::string> names = folders.names();
+    if (names.empty()) continue;
+    TRY(auto slots, ledger.history(schedule.name, kSlotsMax));
+    std::erase_if(slots, [&](const state::SlotRecord& slot) {
+      return std::max(slot.started_micros, slot.finished_micros) < now_micros - kGoneRunsMicros;
+    });
+    TRY_STATUS(folders.remove_old(names, slots));
+    std::error_code not_empty;
+    fs::remove(fs::path(config.runs_folder()) / job, not_empty);
   }
   return ok();
 }

@@ -2,13 +2,17 @@
 // Where the runs of a job lie: <root>/<job>/<run id>, or <run id>.<completion> for a job with several completions. Each is a
 // folder of `commands`. Names are made from slots alone, so that whoever comes after a crash finds what was started.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "app/config.h"
 #include "state/schedule_ledger.h"
+#include "state/store.h"
 
 namespace flytt::app {
+
+inline constexpr std::size_t kSlotsMax = 100'000;  // of the ledger, that folders are compared with
 
 struct KeptRun {
   int attempt = 0;
@@ -18,8 +22,9 @@ struct KeptRun {
 
 class RunFolders {
  public:
-  RunFolders(const std::string& root, const JobConfig& job)
-      : folder_(root + "/" + job.name), has_completions_(job.completions > 1) {}
+  RunFolders(const std::string& root, const JobConfig& job) : RunFolders(root, job.name, job.completions > 1) {}
+  RunFolders(const std::string& root, const std::string& job, bool has_completions)
+      : folder_(root + "/" + job), has_completions_(has_completions) {}
 
   // "<run id>[.<completion>]", which is also the command's FLYTT_RUN.
   std::string name(const std::string& run_id, int completion) const;
@@ -37,5 +42,11 @@ class RunFolders {
   const std::string folder_;
   const bool has_completions_;
 };
+
+// So long the runs of a job are kept that is no more in the configuration: no newer ones push them out.
+inline constexpr std::int64_t kGoneRunsMicros = 30 * 86'400'000'000;
+// Removes those that ended earlier, or that the ledger has forgotten, but what lives. Only of jobs that the ledger knows: what
+// else lies in the folder may be another configuration's.
+Status remove_gone_runs(const Config& config, state::Store& store, std::int64_t now_micros);
 
 }  // namespace flytt::app
