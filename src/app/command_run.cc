@@ -123,6 +123,10 @@ Status add_topic_streams(Session& session, const RunOptions& options, const Memo
     if (!is_chosen(options, stream.name)) continue;
     TRY(kafka::TopicSourceOptions topics, topic_options(config, stream));
     topics.prefetch_bytes_max = memory.prefetch_bytes;
+    topics.on_dead_letter = [&metrics = session.metrics, name = stream.name](std::string_view topic) {
+      metrics.counter("flytt_dead_letters_total",
+                      "stream=" + base::json_quote(name) + ",topic=" + base::json_quote(topic)) += 1;
+    };
     TRY_STATUS(name_member(*running.store, stream, session.clock.wall_micros(), running.random.next(), topics.group));
     running.topic_origins.push_back(
         std::make_unique<KafkaOrigin>(KafkaOrigin::Parts{std::move(topics), session.clock}));

@@ -73,6 +73,8 @@ struct TopicSourceOptions {
   // A topic that messages which cannot be rows are written to, beside their rejection (kafka/internal/dead_letters.h says
   // how), before the batch that holds the rejection is handed on. Empty: none.
   std::string dead_letters;
+  // Told of each letter that the topic has, with its message's topic; by the thread that calls the source.
+  std::function<void(std::string_view topic)> on_dead_letter;
   bool waits_for_record = false;
   // Not set: nothing is known of the group's places.
   std::function<RecordFacts(std::string_view record)> read_record;

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import sys
 import unittest
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -292,6 +293,25 @@ class DeadLetters(unittest.TestCase):
             rows = project.command("query", "--format", "csv", "SELECT CONCAT(_kafka_topic, '/', CAST(_kafka_partition AS STRING), '/',"
                                    " CAST(_kafka_offset AS STRING)) FROM landing.brev").stdout.split()[1:]
             self.assertEqual(sorted(rows), sorted(good_ones))
+
+    def test_they_are_counted_by_topic(self):
+        for topic in ("talt.a", "talt.b", "talt.doede"):
+            self.kafka.create_topic(topic, 1)
+        self.kafka.produce("talt.a", [{"value": b"nonsense", "headers": [("flytt.topic", b"theirs")]}, {"value": good(0)}, {"value": b"{"}])
+        self.kafka.produce("talt.b", [{"value": b"nonsense"}])
+        body = (f'sources:\n  events: {{kafka: {{brokers: "{self.kafka.brokers}"}}}}\n'
+                f"streams:\n  talt:\n    from: events\n    topics: [talt.a, talt.b]\n    to: landing\n    dead_letters: talt.doede\n{SCHEMA}")
+
+        def counted():
+            with urllib.request.urlopen(f"http://127.0.0.1:{project.health_port}/metrics", timeout=10) as answer:
+                return sorted(line for line in answer.read().decode().splitlines() if line.startswith("flytt_dead_letters_total"))
+        with Project(body=body) as project:
+            project.start()
+            project.wait_ready()
+            wanted = ['flytt_dead_letters_total{stream="talt",topic="talt.a"} 2', 'flytt_dead_letters_total{stream="talt",topic="talt.b"} 1']
+            wait_until(lambda: counted() == wanted, lambda: f"{counted()}\n{project.log_tail()}")
+            self.assertEqual(len(self.kafka.read("talt.doede")), 3)
+            self.assertEqual(project.stop(), 0)
 
     @staticmethod
     def passed(project, places):

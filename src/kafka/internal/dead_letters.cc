@@ -33,16 +33,22 @@ Headers headers_of(const rd_kafka_message_t& message, const data::Rejection& rej
   return headers;
 }
 
+// Of ours, the last of its name; empty when there is none.
+std::string_view header(const rd_kafka_message_t& letter, const char* name) {
+  rd_kafka_headers_t* headers = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  if (rd_kafka_message_headers(&letter, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+      rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return {};
+  return {static_cast<const char*>(value), size};
+}
+
 std::string place_of(const rd_kafka_message_t& letter) {
   std::string out;
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&letter, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return out;
-  for (const char* name : {kTopicHeader, kPartitionHeader, kOffsetHeader}) {
-    const void* value = nullptr;
-    std::size_t size = 0;
-    if (rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    out += (out.empty() ? "" : "/") + std::string(static_cast<const char*>(value), size);
-  }
+  for (const char* name : {kTopicHeader, kPartitionHeader, kOffsetHeader})
+    if (const std::string_view value = header(letter, name); !value.empty())
+      out += (out.empty() ? "" : "/") + std::string(value);
   return out;
 }
 
@@ -76,7 +82,7 @@ constexpr std::array kAdvice = {
 }  // namespace
 
 Result<std::unique_ptr<DeadLetters>> DeadLetters::open(const ConnectionSettings& settings, std::string topic,
-                                                       const base::Clock& clock) {
+                                                       OnStored on_stored, const base::Clock& clock) {
   TRY(NativeConfig config,
       make_config(settings, {{"enable.idempotence", "true"},
                              {"acks", "all"},
@@ -88,7 +94,7 @@ Result<std::unique_ptr<DeadLetters>> DeadLetters::open(const ConnectionSettings&
                              // less than one letter's, and that one would never be taken
                              {"queue.buffering.max.kbytes", std::to_string(kDeadLetterBytesMax >> 10)}}));
   rd_kafka_conf_set_dr_msg_cb(config.get(), on_delivery);
-  std::unique_ptr<DeadLetters> letters(new DeadLetters(std::move(topic), settings.source, clock));
+  std::unique_ptr<DeadLetters> letters(new DeadLetters(std::move(topic), settings.source, std::move(on_stored), clock));
   TRY(letters->client_, NativeClient::open(std::move(config), settings.source, RD_KAFKA_PRODUCER));
   letters->client_->owner = letters.get();
   TRY_STATUS(letters->look_for_topic());
@@ -116,6 +122,8 @@ Status DeadLetters::look_for_topic() {
 void DeadLetters::on_delivery(rd_kafka_t*, const rd_kafka_message_t* letter, void* opaque) {
   auto* letters = static_cast<DeadLetters*>(static_cast<NativeClient*>(opaque)->owner);
   --letters->under_way_;
+  if (letter->err == RD_KAFKA_RESP_ERR_NO_ERROR && letters->on_stored_)
+    letters->on_stored_(header(*letter, kTopicHeader));
   if (letter->err == RD_KAFKA_RESP_ERR_NO_ERROR || letters->refused_ != RD_KAFKA_RESP_ERR_NO_ERROR) return;
   letters->refused_ = letter->err;
   letters->refused_place_ = place_of(*letter);

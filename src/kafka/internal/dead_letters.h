@@ -7,8 +7,10 @@
 // what is a week old would throw away at once what an old message left. It is written by an idempotent producer with acks=all. A message that is read again after a failure is
 // written again: of a message there is at least one letter, and by topic, partition and offset they can be told apart.
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "data/table_slice.h"
 #include "kafka/internal/native.h"
@@ -18,9 +20,10 @@ namespace flytt::kafka {
 class DeadLetters {
  public:
   // kNotFound, kAuth: there is no such topic, or it must not be seen (waits at most kDeadLetterTopicPatience). Whether it takes
-  // letters is known when the first one is written.
+  // letters is known when the first one is written. `on_stored`, when there is one, is called in put and flush for each letter that the topic has.
+  using OnStored = std::function<void(std::string_view topic_of_message)>;
   static Result<std::unique_ptr<DeadLetters>> open(const ConnectionSettings& settings, std::string topic,
-                                                   const base::Clock& clock);
+                                                   OnStored on_stored, const base::Clock& clock);
 
   // Copies the message. Waits, at most kDeadLetterPatience, when kDeadLettersMax or kDeadLetterBytesMax are under way.
   // Errors as of flush.
@@ -31,13 +34,14 @@ class DeadLetters {
   Status flush(base::Deadline deadline);
 
  private:
-  DeadLetters(std::string topic, std::string source, const base::Clock& clock)
-      : topic_(std::move(topic)), source_(std::move(source)), clock_(clock) {}
+  DeadLetters(std::string topic, std::string source, OnStored on_stored, const base::Clock& clock)
+      : topic_(std::move(topic)), source_(std::move(source)), on_stored_(std::move(on_stored)), clock_(clock) {}
   static void on_delivery(rd_kafka_t* native, const rd_kafka_message_t* letter, void* opaque);
   Status look_for_topic();
   Error error(rd_kafka_resp_err_t code);
 
   const std::string topic_, source_;
+  const OnStored on_stored_;
   const base::Clock& clock_;
   std::unique_ptr<NativeClient> client_;
   std::size_t under_way_ = 0;

@@ -74,7 +74,7 @@ GroupSource::~GroupSource() {
 Status GroupSource::join() {
   const MemberSettings settings{options_.connection, options_.group, options_.topics, options_.prefetch_bytes_max};
   if (!options_.dead_letters.empty()) {
-    TRY(dead_letters_, DeadLetters::open(options_.connection, options_.dead_letters, clock_));
+    TRY(dead_letters_, DeadLetters::open(options_.connection, options_.dead_letters, options_.on_dead_letter, clock_));
   }
   TRY(member_, GroupMember::join(settings, clock_));
   return ok();
