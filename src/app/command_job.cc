@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/internal/job_view.h"
+#include "app/internal/leader.h"
 #include "app/internal/running_engine.h"
 #include "app/internal/session.h"
 #include "app/internal/source_state.h"
@@ -76,11 +77,10 @@ std::string jobs_text(const Config& config, const std::vector<JobView>& jobs) {
 // Reasons that only the running process knows. One that does not answer leaves what the state file says.
 void ask_engine(Session& session, std::vector<JobView>& jobs) {
   const bool is_needed = std::any_of(jobs.begin(), jobs.end(), [](const JobView& job) { return job.waits_elsewhere; });
-  const auto running = find_running(session.config.lock_folder());
-  if (!is_needed || !running || !*running || (*running)->admin.empty()) return;
-  int status = 0;
-  const auto answer = call_admin(**running, session.clock, "GET", "/flytt/v1/status", status);
-  const auto told = answer ? nlohmann::json::parse(*answer, nullptr, false) : nlohmann::json();
+  if (!is_needed) return;
+  const auto leader = session.config.has_shared_state() ? read_leader(session.config) : state::LeaseRow();
+  const auto answer = ask_status(session, leader ? *leader : state::LeaseRow());
+  const auto told = answer && *answer ? nlohmann::json::parse(**answer, nullptr, false) : nlohmann::json();
   if (!told.is_object() || !told.contains("schedules") || !told["schedules"].is_array()) return;
   const auto text = [](const nlohmann::json& object, const char* key) {
     const bool is_text = object.is_object() && object.contains(key) && object[key].is_string();

@@ -215,15 +215,18 @@ Result<bool> open_state(Session& session, const SignalWatch& signals, bool is_on
 }
 
 Status open_listeners(Session& session, Running& running) {
-  running.admin_handler = std::make_unique<AdminHandler>(*running.engine, session.clock, [&session, &running] {
+  const auto schedules = [&session, &running] {
     return schedules_json(
         running.store.get(), session.config,
         running.schedules ? running.schedules->scheduler().status() : std::vector<scheduler::ScheduleStatus>(),
         session.clock.wall_micros());
-  });
+  };
+  running.admin_handler = std::make_unique<AdminHandler>(*running.engine, session.clock, schedules,
+                                                         running.replica ? running.replica->lease().holder() : "");
   TRY(running.admin, gateway::HttpServer::start({}, *running.admin_handler, session.clock));
   if (running.local) TRY_STATUS(running.local->announce(running.admin->address()));
   if (running.lock) TRY_STATUS(running.lock->set_endpoints({{"admin", running.admin->address()}}));
+  if (running.replica) running.replica->announce(running.admin->address());
   running.watched = running.engine.get();
   return running.health ? ok() : open_health(session, running);
 }

@@ -20,24 +20,35 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The status JSON of the running engine, or of what state remembers.
-Result<std::string> current_status(Session& session) {
-  TRY(const auto running, find_running(session.config.lock_folder()));
-  if (running && !running->admin.empty()) {
-    int status = 0;
-    return call_admin(*running, session.clock, "GET", "/flytt/v1/status", status);
-  }
+struct Current {
+  std::string json;
+  std::string origin;  // a sentence for people: who says so, where that is not the flytt that runs here
+};
+
+// The status of the running engine, or of what state remembers.
+Result<Current> current_status(Session& session) {
   const std::int64_t now = session.clock.wall_micros();
   state::LeaseRow leader;
   if (session.config.has_shared_state()) {
     TRY(leader, read_leader(session.config));
   }
+  TRY(auto live, ask_status(session, leader));
+  if (live) return Current{std::move(*live), leader.is_held() ? "this is from " + leader_text(leader) + ".\n" : ""};
+  Current current;
+  if (leader.is_held())
+    current.origin =
+        "this is what " + leader_text(leader) + ", has written to the state; `flytt status` on its host tells more.\n";
+  else
+    current.origin = "flytt does not run; this is what state remembers.\n";
   const std::string name = leader.is_held() ? leader.holder : "";
   TRY(const auto store, open_state_to_read(session.config));  // null: nothing has run yet
   TRY(const std::string schedules, schedules_json(store.get(), session.config, {}, now));
-  if (store == nullptr) return status_json({}, schedules, leader.is_held(), now, name);
-  TRY(const auto remembered, remembered_status(*store, leader.is_held()));
-  return status_json(remembered, schedules, leader.is_held(), now, name);
+  std::vector<pipeline::PipelineStatus> remembered;
+  if (store) {
+    TRY(remembered, remembered_status(*store, leader.is_held()));
+  }
+  current.json = status_json(remembered, schedules, leader.is_held(), now, name);
+  return current;
 }
 
 std::string text_of(const Json& value) {
@@ -71,12 +82,9 @@ std::string schedules_text(const Json& schedules, std::string& troubles) {
   return table.size() == 0 ? std::string() : "\n" + table.text();
 }
 
-std::string status_text(const std::string& json) {
-  const Json status = Json::parse(json);
-  std::string out;
-  if (!status.at("running").get<bool>()) out += "flytt does not run; this is what state remembers.\n";
-  if (!status.at("leader").is_null())
-    out += "replica " + text_of(status.at("leader")) + " leads; this is what it has written to the state.\n";
+std::string status_text(const Current& current) {
+  const Json status = Json::parse(current.json);
+  std::string out = current.origin;
   TextTable streams({"stream", "state", "received", "saved", "confirmed", "behind", "rows", "quarantined"},
                     {false, false, false, false, false, true, true, true});
   TextTable tables({"stream", "table", "state", "rows"}, {false, false, false, false});
@@ -112,9 +120,9 @@ std::string status_text(const std::string& json) {
 }
 
 Status show(Session& session, bool as_json) {
-  TRY(const std::string json, current_status(session));
+  TRY(const Current current, current_status(session));
   TRY(const std::string text,
-      base::guard("reading the status", [&] { return as_json ? json + "\n" : status_text(json); }));
+      base::guard("reading the status", [&] { return as_json ? current.json + "\n" : status_text(current); }));
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
   return ok();

@@ -20,32 +20,35 @@ class SchemaLeaseTable final : public LeaseTable {
         ask("SELECT holder, token, ceil(extract(epoch FROM expires - clock_timestamp()) * 1000)::bigint, " +
                 in_micros("expires") + ", CASE WHEN told->>'told_token' = token::text THEN " +
                 in_micros("(told->>'taken')::timestamptz") +
-                " ELSE 0 END FROM (SELECT holder, token, expires, to_jsonb(l) AS told FROM lease AS l) AS lease_row",
+                " ELSE 0 END, CASE WHEN told->>'told_token' = token::text THEN told->>'address' END FROM (SELECT "
+                "holder, token, expires, to_jsonb(l) AS told FROM lease AS l) AS lease_row",
             {}));
     if (answer.rows.empty()) return LeaseRow{};
     const auto& row = answer.rows.front();
     const auto number = [&row](std::size_t column) { return internal::number_of(row.at(column)); };
-    return LeaseRow{row.at(0), number(1), number(2), number(3), number(4)};
+    return LeaseRow{row.at(0), number(1), number(2), number(3), number(4), row.at(5)};
   }
 
   // The row is locked before the condition is looked at, and clock_timestamp() is that very moment.
   Result<std::optional<std::int64_t>> take(const std::string& holder, std::chrono::milliseconds length) override {
     TRY(const SqlAnswer answer,
-        ask("INSERT INTO lease(name, holder, token, expires, told_token, taken) "
-            "VALUES('engine', $1, 1, clock_timestamp() + $2 * interval '1 millisecond', 1, clock_timestamp()) "
+        ask("INSERT INTO lease(name, holder, token, expires, told_token, taken, address) "
+            "VALUES('engine', $1, 1, clock_timestamp() + $2 * interval '1 millisecond', 1, clock_timestamp(), '') "
             "ON CONFLICT(name) DO UPDATE SET "
             "holder=excluded.holder, token=lease.token+1, expires=clock_timestamp() + $2 * interval '1 millisecond', "
-            "told_token=lease.token+1, taken=clock_timestamp() "
+            "told_token=lease.token+1, taken=clock_timestamp(), address='' "
             "WHERE lease.expires<=clock_timestamp() OR lease.holder=excluded.holder RETURNING token",
             {holder, length.count()}));
     if (answer.rows.empty()) return std::optional<std::int64_t>();
     return std::optional(internal::number_of(answer.rows.front().at(0)));
   }
 
-  Result<bool> renew(const std::string& holder, std::int64_t token, std::chrono::milliseconds length) override {
-    TRY(const SqlAnswer answer, ask("UPDATE lease SET expires=clock_timestamp() + $3 * interval '1 millisecond' "
-                                    "WHERE name='engine' AND holder=$1 AND token=$2",
-                                    {holder, token, length.count()}));
+  Result<bool> renew(const std::string& holder, std::int64_t token, std::chrono::milliseconds length,
+                     const std::string& address) override {
+    TRY(const SqlAnswer answer,
+        ask("UPDATE lease SET expires=clock_timestamp() + $3 * interval '1 millisecond', address=$4 "
+            "WHERE name='engine' AND holder=$1 AND token=$2",
+            {holder, token, length.count(), address}));
     return answer.changes == 1;
   }
 
@@ -103,7 +106,7 @@ Status Lease::renew() {
   const Error lost(ErrorCode::kConflict, "the lease is over: another replica may have taken over");
   if (!may_work()) return lost;
   const base::SteadyTime sent = clock_.steady();
-  TRY(const bool is_renewed, table_.renew(holder_, token_, length_));
+  TRY(const bool is_renewed, table_.renew(holder_, token_, length_, address_));
   if (!is_renewed) is_over_ = true;
   if (!may_work()) return lost;  // also when the answer came after the end of what it renews
   hold_from(sent);

@@ -26,6 +26,7 @@ struct LeaseRow {
   std::int64_t left_ms = 0;  // until it is free; not above 0 when it is
   // By the server's clock, µs since 1970. A renewal moves `expires` on; `taken` is 0 where the holder does not tell (an older one).
   std::int64_t expires_micros = 0, taken_micros = 0;
+  std::string address;  // where the holder can be asked, on its own host; empty: not told yet
   bool is_held() const { return left_ms > 0; }
 };
 
@@ -43,8 +44,9 @@ class LeaseTable {
   virtual Result<LeaseRow> read() = 0;
   // The token, when it was free, or was this holder's. Nothing: somebody else has it.
   virtual Result<std::optional<std::int64_t>> take(const std::string& holder, std::chrono::milliseconds length) = 0;
-  // False: somebody else has taken it.
-  virtual Result<bool> renew(const std::string& holder, std::int64_t token, std::chrono::milliseconds length) = 0;
+  // False: somebody else has taken it. `address` is told to whoever reads.
+  virtual Result<bool> renew(const std::string& holder, std::int64_t token, std::chrono::milliseconds length,
+                             const std::string& address) = 0;
   virtual Status give_back(const std::string& holder, std::int64_t token) = 0;
 };
 enum class LeaseAccess { kMake, kRead };
@@ -55,7 +57,7 @@ Result<std::unique_ptr<LeaseTable>> open_lease_table(const SqlDatabase& database
 // The statement that grants what is missing for making the schema and working in it; empty when nothing is. Changes nothing.
 Result<std::string> missing_state_right(const SqlDatabase& database);
 
-// One attempt to be the one that works. `take`, `renew` and `give_back` belong to one thread, the rest to any.
+// One attempt to be the one that works. `take`, `renew`, `tell` and `give_back` belong to one thread, the rest to any.
 class Lease {
  public:
   // `holder` is of this process alone, also after a restart. Table and clock outlive the lease.
@@ -66,6 +68,8 @@ class Lease {
   Result<bool> take();
   // kConflict: it is lost for good. After other errors it is tried again.
   Status renew();
+  // LeaseRow::address, from the next renewal on.
+  void tell(std::string address) { address_ = std::move(address); }
   // At an orderly end: another may take it at once. Nothing may work any more. One that was never taken stays as it is.
   Status give_back();
 
@@ -83,6 +87,7 @@ class Lease {
   const base::Clock& clock_;
   const std::string holder_;
   const std::chrono::milliseconds length_;
+  std::string address_;
   std::atomic<std::int64_t> token_{0};
   std::atomic<base::Duration::rep> work_until_{base::SteadyTime::min().time_since_epoch().count()};
   mutable std::atomic<bool> is_over_{true};

@@ -52,7 +52,9 @@ class ScriptedTable final : public LeaseTable {
     if (loses_answers) return Error(ErrorCode::kUnavailable, "lost");
     return token;
   }
-  Result<bool> renew(const std::string& holder, std::int64_t token, milliseconds length) override {
+  Result<bool> renew(const std::string& holder, std::int64_t token, milliseconds length,
+                     const std::string& address) override {
+    told = address;
     pass();
     if (loses_requests) return Error(ErrorCode::kUnavailable, "lost");
     const bool is_ours = row_.holder == holder && row_.token == token;
@@ -70,6 +72,7 @@ class ScriptedTable final : public LeaseTable {
   std::function<void()> pass = [] {};
   std::function<void(const std::string&)> on_take = [](const std::string&) {};
   bool loses_requests = false, loses_answers = false;
+  std::string told;
   int gifts = 0;  // requests of give_back
 
  private:
@@ -134,7 +137,9 @@ TEST_F(LeaseTest, ALostRenewalIsTriedAgain) {
   EXPECT_EQ(lease_.renew().error().code(), ErrorCode::kUnavailable);
   EXPECT_TRUE(lease_.may_work());
   table_.loses_requests = false;
+  lease_.tell("127.0.0.1:1");
   ASSERT_TRUE(lease_.renew());
+  EXPECT_EQ(table_.told, "127.0.0.1:1");
   EXPECT_EQ(clock_.true_ms(lease_.work_until()), 1'017'000);
 }
 

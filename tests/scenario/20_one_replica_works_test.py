@@ -200,6 +200,24 @@ class OneReplicaWorks(Scenario):
         two.command("run", "--once")
         self.assert_all_is_there()
 
+    def test_status_asks_the_replica_that_leads_and_nobody_else(self):
+        body = self.stream_and_query() + "jobs:\n  later: {run: ['true'], schedule: {every: 1s}, after: ['table:landing.absent']}\n"
+        one, two = self.replica(body, lease="5m"), self.replica(body, lease="5m")
+        one.command("setup", "postgres", self.name)
+        one.start()
+        one.wait_ready()
+        wait_until(lambda: [s["server_version"] for s in two.status()["streams"]] not in ([], [None]), two.status)
+        leader = f"the replica on {socket.gethostname()} (pid {one.process.pid}), which has led since 20"
+        self.assertIn(f"this is from {leader}", two.command("status").stdout)
+        reason = "waits: table landing.absent was not changed since"
+        wait_until(lambda: reason in two.command("job", "ls").stdout, lambda: two.command("job", "ls").stdout)
+        for address in (f"127.0.0.1:{self.warehouse.rest_port}", "127.0.0.1:1"):  # somebody else, and nobody
+            self.state.execute("UPDATE flytt.lease SET address = %s", [address], database=self.name)
+            self.assertEqual([s["server_version"] for s in two.status()["streams"]], [None])
+            self.assertIn(f"this is what {leader}", two.command("status").stdout)
+            self.assertNotIn(reason, two.command("job", "ls").stdout)
+        self.assertEqual(one.stop(), 0)
+
     def test_a_frozen_replica_has_nothing_running_and_records_nothing(self):
         folder = self.warehouse.folder
         body = ("jobs:\n  slow:\n    schedule: {cron: '0 0 1 1 *'}\n    run:\n      - sh\n      - -c\n"

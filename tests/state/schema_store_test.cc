@@ -49,16 +49,16 @@ TEST_F(SchemaStoreTest, TheLeaseHasOneHolderAndEachItsToken) {
   EXPECT_EQ(two->read()->holder, "one");
   EXPECT_GT(two->read()->left_ms, 50'000);
   EXPECT_LE(two->read()->left_ms, 60'000);
-  EXPECT_TRUE(one->renew("one", 1, kLong).value());
-  EXPECT_FALSE(two->renew("two", 1, kLong).value());
-  EXPECT_FALSE(one->renew("one", 2, kLong).value());
+  EXPECT_TRUE(one->renew("one", 1, kLong, "").value());
+  EXPECT_FALSE(two->renew("two", 1, kLong, "").value());
+  EXPECT_FALSE(one->renew("one", 2, kLong, "").value());
   EXPECT_EQ(one->take("one", kLong).value(), 2) << "an answer that was lost is asked for again";
   ASSERT_TRUE(two->give_back("two", 2));
   EXPECT_EQ(two->take("two", kLong).value(), std::nullopt) << "only its holder gives it back";
   ASSERT_TRUE(one->give_back("one", 2));
   EXPECT_FALSE(one->read()->is_held());
   EXPECT_EQ(two->take("two", kLong).value(), 3);
-  EXPECT_FALSE(one->renew("one", 2, kLong).value());
+  EXPECT_FALSE(one->renew("one", 2, kLong, "").value());
 }
 
 TEST_F(SchemaStoreTest, TheLeaseTellsSinceWhenAndThatItsHolderLives) {
@@ -71,19 +71,26 @@ TEST_F(SchemaStoreTest, TheLeaseTellsSinceWhenAndThatItsHolderLives) {
   EXPECT_GE(taken.taken_micros, before);
   EXPECT_LE(taken.taken_micros, now());
   EXPECT_EQ(one->read()->expires_micros, taken.expires_micros);
-  ASSERT_TRUE(one->renew("one", 1, kLong).value());
+  EXPECT_EQ(taken.address, "");
+  ASSERT_TRUE(one->renew("one", 1, kLong, "127.0.0.1:8").value());
   const LeaseRow renewed = one->read().value();
   EXPECT_GT(renewed.expires_micros, taken.expires_micros);
   EXPECT_EQ(renewed.taken_micros, taken.taken_micros);
+  EXPECT_EQ(renewed.address, "127.0.0.1:8");
+  ASSERT_TRUE(one->give_back("one", 1));
+  ASSERT_EQ(one->take("two", kLong).value(), 2);
+  EXPECT_EQ(one->read()->address, "") << "that of the one before is nobody's";
 }
 
 TEST_F(SchemaStoreTest, ALeaseOfAnOlderProgramIsReadAndBroughtHere) {
   ASSERT_EQ(table()->take("new", kLong).value(), 1);
+  ASSERT_TRUE(table()->renew("new", 1, kLong, "127.0.0.1:8").value());
   // As an older program takes it.
   run_sql("UPDATE " + schema_ + ".lease SET holder='old', token=token+1");
   EXPECT_EQ(table()->read()->holder, "old");
+  EXPECT_EQ(table()->read()->address, "");
   EXPECT_EQ(table()->read()->taken_micros, 0) << "what the one before has told is not of this one";
-  run_sql("ALTER TABLE " + schema_ + ".lease DROP COLUMN taken, DROP COLUMN told_token");
+  run_sql("ALTER TABLE " + schema_ + ".lease DROP COLUMN taken, DROP COLUMN told_token, DROP COLUMN address");
   const auto reads = open_lease_table(database_of(schema_), LeaseAccess::kRead);
   ASSERT_TRUE(reads) << reads.error().text();
   const auto row = (*reads)->read();
@@ -117,7 +124,7 @@ TEST_F(SchemaStoreTest, ARenewalDoesNotWaitForAWriteButATakeoverDoes) {
   auto writer = database_of(schema_).connect();
   ASSERT_TRUE(writer);
   ASSERT_TRUE((*writer)->ask("BEGIN; SELECT 1 FROM " + schema_ + ".lease WHERE token=1 FOR KEY SHARE", {}));
-  const auto renewed = leases->renew("one", 1, kLong);
+  const auto renewed = leases->renew("one", 1, kLong, "");
   ASSERT_TRUE(renewed) << renewed.error().text();
   EXPECT_TRUE(*renewed);
   ASSERT_TRUE(leases->give_back("one", 1));

@@ -206,7 +206,7 @@ gateway::HttpResponse AdminHandler::handle(const gateway::HttpRequest& request) 
   if (request.path == "/flytt/v1/status" && request.method == "GET") {
     auto schedules = schedules_();
     answer.status = schedules ? 200 : 503;
-    answer.body = schedules ? status_json(engine_.status(), *schedules, true, clock_.wall_micros())
+    answer.body = schedules ? status_json(engine_.status(), *schedules, true, clock_.wall_micros(), leader_)
                             : JsonObject().text("error", schedules.error().text()).end();
   } else if (request.path == "/flytt/v1/resync" && request.method == "POST") {
     const auto asked = engine_.resync(query_value(request.query, "stream"), query_value(request.query, "table"));

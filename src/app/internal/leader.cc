@@ -42,6 +42,8 @@ LeaderName parse_holder(const std::string& holder) {
   return {holder.substr(0, pid), holder.substr(pid + 1, chance - pid - 1)};
 }
 
+bool is_on_this_host(const LeaderName& leader) { return !leader.pid.empty() && leader.host == host_name(); }
+
 std::string leader_text(const state::LeaseRow& leader) {
   const LeaderName name = parse_holder(leader.holder);
   std::string text = "the replica on " + name.host + (name.pid.empty() ? "" : " (pid " + name.pid + ")");

@@ -18,6 +18,7 @@ struct LeaderName {
   std::string pid;
 };
 LeaderName parse_holder(const std::string& holder);
+bool is_on_this_host(const LeaderName& leader);
 // "the replica on HOST (pid 17), which has led since 2026-01-15 04:15:00 UTC"
 std::string leader_text(const state::LeaseRow& leader);
 

@@ -83,7 +83,10 @@ Result<std::unique_ptr<state::Store>> Replica::open_store() {
 void Replica::keep() {
   std::unique_lock lock(mutex_);
   std::chrono::milliseconds wait = lease_->length() / 3;
-  while (!changed_.wait_for(lock, wait, [this] { return is_ending_; })) {
+  while (true) {
+    changed_.wait_for(lock, wait, [this] { return is_ending_ || !news_.empty(); });
+    if (is_ending_) return;
+    if (!news_.empty()) lease_->tell(std::exchange(news_, {}));
     lock.unlock();
     const Status renewed = lease_->renew();
     if (!renewed && renewed.error().code() != ErrorCode::kConflict)
@@ -93,6 +96,14 @@ void Replica::keep() {
     changed_.notify_all();
     if (!renewed && renewed.error().code() == ErrorCode::kConflict) return;  // the watcher ends the process
   }
+}
+
+void Replica::announce(const std::string& address) {
+  {
+    std::lock_guard lock(mutex_);
+    news_ = address;
+  }
+  changed_.notify_all();
 }
 
 void Replica::watch() {

@@ -31,6 +31,8 @@ class Replica {
   Result<bool> wait_to_lead(const SignalWatch& signals, base::Deadline deadline);
   Result<std::unique_ptr<state::Store>> open_store();  // under the lease
   const state::Lease& lease() const { return *lease_; }
+  // Where this one can be asked, for verbs on this host. In the lease's row a moment later.
+  void announce(const std::string& address);
   // When all work has ended and the store is closed: another replica takes over at once. Also where it never led.
   void give_back();
 
@@ -52,6 +54,7 @@ class Replica {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool is_ending_ = false;
+  std::string news_;  // to be told with the next renewal
   std::jthread keeper_, watcher_;
 };
 

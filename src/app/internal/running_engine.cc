@@ -6,17 +6,43 @@
 #include <nlohmann/json.hpp>
 
 #include "app/internal/admin.h"
+#include "app/internal/leader.h"
 #include "app/internal/source_state.h"
 #include "bigquery/http_transport.h"
 
 namespace flytt::app {
 
+namespace {
+
+constexpr const char* kStatusTarget = "/flytt/v1/status";
+constexpr std::chrono::seconds kLeaderPatience{3};  // then the state tells enough
+
+}  // namespace
+
 Result<std::string> call_admin(const RunningProcess& running, const base::Clock& clock, const char* method,
-                               const std::string& target, int& status) {
+                               const std::string& target, int& status, std::chrono::seconds patience) {
   TRY(const auto transport, bigquery::CurlTransport::make(running.admin, clock));
-  TRY(auto answer, transport->send({method, target, {}, {}}, clock.in(std::chrono::seconds(20))));
+  TRY(auto answer, transport->send({method, target, {}, {}}, clock.in(patience)));
   status = answer.status;
   return std::move(answer.body);
+}
+
+Result<std::optional<std::string>> ask_status(const Session& session, const state::LeaseRow& leader) {
+  int status = 0;
+  TRY(const auto running, find_running(session.config.lock_folder()));
+  if (running && !running->admin.empty()) {
+    TRY(std::string answer, call_admin(*running, session.clock, "GET", kStatusTarget, status));
+    return std::optional(std::move(answer));
+  }
+  if (!leader.is_held() || leader.address.empty() || !is_on_this_host(parse_holder(leader.holder)))
+    return std::optional<std::string>();
+  RunningProcess replica;
+  replica.admin = "http://" + leader.address;
+  auto answer = call_admin(replica, session.clock, "GET", kStatusTarget, status, kLeaderPatience);
+  const auto told = answer ? nlohmann::json::parse(*answer, nullptr, false) : nlohmann::json();
+  // Its port may be somebody else's by now, or of another network on this host.
+  const bool is_it = told.is_object() && told.value("leader", nlohmann::json()) == leader.holder;
+  return is_it ? std::optional(std::move(*answer)) : std::optional<std::string>();
 }
 
 Result<AskedWhom> ask_for_resync(Session& session, const std::string& stream, const std::string& table) {

@@ -27,7 +27,8 @@ struct Found {
 
 // What the holder of the lease tells about itself, under its token. They came after the table.
 constexpr const char* kTold =
-    "ALTER TABLE lease ADD COLUMN IF NOT EXISTS told_token BIGINT, ADD COLUMN IF NOT EXISTS taken TIMESTAMPTZ;";
+    "ALTER TABLE lease ADD COLUMN IF NOT EXISTS told_token BIGINT, ADD COLUMN IF NOT EXISTS taken TIMESTAMPTZ, "
+    "ADD COLUMN IF NOT EXISTS address TEXT;";
 
 Result<Found> look(SqlSession& session, const SqlDatabase& database) {
   TRY(const SqlAnswer answer,
@@ -35,7 +36,7 @@ Result<Found> look(SqlSession& session, const SqlDatabase& database) {
           "SELECT n.oid, count(c.oid), count(c.oid) FILTER (WHERE c.relname='flytt_state'), count(a.attnum) FROM "
           "pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace=n.oid AND c.relkind='r' "
           "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid=c.oid AND c.relname='lease' AND "
-          "a.attname='taken' AND NOT a.attisdropped WHERE n.nspname=$1 GROUP BY n.oid",
+          "a.attname='address' AND NOT a.attisdropped WHERE n.nspname=$1 GROUP BY n.oid",
           {database.schema}));
   Found found;
   if (answer.rows.empty()) return found;
