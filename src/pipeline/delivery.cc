@@ -20,6 +20,7 @@ Status Delivery::accept(flow::Batch batch, base::SteadyTime read_at) {
   std::map<data::TablePath, std::vector<QuarantineEntry>> entries;
   std::set<std::string> rejected_tables;
   std::vector<data::TableSlice> kept;
+  TableChanges changes;
   for (data::TableSlice& slice : batch.tables) {
     std::vector<QuarantineEntry> found;
     TRY(const bool is_written, prepare_slice(slice, found));
@@ -29,22 +30,24 @@ Status Delivery::accept(flow::Batch batch, base::SteadyTime read_at) {
       auto& of_dataset = entries[slice.schema->destination];
       std::move(found.begin(), found.end(), std::back_inserter(of_dataset));
     }
-    if (slice.row_count() != 0) kept.push_back(std::move(slice));
+    if (slice.row_count() == 0) continue;
+    if (kind_ == Kind::kStream) changes.insert_or_assign(slice.schema->source_table, slice.sequences.back());
+    kept.push_back(std::move(slice));
   }
   batch.tables = std::move(kept);
   TRY_STATUS(add_entries(batch, entries));
   // A table may have been detached because its quarantine cannot be written.
   std::erase_if(batch.tables,
                 [&](const data::TableSlice& slice) { return dropped_.contains(slice.schema->destination); });
-  flow::Position end = batch.end;
-  enqueue(std::move(batch), std::move(end), read_at, SettingAside{std::move(rejected_tables), std::nullopt});
+  Watermark::Passed passed{batch.end, batch.newest_commit_micros, std::move(changes)};
+  enqueue(std::move(batch), std::move(passed), read_at, SettingAside{std::move(rejected_tables), std::nullopt});
   return ok();
 }
 
-void Delivery::enqueue(flow::Batch batch, flow::Position end, base::SteadyTime read_at, SettingAside aside) {
+void Delivery::enqueue(flow::Batch batch, Watermark::Passed passed, base::SteadyTime read_at, SettingAside aside) {
   batch.sequence = watermark_.next();
   batch.events.clear();
-  watermark_.submitted(batch.sequence, std::move(end), batch.newest_commit_micros, read_at);
+  watermark_.submitted(batch.sequence, std::move(passed), read_at);
   if (!aside.tables.empty()) setting_aside_.emplace(batch.sequence.value, std::move(aside));
   waiting_.push_back(std::move(batch));
 }
@@ -265,7 +268,7 @@ Status Delivery::take_refused() {
       continue;
     }
     ++unresolved_[sequence];
-    enqueue(std::move(batch), last_end_, last_read_at_, std::move(aside));
+    enqueue(std::move(batch), {last_end_, 0, {}}, last_read_at_, std::move(aside));
   }
   return ok();
 }

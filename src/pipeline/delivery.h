@@ -81,7 +81,7 @@ class Delivery {
                            const std::vector<data::Field>& fields);
   // Slices of entries for the quarantines of their datasets; a table whose quarantine cannot be used is detached.
   Status add_entries(flow::Batch& batch, const std::map<data::TablePath, std::vector<QuarantineEntry>>& entries);
-  void enqueue(flow::Batch batch, flow::Position end, base::SteadyTime read_at, SettingAside aside);
+  void enqueue(flow::Batch batch, Watermark::Passed passed, base::SteadyTime read_at, SettingAside aside);
   Status submit_waiting(base::Deadline deadline);
   Status collect(base::Deadline deadline);
   Status settle(flow::BatchSequence sequence);

@@ -299,7 +299,9 @@ state::SavedLane LaneBook::to_save(const Lane& lane) const {
   return saved;
 }
 
-Result<std::optional<flow::Position>> LaneBook::save(const std::optional<flow::Position>& end) {
+Result<std::optional<flow::Position>> LaneBook::save(
+    const std::optional<flow::Position>& end,
+    const TableChanges& /*changes: what has changed tells each lane's offset*/) {
   has_news_ = false;
   if (end && !end->empty()) {
     TRY(const std::vector<flow::LanePoint> points, flow::decode_points(end->bytes));

@@ -54,7 +54,8 @@ class LaneBook final : public Ledger, public LaneGate {
   Status note(const flow::Batch& batch) override;
   Status look(TableSink& sink) override;
   bool has_news() const override { return has_news_; }
-  Result<std::optional<flow::Position>> save(const std::optional<flow::Position>& end) override;
+  Result<std::optional<flow::Position>> save(const std::optional<flow::Position>& end,
+                                             const TableChanges& changes) override;
 
   // LaneGate
   Result<bool> bring_table(const data::TableSlice& slice) override;

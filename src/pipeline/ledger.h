@@ -9,7 +9,8 @@
 #include "base/result.h"
 #include "flow/batch.h"
 #include "pipeline/destination.h"
-#include "state/store.h"
+#include "pipeline/table_book.h"
+#include "pipeline/watermark.h"
 
 namespace flytt::pipeline {
 
@@ -23,32 +24,37 @@ class Ledger {
   virtual Status look(TableSink&) { return ok(); }
   // There is something to save although no new place was settled.
   virtual bool has_news() const { return false; }
-  // Everything up to `end` is settled, if it is given. Saves that and returns what the source may be told; nullopt when it
-  // knows that already.
-  virtual Result<std::optional<flow::Position>> save(const std::optional<flow::Position>& end) = 0;
+  // Everything up to `end` is settled, if it is given, and `changes` since the last call. Saves that and returns what the source
+  // may be told; nullopt when it knows that already.
+  virtual Result<std::optional<flow::Position>> save(const std::optional<flow::Position>& end,
+                                                     const TableChanges& changes) = 0;
 };
 
-// One position, in the stream's checkpoint.
+// One position, in the stream's checkpoint, and with it which tables have changed before it.
 class CheckpointLedger final : public Ledger {
  public:
-  CheckpointLedger(std::string stream, state::Store& store, const base::Clock& clock)
-      : stream_(std::move(stream)), store_(store), clock_(clock) {}
+  explicit CheckpointLedger(TableBook& book) : book_(book) {}
 
   // Where the next run starts.
-  void begin(flow::Position saved) { saved_ = std::move(saved); }
+  void begin(flow::Position saved) {
+    saved_ = std::move(saved);
+    unsaved_.clear();
+  }
 
-  Result<std::optional<flow::Position>> save(const std::optional<flow::Position>& end) override {
-    // Nothing but entries for quarantine, or a source that stands still.
+  Result<std::optional<flow::Position>> save(const std::optional<flow::Position>& end,
+                                             const TableChanges& changes) override {
+    add_changes(unsaved_, changes);
+    // Nothing but entries for quarantine, a part of a large transaction, or a source that stands still.
     if (!end || *end == saved_) return std::optional<flow::Position>();
-    TRY_STATUS(store_.save_position(stream_, end->bytes, clock_.wall_micros()));
+    TRY_STATUS(book_.save_position(end->bytes, unsaved_));
+    unsaved_.clear();
     saved_ = *end;
     return end;
   }
 
  private:
-  const std::string stream_;
-  state::Store& store_;
-  const base::Clock& clock_;
+  TableBook& book_;
+  TableChanges unsaved_;
   flow::Position saved_;
 };
 

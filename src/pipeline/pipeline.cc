@@ -7,7 +7,7 @@ namespace flytt::pipeline {
 Pipeline::Pipeline(StreamConfig config, Origin& origin, Destination& destination, Parts parts)
     : Supervisor(std::move(config), destination, origin, parts),
       origin_(origin),
-      ledger_(config_.name, parts.store, parts.clock),
+      ledger_(book_),
       copy_backoff_(parts.random),
       lifecycle_(std::make_unique<internal::TableLifecycle>(book_, destination)) {}
 

@@ -163,7 +163,11 @@ Result<Progress> StreamRun::Writer::work(base::Duration wait) {
   }
   TRY_STATUS(run_.parts_.ledger.look(delivery_->sink()));
   if (auto passed = delivery_->advance()) {
-    if (unsaved_) passed->newest_commit_micros = std::max(passed->newest_commit_micros, unsaved_->newest_commit_micros);
+    if (unsaved_) {
+      passed->newest_commit_micros = std::max(passed->newest_commit_micros, unsaved_->newest_commit_micros);
+      add_changes(unsaved_->changes, passed->changes);
+      passed->changes = std::move(unsaved_->changes);
+    }
     unsaved_ = std::move(passed);
     has_worked = true;
   }
@@ -181,7 +185,7 @@ Status StreamRun::Writer::save(bool is_due) {
   FAILPOINT_ERROR("pipeline.receipt.before_save");
   std::optional<flow::Position> end;
   if (unsaved_) end = std::move(unsaved_->end);
-  TRY(std::optional<flow::Position> saved, ledger.save(end));
+  TRY(std::optional<flow::Position> saved, ledger.save(end, unsaved_ ? unsaved_->changes : TableChanges()));
   if (saved) {
     FAILPOINT_ERROR("pipeline.save.after");
     saved_at_ = now;

@@ -57,7 +57,10 @@ void TableBook::keep(TableRecord record) {
 Status TableBook::load() {
   std::lock_guard lock(mutex_);
   TRY(std::vector<TableRecord> records, store_.tables(stream_));
+  TRY(const auto changes, store_.table_changes(stream_));
   for (TableRecord& record : records) keep(std::move(record));
+  for (auto& [name, known] : entries_)
+    if (const auto newest = changes.find(name); newest != changes.end()) known.newest_change = newest->second;
   return ok();
 }
 
@@ -94,7 +97,7 @@ std::vector<TableStatus> TableBook::status() const {
   std::lock_guard lock(mutex_);
   std::vector<TableStatus> all;
   for (const auto& [name, known] : entries_) {
-    TableStatus one{known.record, known.rows_streamed, std::nullopt};
+    TableStatus one{known.record, known.rows_streamed, std::nullopt, known.newest_change};
     if (known.record.phase == TablePhase::kCopying) one.copy = progress(known);
     all.push_back(std::move(one));
   }
@@ -137,6 +140,17 @@ TableBook::Verdict TableBook::verdict(std::string_view source_table) const {
 void TableBook::count_streamed(std::string_view source_table, std::int64_t rows) {
   std::lock_guard lock(mutex_);
   if (Entry* known = entry(source_table)) known->rows_streamed += rows;
+}
+
+// Nobody waits for the disk meanwhile: only the writer calls it.
+Status TableBook::save_position(std::string_view position, const TableChanges& changes) {
+  state::Store::TableChanges saved;
+  for (const auto& [source_table, newest] : changes) saved.emplace(source_table, newest.sections());
+  TRY_STATUS(store_.save_position(stream_, position, clock_.wall_micros(), saved));
+  std::lock_guard lock(mutex_);
+  for (auto& [source_table, newest] : saved)
+    if (Entry* known = entry(source_table)) known->newest_change = std::move(newest);
+  return ok();
 }
 
 void TableBook::saw(data::Sequence sequence) {

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "data/table_slice.h"
+#include "pipeline/watermark.h"
 #include "state/store.h"
 
 namespace flytt::pipeline {
@@ -38,6 +39,7 @@ struct TableStatus {
   state::TableRecord record;
   std::int64_t rows_streamed = 0;    // changes written since the process started
   std::optional<CopyProgress> copy;  // while it is copying
+  std::string newest_change;  // sequence text of the newest change before the saved position; empty: none was seen
 };
 
 class TableBook {
@@ -64,6 +66,8 @@ class TableBook {
   };
   Verdict verdict(std::string_view source_table) const;
   void count_streamed(std::string_view source_table, std::int64_t rows);
+  // The stream's position in its checkpoint, with the newest change before it of each table that has one since the last call.
+  Status save_position(std::string_view position, const TableChanges& changes);
   // The greatest sequence that the stream has shown since the process started: where a table is detached that fails.
   void saw(data::Sequence sequence);
   data::Sequence seen() const;
@@ -108,6 +112,7 @@ class TableBook {
     base::SteadyTime copy_started{};
     std::uint32_t ranges = 0, ranges_done = 0;
     std::string trouble;
+    std::string newest_change;
   };
   Entry* entry(std::string_view source_table);
   const Entry* entry(std::string_view source_table) const;

@@ -4,10 +4,13 @@
 
 namespace flytt::pipeline {
 
-void Watermark::submitted(flow::BatchSequence sequence, flow::Position end, std::int64_t newest_commit_micros,
-                          base::SteadyTime read_at) {
+void add_changes(TableChanges& older, const TableChanges& newer) {
+  for (const auto& [source_table, newest] : newer) older.insert_or_assign(source_table, newest);
+}
+
+void Watermark::submitted(flow::BatchSequence sequence, Passed passed, base::SteadyTime read_at) {
   CHECK(sequence == next());
-  open_.push_back(Open{{std::move(end), newest_commit_micros}, read_at});
+  open_.push_back(Open{std::move(passed), read_at});
   ++open_count_;
 }
 
@@ -26,8 +29,11 @@ std::optional<Watermark::Passed> Watermark::advance() {
   while (!open_.empty() && open_.front().has_receipt) {
     const std::int64_t newest =
         std::max(passed ? passed->newest_commit_micros : 0, open_.front().passed.newest_commit_micros);
+    TableChanges changes = passed ? std::move(passed->changes) : TableChanges();
+    add_changes(changes, open_.front().passed.changes);
     passed = std::move(open_.front().passed);
     passed->newest_commit_micros = newest;
+    passed->changes = std::move(changes);
     open_.pop_front();
     ++first_;
   }

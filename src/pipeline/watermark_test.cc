@@ -8,9 +8,11 @@
 namespace flytt::pipeline {
 namespace {
 
-flow::BatchSequence submit(Watermark& watermark, const std::string& end, std::int64_t commit = 0) {
+flow::BatchSequence submit(Watermark& watermark, const std::string& end, std::int64_t commit = 0,
+                           TableChanges changes = {}) {
   const flow::BatchSequence sequence = watermark.next();
-  watermark.submitted(sequence, flow::Position{end}, commit, base::SteadyTime(base::Duration(sequence.value)));
+  watermark.submitted(sequence, {flow::Position{end}, commit, std::move(changes)},
+                      base::SteadyTime(base::Duration(sequence.value)));
   return sequence;
 }
 
@@ -34,6 +36,17 @@ TEST(Watermark, KeepsTheNewestCommitTimeOfAPrefix) {
   ASSERT_TRUE(watermark.receipted(a));
   ASSERT_TRUE(watermark.receipted(b));
   EXPECT_EQ(watermark.advance()->newest_commit_micros, 70);
+}
+
+TEST(Watermark, KeepsTheNewestChangeOfEachTableOfAPrefix) {
+  Watermark watermark;
+  const auto change = [](std::uint64_t ordinal) { return data::Sequence::of(1, 1, ordinal); };
+  const auto a = submit(watermark, "a", 0, {{"x", change(1)}, {"y", change(2)}});
+  const auto b = submit(watermark, "b", 0, {{"x", change(3)}}), c = submit(watermark, "c", 0, {{"z", change(4)}});
+  ASSERT_TRUE(watermark.receipted(c));
+  ASSERT_TRUE(watermark.receipted(b));
+  ASSERT_TRUE(watermark.receipted(a));
+  EXPECT_EQ(watermark.advance()->changes, (TableChanges{{"x", change(3)}, {"y", change(2)}, {"z", change(4)}}));
 }
 
 TEST(Watermark, AnInventedReceiptIsABug) {

@@ -67,7 +67,9 @@ TEST_F(QueryRunsTest, RecordsOfAScheduleComeInTheOrderOfTheirSlots) {
 
 TEST_F(QueryRunsTest, AFileOfTheFormatBeforeIsBroughtHere) {
   store_.reset();
-  place_->sql("DROP TABLE query_run; DROP TABLE schedule_seen; ALTER TABLE schedule DROP COLUMN successes");
+  place_->sql(
+      "DROP TABLE query_run; DROP TABLE schedule_seen; DROP TABLE table_change; ALTER TABLE schedule DROP COLUMN "
+      "successes");
   place_->set_format(3);
   open();
   ASSERT_TRUE(runs().save(record(10, false)));

@@ -290,7 +290,9 @@ TEST_F(ScheduleLedgerTest, TheVersionChangesWithOtherConnections) {
 
 TEST_F(ScheduleLedgerTest, AnOldFileThatIsOnlyReadHasNoSchedules) {
   store_.reset();
-  place_->sql("DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; DROP TABLE schedule_seen");
+  place_->sql(
+      "DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; DROP TABLE schedule_seen; DROP TABLE "
+      "table_change");
   place_->set_format(2);
   {
     auto reader = place_->open(Store::Access::kReadOnly);
@@ -332,7 +334,7 @@ TEST_F(ScheduleLedgerTest, AFileOfFormatFourHasSucceededOnce) {
   ASSERT_TRUE(ledger_->apply({EnterSlots{"c", 1, 5, {due}}, BeginRun{due.key, "me", 6}}));
   ASSERT_TRUE(ledger_->apply({EndRun{due.key, 1, "me", SlotState::kSucceeded, 7, 0, ""}}));
   store_.reset();
-  place_->sql("ALTER TABLE schedule DROP COLUMN successes; DROP TABLE schedule_seen");
+  place_->sql("ALTER TABLE schedule DROP COLUMN successes; DROP TABLE schedule_seen; DROP TABLE table_change");
   place_->set_format(4);
   {
     auto reader = place_->open(Store::Access::kReadOnly);

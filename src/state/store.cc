@@ -1,6 +1,8 @@
 #include "state/store.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "state/internal/database.h"
 #include "state/internal/format.h"
@@ -25,6 +27,9 @@ constexpr const char* kTableColumns =
     "stream, source_table, project, dataset, destination, created_micros, phase, source_identity, valid_after, "
     "generation, reason, "
     "is_refused, detached_at, since_micros, copy_point, copy_point_micros, copy_plan, rows_estimated";
+
+constexpr std::ptrdiff_t kRowsOfStatement =
+    50;  // each number of rows is a statement of its own, which the connection keeps
 
 struct PhaseName {
   TablePhase phase;
@@ -69,6 +74,21 @@ Status write_tables(Connection& connection, const std::vector<TableRecord>& tabl
   for (const TableRecord& table : tables) {
     TRY_STATUS(write_table(connection, table));
     if (table.phase != TablePhase::kCopying) TRY_STATUS(remove_ranges(connection, table.stream, table.source_table));
+  }
+  return ok();
+}
+
+// Some statements for any number of tables: each is a round trip in a schema.
+Status write_changes(Connection& connection, std::string_view stream, const Store::TableChanges& changes) {
+  for (auto next = changes.begin(); next != changes.end();) {
+    const auto count = std::min<std::ptrdiff_t>(std::distance(next, changes.end()), kRowsOfStatement);
+    std::string rows;
+    for (std::ptrdiff_t i = 0; i < count; ++i) rows += i == 0 ? "(?,?,?)" : ",(?,?,?)";
+    TRY(Statement statement,
+        connection.prepare("INSERT INTO table_change(stream, source_table, newest) VALUES" + rows +
+                           " ON CONFLICT(stream, source_table) DO UPDATE SET newest=excluded.newest"));
+    for (std::ptrdiff_t i = 0; i < count; ++i, ++next) statement.text(stream).text(next->first).text(next->second);
+    TRY_STATUS(statement.run());
   }
   return ok();
 }
@@ -143,7 +163,8 @@ Result<std::optional<Checkpoint>> Store::checkpoint(std::string_view stream) {
   return std::optional<Checkpoint>(std::move(found));
 }
 
-Status Store::save_position(std::string_view stream, std::string_view position, std::int64_t saved_micros) {
+Status Store::save_position(std::string_view stream, std::string_view position, std::int64_t saved_micros,
+                            const TableChanges& changes) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
   {
@@ -153,7 +174,22 @@ Status Store::save_position(std::string_view stream, std::string_view position, 
   }
   if (database_->connection.changes() == 0)
     return Error(ErrorCode::kNotFound, "the state holds no checkpoint of stream " + std::string(stream));
+  TRY_STATUS(write_changes(database_->connection, stream, changes));
   return transaction.commit();
+}
+
+Result<Store::TableChanges> Store::table_changes(std::string_view stream) {
+  std::lock_guard lock(mutex_);
+  TableChanges found;
+  if (!database_->has_table_changes) return found;
+  TRY(Statement statement,
+      database_->connection.prepare("SELECT source_table, newest FROM table_change WHERE stream=?"));
+  statement.text(stream);
+  while (true) {
+    TRY(const bool row, statement.step());
+    if (!row) return found;
+    found.emplace(statement.text_at(0), statement.text_at(1));
+  }
 }
 
 Status Store::save(const Checkpoint& checkpoint, const std::vector<TableRecord>& tables) {
@@ -410,7 +446,8 @@ Result<std::vector<std::string>> Store::streams() {
 Status Store::forget_stream(std::string_view stream) {
   std::lock_guard lock(mutex_);
   TRY(Transaction transaction, Transaction::begin(database_->connection));
-  for (const char* table : {"checkpoint", "lane", "stream_table", "copy_range", "resync_request", "stream_facts"}) {
+  for (const char* table :
+       {"checkpoint", "lane", "stream_table", "copy_range", "resync_request", "stream_facts", "table_change"}) {
     TRY(Statement statement, database_->connection.prepare("DELETE FROM " + std::string(table) + " WHERE stream=?"));
     TRY_STATUS(statement.text(stream).run());
   }

@@ -17,6 +17,7 @@
 // Positions and sequences are opaque here: bytes of the source's Position, and the text of data::Sequence.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -142,8 +143,12 @@ class Store {
 
   // -- checkpoints
   Result<std::optional<Checkpoint>> checkpoint(std::string_view stream);
-  // Only position and time of an existing checkpoint; kNotFound when there is none. The hot path.
-  Status save_position(std::string_view stream, std::string_view position, std::int64_t saved_micros);
+  // Of some tables of a stream, the newest change that is durable: sequence text.
+  using TableChanges = std::map<std::string, std::string>;
+  // Only position and time of an existing checkpoint, and tables with changes before that place; kNotFound when there is no checkpoint. The hot path.
+  Status save_position(std::string_view stream, std::string_view position, std::int64_t saved_micros,
+                       const TableChanges& changes = {});
+  Result<TableChanges> table_changes(std::string_view stream);
   // The checkpoint and any number of its tables, together.
   Status save(const Checkpoint& checkpoint, const std::vector<TableRecord>& tables);
 

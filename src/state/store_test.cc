@@ -71,6 +71,30 @@ TEST_F(StoreTest, APositionNeedsItsCheckpoint) {
   EXPECT_EQ(found->epoch, 2) << "the rest stays";
 }
 
+TEST_F(StoreTest, ChangesOfTablesAreSavedWithThePosition) {
+  using Changes = Store::TableChanges;
+  auto store = open();
+  EXPECT_FALSE(store->save_position("sak", "a", 1, {{"public.a", "1/1/1"}}));
+  EXPECT_EQ(store->table_changes("sak").value(), Changes()) << "both or none";
+  ASSERT_TRUE(store->save(checkpoint("a"), {}));
+  ASSERT_TRUE(store->save_position("sak", "b", 1, {{"public.a", "1/1/1"}, {"public.b", "1/1/3"}}));
+  ASSERT_TRUE(store->save_position("sak", "c", 1));
+  ASSERT_TRUE(store->save_position("sak", "d", 1, {{"public.a", "1/2/1"}}));
+  EXPECT_EQ(open()->table_changes("sak").value(), (Changes{{"public.a", "1/2/1"}, {"public.b", "1/1/3"}}));
+  EXPECT_EQ(store->table_changes("other").value(), Changes());
+  Changes many;
+  for (int i = 0; i < 450; ++i) many.emplace("public.t" + std::to_string(i), std::to_string(i));
+  for (const char* position : {"e", "f"}) {
+    ASSERT_TRUE(store->save_position("sak", position, 1, many));
+    const Changes found = store->table_changes("sak").value();
+    EXPECT_EQ(found.size(), 452U);
+    EXPECT_EQ(found.at("public.t449"), many.at("public.t449"));
+    for (auto& [name, newest] : many) newest += "x";
+  }
+  ASSERT_TRUE(store->forget_stream("sak"));
+  EXPECT_EQ(store->table_changes("sak").value(), Changes());
+}
+
 TEST_F(StoreTest, ATableIsReadBackWhole) {
   TableRecord saved = table("public.æøå", TablePhase::kDetached);
   saved.created_micros = 1;
@@ -203,18 +227,22 @@ TEST_F(StoreTest, LanesAreSavedTogetherAndReadBackWhole) {
 TEST_F(StoreTest, AnOlderFileIsBroughtHereWithWhatItHolds) {
   ASSERT_TRUE(open()->save(checkpoint("place"), {}));
   place_->sql(
-      "DROP TABLE lane; DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; DROP TABLE schedule_seen");
+      "DROP TABLE lane; DROP TABLE schedule; DROP TABLE schedule_slot; DROP TABLE query_run; DROP TABLE schedule_seen; "
+      "DROP TABLE table_change");
   place_->set_format(1);
   {
     auto reader = place_->open(Store::Access::kReadOnly);
     ASSERT_TRUE(reader) << reader.error().text();
     EXPECT_TRUE((*reader)->lanes("sak").value().empty());
+    EXPECT_TRUE((*reader)->table_changes("sak").value().empty());
     EXPECT_EQ((*reader)->streams().value(), (std::vector<std::string>{"sak"}));
   }
   auto store = open();
   EXPECT_EQ(store->checkpoint("sak").value()->position, "place");
   ASSERT_TRUE(store->save_lanes({lane("a", 0, 1)}));
   EXPECT_EQ(open()->lanes("sak").value().size(), 1U);
+  ASSERT_TRUE(store->save_position("sak", "b", 1, {{"public.a", "1/1/1"}}));
+  EXPECT_EQ(open()->table_changes("sak").value().size(), 1U);
 }
 
 TEST_F(StoreTest, ANewerFormatIsRefused) {

@@ -339,6 +339,31 @@ class ACommandRunsOnChanges(unittest.TestCase):
         self.once(project)
         self.assertEqual(self.told(project), before + 1, "it came while flytt did not run")
 
+    def test_of_one_table_of_a_stream_also_after_kills(self):
+        server = Postgres()
+        self.addCleanup(server.close)
+        server.execute("CREATE DATABASE sak")
+        server.execute("CREATE TABLE person (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)", database="sak")
+        project = self.project(f'sources:\n  sak: {{postgres: "{server.url("sak")}"}}\nstreams:\n  sak: {{from: sak, to: landing}}',
+                               "table:landing.person")
+        project.command("setup", "postgres", "sak")
+        self.addCleanup(project.command, "teardown", "sak", check=False)
+        self.once(project)
+        self.assertEqual(self.told(project), 1, "the copied table")
+        for i in (1, 2):
+            project.start()
+            project.wait_ready()
+            server.execute(f"INSERT INTO person VALUES ({i})", database="sak")
+            wait_until(lambda: self.told(project) == i + 1, project.log_tail)  # noqa: B023
+            project.kill()
+            server.execute(f"INSERT INTO other VALUES ({i})", database="sak")
+            self.once(project)
+            self.assertEqual(self.told(project), i + 1, "only another table has changed since")
+        self.once(project, failpoints="pipeline.save.after=kill", check=False)
+        server.execute("INSERT INTO person VALUES (3)", database="sak")
+        self.once(project)
+        self.assertEqual(self.told(project), 4)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

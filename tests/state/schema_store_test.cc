@@ -198,7 +198,7 @@ TEST_F(SchemaStoreTest, ReplicasThatStartTogetherMakeItOnce) {
 TEST_F(SchemaStoreTest, AnOlderStoreIsBroughtHereByWhoeverLeads) {
   open();
   run_sql("SET search_path=" + schema_ +
-          "; DROP TABLE query_run, schedule_seen; ALTER TABLE schedule DROP COLUMN successes; "
+          "; DROP TABLE query_run, schedule_seen, table_change; ALTER TABLE schedule DROP COLUMN successes; "
           "UPDATE flytt_state SET format=3");
   const auto leases = table();
   ASSERT_EQ(leases->take("one", kLong).value(), 1);

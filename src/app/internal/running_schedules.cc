@@ -74,19 +74,9 @@ Result<std::uint64_t> log_end(const Config& config, const base::Clock& clock, co
   return end.value;
 }
 
-// What such a stream had made durable since it was written down last is not known.
-Result<std::map<std::string, std::int64_t>> streams_cut_off(state::Store& store, std::int64_t now_micros) {
-  std::map<std::string, std::int64_t> found;
-  TRY(const auto facts, store.facts());
-  for (const state::StreamFacts& stream : facts)
-    if (stream.condition != pipeline::to_string(pipeline::Condition::kStopped))
-      found.emplace(stream.stream, now_micros);
-  return found;
-}
-
 }  // namespace
 
-RunningSchedules::RunningSchedules(const Parts& parts, std::map<std::string, std::int64_t> cut_off) : parts_(parts) {
+RunningSchedules::RunningSchedules(const Parts& parts) : parts_(parts) {
   BigQueryAccess& access = parts_.access;
   const base::Clock& clock = parts_.session.clock;
   // Of their own, so that they can be cancelled without harm to the streams.
@@ -111,8 +101,7 @@ RunningSchedules::RunningSchedules(const Parts& parts, std::map<std::string, std
       [config = &parts_.session.config, store = &parts_.store](const std::string& stream) {
         return saved_places(*config, *store, stream);
       },
-      [config = &parts_.session.config, &clock](const std::string& stream) { return log_end(*config, clock, stream); },
-      std::move(cut_off)});
+      [config = &parts_.session.config, &clock](const std::string& stream) { return log_end(*config, clock, stream); }});
 }
 
 RunningSchedules::~RunningSchedules() { cancel(); }
@@ -123,8 +112,7 @@ void RunningSchedules::cancel() {
 }
 
 Result<std::unique_ptr<RunningSchedules>> RunningSchedules::make(const Parts& parts, const Chosen& chosen) {
-  TRY(auto cut_off, streams_cut_off(parts.store, parts.session.clock.wall_micros()));
-  std::unique_ptr<RunningSchedules> made(new RunningSchedules(parts, std::move(cut_off)));
+  std::unique_ptr<RunningSchedules> made(new RunningSchedules(parts));
   std::vector<scheduler::ScheduledJob> jobs;
   for (const QueryConfig* query : chosen.queries) {
     const PostgresSourceConfig* source = query->from.empty() ? nullptr : parts.session.config.find_source(query->from);

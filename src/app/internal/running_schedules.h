@@ -1,7 +1,6 @@
 #pragma once
 // The schedules of a running process: queries and jobs, what they wait for, and the one scheduler that starts them.
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,7 +55,7 @@ class RunningSchedules {
   scheduler::Scheduler& scheduler() { return *scheduler_; }
 
  private:
-  RunningSchedules(const Parts& parts, std::map<std::string, std::int64_t> cut_off);
+  explicit RunningSchedules(const Parts& parts);
   Result<bool> is_idle(const scheduler::ScheduleStatus& status);
   Status show_old_successes(const std::string& schedule);
 

@@ -26,11 +26,18 @@ std::int64_t micros_of(base::Duration span) {
   return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
 }
 
+// Or is about to be.
+bool is_copied(const pipeline::TableStatus& table) {
+  return table.record.phase == state::TablePhase::kPlanned || table.record.phase == state::TablePhase::kReplacing ||
+         table.record.phase == state::TablePhase::kCopying;
+}
+
 bool is_copying(const pipeline::PipelineStatus& stream) {
-  return std::any_of(stream.tables.begin(), stream.tables.end(), [](const auto& table) {
-    return table.record.phase == state::TablePhase::kPlanned || table.record.phase == state::TablePhase::kReplacing ||
-           table.record.phase == state::TablePhase::kCopying;
-  });
+  return std::any_of(stream.tables.begin(), stream.tables.end(), is_copied);
+}
+
+std::string mark_of(const std::string& newest_change, std::int64_t copies) {
+  return (newest_change.empty() ? "no change" : "change " + newest_change) + ", " + std::to_string(copies) + " copies";
 }
 
 bool all_tables_follow(const pipeline::PipelineStatus& stream) {
@@ -63,10 +70,10 @@ ChangeMark ScheduleFacts::change(std::string_view dependency) {
   bool is_any_starting = false;
   for (const pipeline::PipelineStatus& stream : parts_.streams()) {
     is_any_starting |= stream.condition == Condition::kStarting;
-    const bool writes_it = std::any_of(stream.tables.begin(), stream.tables.end(), [&](const auto& table) {
-      return table.record.dataset + "." + table.record.table == name;
-    });
-    if (is_stream ? stream.stream == name : writes_it) return change_of(stream);
+    if (is_stream && stream.stream == name) return change_of(stream, nullptr);
+    if (is_stream) continue;
+    for (const pipeline::TableStatus& table : stream.tables)
+      if (table.record.dataset + "." + table.record.table == name) return change_of(stream, &table);
   }
   if (is_stream) return {"", "stream " + name + " does not run in this process"};
   return {"", is_any_starting ? "streams are starting" : ""};  // nobody has made the table yet
@@ -81,24 +88,26 @@ Result<std::optional<std::string>> ScheduleFacts::places(const std::string& stre
   return known->second.answer;
 }
 
-ChangeMark ScheduleFacts::change_of(const pipeline::PipelineStatus& stream) {
+ChangeMark ScheduleFacts::change_of(const pipeline::PipelineStatus& stream, const pipeline::TableStatus* table) {
   if (stream.condition == Condition::kStarting) return {"", "stream " + stream.stream + " is starting"};
   const auto saved = places(stream.stream);
   if (!saved) return {"", saved.error().text()};
   if (*saved) return {**saved, ""};
+  if (table != nullptr) {
+    if (is_copied(*table)) return {"", "table " + table->record.source_table + " is copied"};
+    return {mark_of(table->newest_change, table->record.generation), ""};
+  }
   if (is_copying(stream)) return {"", "tables of stream " + stream.stream + " are copied"};
   std::int64_t copies = 0, tables = 0;
-  for (const pipeline::TableStatus& table : stream.tables) {
-    copies += table.record.generation;
-    tables += table.record.phase == state::TablePhase::kStreaming ? 1 : 0;
+  data::Sequence newest;
+  for (const pipeline::TableStatus& one : stream.tables) {
+    copies += one.record.generation;
+    tables += one.record.phase == state::TablePhase::kStreaming ? 1 : 0;
+    newest = std::max(newest, pipeline::parse_sequence(one.newest_change));
   }
-  const auto cut_off = parts_.cut_off.find(stream.stream);
-  const std::int64_t commit =
-      std::max(stream.newest_commit_micros, cut_off == parts_.cut_off.end() ? 0 : cut_off->second);
-  if (commit == 0 && tables == 0) return {};
-  return {"commit " + std::to_string(commit) + ", " + std::to_string(copies) + " copies of " + std::to_string(tables) +
-              " tables",
-          ""};
+  const std::string mark = mark_of(newest == data::Sequence{} ? "" : newest.sections(), copies);
+  if (tables == 0 && newest == data::Sequence{}) return {};
+  return {mark + " of " + std::to_string(tables) + " tables", ""};
 }
 
 Readiness ScheduleFacts::stream(const std::string& name, std::int64_t slot_micros) {

@@ -7,8 +7,8 @@
 //   table:DATASET.TABLE  the destination says that the table was changed at or after the slot; or a stream of ours writes it
 //                        and is complete up to the slot
 //
-// A change is told from what lasts over a restart: of a stream of topics its saved places, of a stream of a database the
-// newest commit that is durable, and how often its tables were copied. A table has changed when a stream that writes it has.
+// A change is told from what lasts over a restart: of a stream of topics, and its tables, its saved places; of a table of a database
+// its newest change that is durable, and how often it was copied; of a stream of a database those of all its tables.
 //
 // Thread-safe. `readiness` answers from memory: a thread of its own asks databases for the ends of their logs, and the destination
 // about tables, that somebody waits for, every kLogLook and kTableLook. The destructor ends it, after the request that it waits for.
@@ -46,8 +46,6 @@ class ScheduleFacts final : public scheduler::Facts {
     std::function<Result<std::optional<std::string>>(const std::string& stream)> places;
     // Of a stream of a database: all that was committed there before the call is durable once saved_number is as much.
     std::function<Result<std::uint64_t>(const std::string& stream)> log_end;
-    // Streams of which it is not known how far they had come when their last process was killed, and when this one began.
-    std::map<std::string, std::int64_t> cut_off;
   };
   explicit ScheduleFacts(Parts parts) : parts_(std::move(parts)) {}
 
@@ -80,7 +78,8 @@ class ScheduleFacts final : public scheduler::Facts {
     base::SteadyTime asked_at;
     Result<std::optional<std::string>> answer;
   };
-  scheduler::ChangeMark change_of(const pipeline::PipelineStatus& stream);
+  // `table`: of this one alone, where that can be told.
+  scheduler::ChangeMark change_of(const pipeline::PipelineStatus& stream, const pipeline::TableStatus* table);
   Result<std::optional<std::string>> places(const std::string& stream);
   bool is_complete_by_stream(const std::string& table, std::int64_t slot_micros);
   scheduler::Readiness table(const std::string& name, std::int64_t slot_micros);

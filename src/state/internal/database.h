@@ -15,13 +15,15 @@ class Store::Database {
         connection(*owner),
         has_lanes(version >= 2),
         has_schedules(version >= 3),
-        has_changes(version >= 5) {}
+        has_changes(version >= 5),
+        has_table_changes(version >= 6) {}
 
   const std::unique_ptr<internal::Connection> owner;
   internal::Connection& connection;
   const bool has_lanes;
   const bool has_schedules;
   const bool has_changes;
+  const bool has_table_changes;
 };
 
 }  // namespace flytt::state

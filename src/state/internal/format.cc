@@ -73,8 +73,14 @@ CREATE TABLE schedule_seen(
   schedule TEXT NOT NULL, dependency TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY(schedule, dependency)) WITHOUT ROWID;
 )";
 
+constexpr const char* kTableChanges = R"(
+CREATE TABLE table_change(
+  stream TEXT NOT NULL, source_table TEXT NOT NULL, newest TEXT NOT NULL, PRIMARY KEY(stream, source_table)) WITHOUT ROWID;
+)";
+
 // What brings a store from each version to the next; a new one is of version 0.
-constexpr std::array<const char*, kFormatVersion> kSteps{kSchema, kLanes, kSchedules, kQueryRuns, kChanges};
+constexpr std::array<const char*, kFormatVersion> kSteps{kSchema,    kLanes,   kSchedules,
+                                                         kQueryRuns, kChanges, kTableChanges};
 
 }  // namespace
 
