@@ -52,10 +52,9 @@ class SchemaLeaseTable final : public LeaseTable {
     return answer.changes == 1;
   }
 
-  Status give_back(const std::string& holder, std::int64_t token) override {
+  Status give_back(const std::string& holder) override {
     TRY(const SqlAnswer answer,
-        ask("UPDATE lease SET expires=clock_timestamp() WHERE name='engine' AND holder=$1 AND token=$2",
-            {holder, token}));
+        ask("UPDATE lease SET expires=clock_timestamp() WHERE name='engine' AND holder=$1", {holder}));
     static_cast<void>(answer);
     return ok();
   }
@@ -94,6 +93,7 @@ void Lease::hold_from(base::SteadyTime sent) {
 
 Result<bool> Lease::take() {
   const base::SteadyTime sent = clock_.steady();
+  was_asked_for_ = true;
   TRY(const auto token, table_.take(holder_, length_));
   if (!token) return false;
   token_ = *token;
@@ -115,8 +115,7 @@ Status Lease::renew() {
 
 Status Lease::give_back() {
   is_over_ = true;
-  if (token_ == 0) return ok();
-  return table_.give_back(holder_, token_);
+  return was_asked_for_ ? table_.give_back(holder_) : ok();
 }
 
 bool Lease::may_work() const {

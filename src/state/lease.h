@@ -47,7 +47,8 @@ class LeaseTable {
   // False: somebody else has taken it. `address` is told to whoever reads.
   virtual Result<bool> renew(const std::string& holder, std::int64_t token, std::chrono::milliseconds length,
                              const std::string& address) = 0;
-  virtual Status give_back(const std::string& holder, std::int64_t token) = 0;
+  // Whatever token it has: of a take whose answer was lost it is not known.
+  virtual Status give_back(const std::string& holder) = 0;
 };
 enum class LeaseAccess { kMake, kRead };
 // kMake makes schema and table where they are absent; kAuth names the right that is missing for that. kNotFound (kRead): there
@@ -70,7 +71,7 @@ class Lease {
   Status renew();
   // LeaseRow::address, from the next renewal on.
   void tell(std::string address) { address_ = std::move(address); }
-  // At an orderly end: another may take it at once. Nothing may work any more. One that was never taken stays as it is.
+  // At an orderly end: another may take it at once. Nothing may work any more. One that was never asked for stays as it is.
   Status give_back();
 
   // A lease that was over once stays over.
@@ -87,6 +88,7 @@ class Lease {
   const base::Clock& clock_;
   const std::string holder_;
   const std::chrono::milliseconds length_;
+  bool was_asked_for_ = false;
   std::string address_;
   std::atomic<std::int64_t> token_{0};
   std::atomic<base::Duration::rep> work_until_{base::SteadyTime::min().time_since_epoch().count()};

@@ -53,9 +53,9 @@ TEST_F(SchemaStoreTest, TheLeaseHasOneHolderAndEachItsToken) {
   EXPECT_FALSE(two->renew("two", 1, kLong, "").value());
   EXPECT_FALSE(one->renew("one", 2, kLong, "").value());
   EXPECT_EQ(one->take("one", kLong).value(), 2) << "an answer that was lost is asked for again";
-  ASSERT_TRUE(two->give_back("two", 2));
+  ASSERT_TRUE(two->give_back("two"));
   EXPECT_EQ(two->take("two", kLong).value(), std::nullopt) << "only its holder gives it back";
-  ASSERT_TRUE(one->give_back("one", 2));
+  ASSERT_TRUE(one->give_back("one"));
   EXPECT_FALSE(one->read()->is_held());
   EXPECT_EQ(two->take("two", kLong).value(), 3);
   EXPECT_FALSE(one->renew("one", 2, kLong, "").value());
@@ -77,7 +77,7 @@ TEST_F(SchemaStoreTest, TheLeaseTellsSinceWhenAndThatItsHolderLives) {
   EXPECT_GT(renewed.expires_micros, taken.expires_micros);
   EXPECT_EQ(renewed.taken_micros, taken.taken_micros);
   EXPECT_EQ(renewed.address, "127.0.0.1:8");
-  ASSERT_TRUE(one->give_back("one", 1));
+  ASSERT_TRUE(one->give_back("one"));
   ASSERT_EQ(one->take("two", kLong).value(), 2);
   EXPECT_EQ(one->read()->address, "") << "that of the one before is nobody's";
 }
@@ -106,7 +106,7 @@ TEST_F(SchemaStoreTest, WhoeverHasLostTheLeaseRecordsNothing) {
   ASSERT_EQ(leases->take("one", kLong).value(), 1);
   const auto old = open(Fence{"one", 1, {}});
   ASSERT_TRUE(write(*old, 1));
-  ASSERT_TRUE(leases->give_back("one", 1));
+  ASSERT_TRUE(leases->give_back("one"));
   ASSERT_TRUE(write(*old, 2)) << "nobody has taken it";
   ASSERT_EQ(leases->take("two", kLong).value(), 2);
   const Status refused = write(*old, 3);
@@ -127,7 +127,7 @@ TEST_F(SchemaStoreTest, ARenewalDoesNotWaitForAWriteButATakeoverDoes) {
   const auto renewed = leases->renew("one", 1, kLong, "");
   ASSERT_TRUE(renewed) << renewed.error().text();
   EXPECT_TRUE(*renewed);
-  ASSERT_TRUE(leases->give_back("one", 1));
+  ASSERT_TRUE(leases->give_back("one"));
   std::optional<std::int64_t> taken;
   {
     std::jthread other([&] { taken = table()->take("two", kLong).value(); });
