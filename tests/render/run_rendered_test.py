@@ -31,8 +31,7 @@ TOKEN = "t$X ${Y} $$ %h \"q\" \\back # no comment"
 KEY = "nøkkel\n$X %h"
 
 
-# Programs keep things there. (nais has no field for it yet.)
-HOME_IS_WRITABLE = {kind: "true" if kind == "nais" else 'd=$(mktemp -d "$HOME/flytt.XXXXXX") && rmdir "$d"' for kind in PLACES}
+HOME_IS_WRITABLE = 'd=$(mktemp -d "$HOME/flytt.XXXXXX") && rmdir "$d"'  # programs keep things there
 
 
 def newest_slot_has_passed():
@@ -136,7 +135,7 @@ class Runs(Rendered):
             queries={f"tall_{kind}": {"from": name, "schedule": newest_slot_has_passed(), "to": f"produkt_{kind}.tall", "write": "append",
                                       "version": "slot", "sql": "${file:sql/tall.sql}"}},
             jobs={"fil": self.job(
-                'printf "%s\\0" "$@" >"$UT/words"; env -0 >"$UT/env"; cat on 1e3 nøkkel.txt >"$UT/files"; ' + HOME_IS_WRITABLE[kind],
+                'printf "%s\\0" "$@" >"$UT/words"; env -0 >"$UT/env"; cat on 1e3 nøkkel.txt >"$UT/files"; ' + HOME_IS_WRITABLE,
                 env={"UT": str(self.folder / "effects"), "on": "yes", "y": "1e3", **{f"W{i}": word for i, word in enumerate(WORDS)}},
                 secrets={"TOKEN": "${env:TOKEN}", "KEY": "${file:./nøkkel.txt}"},
                 files={"on": "tekst # ikke\n", "1e3": "$HOME ${X}\n", "nøkkel.txt": "${file:./nøkkel.txt}"})})
@@ -266,7 +265,7 @@ class Starts(Rendered):
     def test_a_controller_starts_nothing_beside_a_run(self):
         """Where the state is held by one process, no policy may say that two begin."""
         for kind, concurrency, policy in (("k8s", "forbid", "Forbid"), ("k8s", "replace", "Replace"), ("k8s", "allow", "Forbid"),
-                                          ("nais", "forbid", "Forbid"), ("nais", "replace", "Replace")):
+                                          ("nais", "forbid", "Forbid"), ("nais", "replace", "Replace"), ("nais", "allow", "Forbid")):
             with self.subTest(f"{kind} {concurrency}"):
                 [job] = self.waiting(kind, concurrency).kinds().values()
                 self.assertEqual(job["spec"]["concurrencyPolicy"], policy)

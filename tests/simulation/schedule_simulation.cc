@@ -141,7 +141,7 @@ void ScheduleSimulation::settle() {
     if (entry.schedule.is_on_changes()) at_most = std::max(at_most, entry.policy.at_most_micros);
   advance(clock.steady_micros + at_most);
   for (int i = 0; i < 1000 && complaint_.empty(); ++i) {
-    advance(clock.steady_micros + kHour);
+    advance(clock.steady_micros + kHour + kMinute);  // not at the same minute of each hour: some slots are waiting then
     ScheduleLedger ledger(*store_);
     const bool is_quiet = flights_.empty() && std::all_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
                             const auto next =
@@ -150,7 +150,13 @@ void ScheduleSimulation::settle() {
                           });
     if (is_quiet) return;
   }
-  complain("it never comes to rest");
+  std::string active;
+  ScheduleLedger ledger(*store_);
+  for (const scheduler::Entry& entry : entries_)
+    for (const state::SlotRecord& slot : ledger.active(entry.name).value())
+      active += "; " + entry.name + " " + data::format_datetime(slot.key.slot_micros) + " is " +
+                std::string(to_string(slot.state)) + ", attempt " + std::to_string(slot.attempt) + ": " + slot.message;
+  complain("it never comes to rest" + active);
 }
 
 // The last change is in the newest run, and there are no more runs than changes.

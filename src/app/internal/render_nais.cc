@@ -305,10 +305,19 @@ class Nais {
 
   // -- fields that Application and Naisjob share
 
+  static YAML::Node named(const char* name, const std::string& value) {
+    YAML::Node node;
+    node["name"] = name;
+    node["value"] = yaml_text(value);
+    return node;
+  }
+
   void add_shared(YAML::Node& spec, const Workload& workload, const Given& given) const {
     spec["image"] = yaml_text(image_of(plan_));
     spec["command"].push_back("flytt");
     for (const std::string& argument : workload.arguments) spec["command"].push_back(yaml_text(argument));
+    // The user has no home, and programs look for one that can be written.
+    if (workload.runs_commands) spec["env"].push_back(named("HOME", "/tmp"));
     spec["resources"] = kubernetes_resources(workload);
     spec["terminationGracePeriodSeconds"] = kPreStopSeconds + kStopSeconds;
     add_sources(spec, workload, given);
@@ -389,13 +398,11 @@ class Nais {
   }
 
   std::string application(const Workload& workload, const Given& given) const {
-    YAML::Node object = kubernetes_object(plan_, "nais.io/v1alpha1", "Application", workload.name), spec, variable;
+    YAML::Node object = kubernetes_object(plan_, "nais.io/v1alpha1", "Application", workload.name), spec;
     add_shared(spec, workload, given);
     // A changed configuration makes new pods: it is read once, at the start. Annotations do not reach a pod, and nais looks at
     // the spec only.
-    variable["name"] = kFingerprintVariable;
-    variable["value"] = yaml_text(std::to_string(fingerprint(workload.configuration)));
-    spec["env"].push_back(variable);
+    spec["env"].push_back(named(kFingerprintVariable, std::to_string(fingerprint(workload.configuration))));
     spec["port"] = kHealthPort;
     spec["startup"] = probe("/isalive", 60);
     spec["liveness"] = probe("/isalive", 6);
@@ -411,13 +418,12 @@ class Nais {
   }
 
   std::string naisjob(const Workload& workload, const Given& given, std::size_t line) const {
-    static constexpr const char* kPolicies[] = {"Forbid", "Replace", "Allow"};
     const std::string name =
         workload.schedule.lines.size() == 1 ? workload.name : dns_name(workload.name + "-" + std::to_string(line + 1));
     YAML::Node object = kubernetes_object(plan_, "nais.io/v1", "Naisjob", name), spec;
     spec["schedule"] = yaml_text(workload.schedule.lines[line]);
     spec["timeZone"] = yaml_text(workload.schedule.timezone);
-    spec["concurrencyPolicy"] = kPolicies[static_cast<int>(workload.entry->policy.concurrency)];
+    spec["concurrencyPolicy"] = concurrency_policy(workload);
     if (workload.run_seconds_max > 0) spec["activeDeadlineSeconds"] = workload.run_seconds_max;
     spec["backoffLimit"] = 0;
     spec["completions"] = 1;

@@ -101,7 +101,9 @@ RunningSchedules::RunningSchedules(const Parts& parts) : parts_(parts) {
       [config = &parts_.session.config, store = &parts_.store](const std::string& stream) {
         return saved_places(*config, *store, stream);
       },
-      [config = &parts_.session.config, &clock](const std::string& stream) { return log_end(*config, clock, stream); }});
+      [config = &parts_.session.config, &clock](const std::string& stream) {
+        return log_end(*config, clock, stream);
+      }});
 }
 
 RunningSchedules::~RunningSchedules() { cancel(); }

@@ -15,7 +15,7 @@ using scheduler::Readiness;
 constexpr std::string_view kStream = "stream:";
 constexpr std::string_view kTable = "table:";
 constexpr std::chrono::seconds kForgotten{
-    60};  // a table that nobody has waited for so long is not asked about any more
+    60};                                 // a table that nobody has waited for so long is not asked about any more
 constexpr std::size_t kLogEndsMax = 16;  // those that a stream has still to reach
 
 std::string time_text(std::int64_t micros) {
@@ -44,7 +44,8 @@ bool all_tables_follow(const pipeline::PipelineStatus& stream) {
   return stream.copy_stage.empty() &&
          std::all_of(stream.tables.begin(), stream.tables.end(), [](const pipeline::TableStatus& table) {
            return table.record.phase == state::TablePhase::kStreaming ||
-                  table.record.phase == state::TablePhase::kAbsent || table.record.phase == state::TablePhase::kDetached;
+                  table.record.phase == state::TablePhase::kAbsent ||
+                  table.record.phase == state::TablePhase::kDetached;
          });
 }
 

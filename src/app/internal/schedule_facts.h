@@ -68,9 +68,9 @@ class ScheduleFacts final : public scheduler::Facts {
       std::int64_t asked_micros = 0;
       std::uint64_t place = 0;
     };
-    std::deque<End> ahead;                         // ends that are not durable yet, as they were asked
-    std::int64_t complete_micros = INT64_MIN;      // all that was committed until then is durable
-    std::string problem;                           // why it is not known
+    std::deque<End> ahead;                     // ends that are not durable yet, as they were asked
+    std::int64_t complete_micros = INT64_MIN;  // all that was committed until then is durable
+    std::string problem;                       // why it is not known
   };
   scheduler::Readiness stream(const std::string& name, std::int64_t slot_micros);
   bool has_all_of_log(const pipeline::PipelineStatus& stream, std::int64_t slot_micros, std::string& problem);
@@ -93,10 +93,10 @@ class ScheduleFacts final : public scheduler::Facts {
   const Parts parts_;
   std::mutex mutex_;
   std::condition_variable_any wanted_;
-  std::map<std::string, Table> tables_;  // by dataset.table
-  std::map<std::string, Log> logs_;      // by stream
+  std::map<std::string, Table> tables_;   // by dataset.table
+  std::map<std::string, Log> logs_;       // by stream
   std::map<std::string, Places> places_;  // by stream; asked again after kLogLook, however many schedules want to know
-  std::jthread thread_;                  // last; begins with what is waited for first
+  std::jthread thread_;                   // last; begins with what is waited for first
 };
 
 }  // namespace flytt::app

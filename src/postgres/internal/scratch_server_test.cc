@@ -81,8 +81,8 @@ ScratchServer::ScratchServer(const std::vector<std::string>& settings) : port_(f
   }
   const std::string data = folder_ + "/data", log = folder_ + "/log";
   int status = 0;
-  const pid_t init = start({programs() + "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E",
-                            "UTF8", "--locale=C.UTF-8", "--no-sync"},
+  const pid_t init = start({programs() + "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                            "--locale=C.UTF-8", "--no-sync"},
                            log);
   CHECK(::waitpid(init, &status, 0) == init);
   if (status != 0) print_file(log);
