@@ -122,14 +122,26 @@ void check_topics(Session& session, const TopicStreamConfig& stream, std::vector
                 grant("Read", "--group " + options->group.id) + ", or name another as " + key + ".group'", ""));
 }
 
-void check_rights(Session& session, bigquery::Credentials& credentials, std::vector<Found>& found) {
-  const auto request = rights_request(session.config, credentials.name());
+// Who signs in at Google, for people; not known when `credentials` is empty.
+struct SignIn {
+  std::string project, account, credentials;
+};
+
+void check_rights(Session& session, bigquery::Credentials& credentials, SignIn& sign_in, std::vector<Found>& found) {
+  const auto account = credentials.account();
+  if (!account) {
+    found.push_back({"destination",
+                     {postgres::Finding::Severity::kError, "account", credentials.name(), account.error().text(), ""}});
+    return;
+  }
+  const auto request = rights_request(session.config, *account);
   if (!request) {
     found.push_back({"destination",
                      {postgres::Finding::Severity::kError, "connection", session.config.project, request.error().text(),
                       "name the connection as BigQuery does"}});
     return;
   }
+  sign_in = {session.config.project, request->account, credentials.name()};
   for (Found& entry : check_google_rights(*request, credentials, {}, session.clock)) found.push_back(std::move(entry));
 }
 
@@ -150,7 +162,7 @@ void check_buckets(const Config& config, std::vector<Found>& found) {
 
 // A local warehouse that is not there yet is made by run; one that is there, and any other destination, must answer.
 // Nothing when it cannot be asked.
-std::unique_ptr<OpenDestination> check_destination(Session& session, std::vector<Found>& found) {
+std::unique_ptr<OpenDestination> check_destination(Session& session, SignIn& sign_in, std::vector<Found>& found) {
   const Config& config = session.config;
   const bool is_local = config.destination.kind == DestinationConfig::Kind::kLocal;
   if (is_local && !std::filesystem::exists(config.destination.folder + "/warehouse.duckdb")) return nullptr;
@@ -165,7 +177,7 @@ std::unique_ptr<OpenDestination> check_destination(Session& session, std::vector
     return nullptr;
   }
   if (config.destination.kind == DestinationConfig::Kind::kGoogle) {
-    check_rights(session, *(*open)->access.credentials, found);
+    check_rights(session, *(*open)->access.credentials, sign_in, found);
     return std::move(*open);
   }
   for (const std::string& name : datasets_of(config)) {
@@ -195,8 +207,13 @@ void check_state(Session& session, std::vector<Found>& found) {
   if (!store) fail(store.error(), "name another schema in 'state.schema', or use the flytt that made it");
 }
 
-std::string findings_json(const std::vector<Found>& found) {
-  std::string out = "{\"findings\":[";
+std::string findings_json(const SignIn& sign_in, const std::vector<Found>& found) {
+  std::string out = "{";
+  if (!sign_in.credentials.empty())
+    out += "\"sign_in\":{\"project\":" + base::json_quote(sign_in.project) +
+           ",\"account\":" + base::json_quote(sign_in.account) +
+           ",\"credentials\":" + base::json_quote(sign_in.credentials) + "},";
+  out += "\"findings\":[";
   for (const Found& entry : found) {
     if (&entry != &found.front()) out += ",";
     out += "{\"place\":" + base::json_quote(entry.place) +
@@ -209,9 +226,11 @@ std::string findings_json(const std::vector<Found>& found) {
   return out + "]}\n";
 }
 
-std::string findings_text(const std::vector<Found>& found) {
-  if (found.empty()) return "Everything is in order. Next: flytt run\n";
+std::string findings_text(const SignIn& sign_in, const std::vector<Found>& found) {
   std::string out;
+  if (!sign_in.credentials.empty())
+    out = "project " + sign_in.project + ", account " + sign_in.account + ", by " + sign_in.credentials + "\n";
+  if (found.empty()) return out + "Everything is in order. Next: flytt run\n";
   for (const Found& entry : found) {
     out += std::string(postgres::to_string(entry.finding.severity)) + "  " + entry.place + ", " + entry.finding.object +
            "\n  " + entry.finding.sentence + "\n";
@@ -230,11 +249,12 @@ int run_check(const CommonOptions& common) {
   check_state(**session, found);
   check_sources(**session, found);
   for (const TopicStreamConfig& stream : (*session)->config.topic_streams) check_topics(**session, stream, found);
-  const auto open = check_destination(**session, found);
+  SignIn sign_in;
+  const auto open = check_destination(**session, sign_in, found);
   check_buckets((*session)->config, found);
   check_queries(**session, open ? open->access.client.get() : nullptr, found);
   for (const JobConfig& job : (*session)->config.jobs) check_job(job, command_environment((*session)->config), found);
-  const std::string text = common.json ? findings_json(found) : findings_text(found);
+  const std::string text = common.json ? findings_json(sign_in, found) : findings_text(sign_in, found);
   std::fwrite(text.data(), 1, text.size(), stdout);
   for (const Found& entry : found)
     if (entry.finding.severity != postgres::Finding::Severity::kAdvice) return kExitFindings;

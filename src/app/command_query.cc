@@ -95,6 +95,7 @@ Status run(const CommonOptions& common, const QueryOptions& options) {
   Session session;
   if (options.data.empty()) {
     TRY(session.config, load_config(common.config_path, process_environment()));
+    TRY_STATUS(find_project(session.config, session.clock));
   } else {
     session.config.destination.folder = options.data;
     session.config.state_file = options.data + "/state.db";

@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/internal/iam_plan.h"
 #include "app/internal/json_object.h"
+#include "app/internal/local_service.h"
 #include "app/internal/render_places.h"
 #include "app/internal/session.h"
 #include "app/output.h"
@@ -24,8 +25,12 @@ Status render_iam(const CommonOptions& common, const RenderOptions& options) {
   const Config& config = session->config;
   IamRequest request{options.account, options.readers};
   if (request.account.empty() && config.destination.kind == DestinationConfig::Kind::kGoogle) {
-    TRY(const auto credentials, bigquery::service_account_file(config.destination.key_file, session->clock));
-    request.account = credentials->name();
+    base::SeededRandom random(random_seed());
+    TRY(const auto credentials,
+        bigquery::find_credentials(config.destination.sign_in,
+                                   {session->clock, random, bigquery::connector(session->clock)}));
+    TRY(const bigquery::Account account, credentials->account());
+    if (!account.is_user) request.account = account.email;  // a person tries it out; an account runs it
   }
   TRY(const std::vector<IamStep> steps, plan_iam(config, request));
   print(common.json ? iam_json(steps) : iam_text(steps));

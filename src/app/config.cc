@@ -65,6 +65,26 @@ Status check_keys(const ConfigReader& reader, const YAML::Node& node, std::vecto
   return ok();
 }
 
+std::string variable_or_empty(const ConfigReader& reader, const char* name) {
+  return reader.environment(name).value_or("");
+}
+
+// As Google's own libraries look for credentials, after `key_file`.
+bigquery::CredentialsPlaces credentials_places(const ConfigReader& reader, std::string key_file) {
+  bigquery::CredentialsPlaces places;
+  places.key_file = key_file.empty() ? variable_or_empty(reader, "GOOGLE_APPLICATION_CREDENTIALS") : key_file;
+  if (!places.key_file.empty()) places.key_file = reader.beside(places.key_file);
+  std::string gcloud = variable_or_empty(reader, "CLOUDSDK_CONFIG");
+  if (const std::string home = variable_or_empty(reader, "HOME"); gcloud.empty() && !home.empty())
+    gcloud = home + "/.config/gcloud";
+  if (!gcloud.empty()) places.signed_in_file = gcloud + "/application_default_credentials.json";
+  places.metadata_host = variable_or_empty(reader, "GCE_METADATA_HOST");
+  places.expects_metadata = !places.metadata_host.empty() || reader.environment("KUBERNETES_SERVICE_HOST") ||
+                            reader.environment("K_SERVICE") || reader.environment("CLOUD_RUN_JOB");
+  places.quota_project = variable_or_empty(reader, "GOOGLE_CLOUD_QUOTA_PROJECT");
+  return places;
+}
+
 Status read_destination(const ConfigReader& reader, const YAML::Node& node, Config& config) {
   DestinationConfig& destination = config.destination;
   if (node && node["local"] && node["bigquery"])
@@ -81,14 +101,10 @@ Status read_destination(const ConfigReader& reader, const YAML::Node& node, Conf
     return reader.fail(remote, "'destination.bigquery' needs both 'rest' and 'grpc', or neither for BigQuery itself");
   destination.kind = destination.rest_url.empty() ? DestinationConfig::Kind::kGoogle : DestinationConfig::Kind::kRemote;
   if (destination.kind == DestinationConfig::Kind::kGoogle) {
-    destination.key_file =
-        text_or(remote, "key_file", reader.environment("GOOGLE_APPLICATION_CREDENTIALS").value_or(""));
-    if (destination.key_file.empty() && reader.keeps_references) return ok();  // the variable is one of the references
-    if (destination.key_file.empty())
-      return reader.fail(remote,
-                         "BigQuery needs a service account key: set 'key_file' here or GOOGLE_APPLICATION_CREDENTIALS "
-                         "(other credentials are not in this version)");
-    destination.key_file = reader.beside(destination.key_file);
+    destination.sign_in = credentials_places(reader, text_or(remote, "key_file", ""));
+    // The variables of Google's libraries, then of nais.
+    config.project = variable_or_empty(reader, "GOOGLE_CLOUD_PROJECT");
+    if (config.project.empty()) config.project = variable_or_empty(reader, "GCP_TEAM_PROJECT_ID");
   }
   return ok();
 }
@@ -272,9 +288,9 @@ Result<Config> read_root(const ConfigReader& reader, const YAML::Node& root) {
   if (!root.IsMap()) return reader.fail(root, "the configuration is empty; `flytt init --postgres URL` writes one");
   std::vector<std::string> path;
   TRY_STATUS(check_keys(reader, root, path));
-  config.project = text_or(root, "project", config.project);
   config.location = text_or(root, "location", config.location);
   TRY_STATUS(read_destination(reader, root["destination"], config));
+  config.project = text_or(root, "project", config.project);
   TRY_STATUS(read_state(reader, root, config));
   if (const YAML::Node listen = root["listen"]; listen && listen.IsMap()) {
     config.health_address = text_or(listen, "health", "");

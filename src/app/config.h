@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/secret.h"
+#include "bigquery/credentials.h"
 #include "commands/command.h"
 #include "kafka/config.h"
 #include "scheduler/policy.h"
@@ -125,14 +126,14 @@ struct Reference {
 struct DestinationConfig {
   enum class Kind { kLocal, kRemote, kGoogle };
   Kind kind = Kind::kLocal;
-  std::string folder = "./warehouse";  // kLocal
-  std::string rest_url, grpc_address;  // kRemote: another flytt, or a peer that speaks the same API
-  std::string key_file;                // kGoogle: a service account key
+  std::string folder = "./warehouse";   // kLocal
+  std::string rest_url, grpc_address;   // kRemote: another flytt, or a peer that speaks the same API
+  bigquery::CredentialsPlaces sign_in;  // kGoogle
 };
 
 struct Config {
-  std::string path;  // of the file, for messages
-  std::string project = "flytt";
+  std::string path;               // of the file, for messages
+  std::string project = "flytt";  // empty: the credentials know it (internal/destination.h)
   std::string location = "europe-north1";
   DestinationConfig destination;
   std::string state_file;         // empty: the state is in a schema that replicas share

@@ -9,7 +9,9 @@ namespace flytt::app {
 namespace {
 
 constexpr ConfigKey kGeneralKeys[] = {
-    {"project", KeyKind::kString, true, "flytt", "BigQuery project of every dataset in this file."},
+    {"project", KeyKind::kString, true, "flytt",
+     "BigQuery project of every dataset in this file. With BigQuery itself, what is not given is GOOGLE_CLOUD_PROJECT, "
+     "GCP_TEAM_PROJECT_ID, or the project of the credentials."},
     {"location", KeyKind::kString, true, "europe-north1", "Location of datasets that flytt creates."},
     {"destination", KeyKind::kMap, true, "", "Where rows go: exactly one of the keys below."},
     {"destination.local", KeyKind::kString, true, "./warehouse", "Folder of the embedded warehouse."},
@@ -18,7 +20,10 @@ constexpr ConfigKey kGeneralKeys[] = {
     {"destination.bigquery.grpc", KeyKind::kString, true, "",
      "Storage Write address of another flytt, 127.0.0.1:9060."},
     {"destination.bigquery.key_file", KeyKind::kString, true, "",
-     "Service account key; without it GOOGLE_APPLICATION_CREDENTIALS names one."},
+     "Service account key, or another credentials file. Without it credentials are found as Google's libraries find "
+     "them: "
+     "GOOGLE_APPLICATION_CREDENTIALS, `gcloud auth application-default login`, the metadata server (Workload "
+     "Identity)."},
     {"state", KeyKind::kMap, true, "", "Where progress is remembered; beside the local warehouse unless given."},
     {"state.sqlite", KeyKind::kString, true, "<warehouse folder>/state.db", "File of the embedded state store."},
     {"state.postgres", KeyKind::kReference, true, "",

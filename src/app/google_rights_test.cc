@@ -92,6 +92,7 @@ class GoogleRightsTest : public testing::Test {
     server_ = std::move(*started);
     const std::string url = "http://" + server_->address();
     endpoints_ = {url, url, url, url, url};
+    request_.member = "serviceAccount:" + kAccount;
   }
 
   // "rule object|sentence|fix" of each.
@@ -296,7 +297,7 @@ TEST_F(GoogleRightsTest, ALandingZoneThatIsOpenToTheProjectIsAdvice) {
 TEST_F(GoogleRightsTest, AKeyThatGoogleDoesNotTakeIsSaidOnce) {
   peer_.answers["GET /v1/projects/team-sak/services/bigquery.googleapis.com"] = refused(401, "invalid credentials");
   expect_one("account " + kAccount +
-             "|Google does not take the key: invalid credentials|make a new key file for the account");
+             "|Google does not take the credentials: invalid credentials|use other credentials");
   EXPECT_EQ(peer_.asked.size(), 1U);
 }
 
@@ -427,7 +428,7 @@ TEST(IamPlan, SaysWhatIsMissing) {
 }
 
 TEST(RightsRequest, LandingIsWhatComesFromSources) {
-  const auto request = rights_request(*config(), kAccount);
+  const auto request = rights_request(*config(), {kAccount, false});
   ASSERT_TRUE(request) << request.error().text();
   EXPECT_EQ(request->datasets, (std::vector<std::string>{"landing_sak", "produkt_sak"}));
   EXPECT_EQ(request->landing, std::vector<std::string>{"landing_sak"});

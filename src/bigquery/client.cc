@@ -54,8 +54,8 @@ Result<HttpResponse> Client::attempt(const Call& call, base::Deadline deadline) 
   if (call.method != "GET") request.headers.emplace_back("content-type", "application/json");
   if (!call.etag.empty()) request.headers.emplace_back("if-match", call.etag);
   if (parts_.transport.is_secure()) {
-    TRY(const base::Secret token, parts_.credentials.token());
-    if (!token.empty()) request.headers.emplace_back("authorization", "Bearer " + token.reveal());
+    TRY(const HttpHeaders headers, sign_in(parts_.credentials));
+    request.headers.insert(request.headers.end(), headers.begin(), headers.end());
   }
   auto response = parts_.transport.send(request, deadline);
   if (!response) return std::move(response).error().within("while asking about " + call.object);

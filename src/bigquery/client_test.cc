@@ -42,6 +42,7 @@ class FixedToken final : public Credentials {
  public:
   Result<base::Secret> token() override { return base::Secret("a-token"); }
   std::string name() const override { return "somebody"; }
+  std::string quota_project() const override { return "billed"; }
 };
 
 // A clock that is always a little later, so that no pause of a retry takes real time.
@@ -216,10 +217,12 @@ TEST_F(ClientTest, TokensGoOnlyOverSecureTransports) {
   transport.say(200, kTable);
   ASSERT_TRUE(client.get_table({"p", "d", "person"}));
   EXPECT_EQ(header(0, "authorization"), "");
+  EXPECT_EQ(header(0, "x-goog-user-project"), "");
   transport.secure = true;
   transport.say(200, kTable);
   ASSERT_TRUE(client.get_table({"p", "d", "person"}));
   EXPECT_EQ(header(1, "authorization"), "Bearer a-token");
+  EXPECT_EQ(header(1, "x-goog-user-project"), "billed");
 }
 
 TEST_F(ClientTest, QueriesArePolledAndPaged) {

@@ -1,28 +1,17 @@
 #include "bigquery/credentials.h"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
+#include <unistd.h>
 
 #include <fstream>
-#include <iterator>
-#include <mutex>
-#include <nlohmann/json.hpp>
 
-#include "base/handle.h"
+#include "bigquery/internal/metadata_server.h"
+#include "bigquery/internal/token_source.h"
 #include "bigquery/limits.h"
 
 namespace flytt::bigquery {
 namespace {
 
-using base::Handle;
 using base::Secret;
-
-inline void free_bio(BIO* bio) { BIO_free(bio); }
-using KeyHandle = Handle<EVP_PKEY, &EVP_PKEY_free>;
-using BioHandle = Handle<BIO, &free_bio>;
-using DigestHandle = Handle<EVP_MD_CTX, &EVP_MD_CTX_free>;
-
-constexpr const char* kScope = "https://www.googleapis.com/auth/cloud-platform";
 
 class NoCredentials final : public Credentials {
  public:
@@ -30,111 +19,122 @@ class NoCredentials final : public Credentials {
   std::string name() const override { return "no credentials"; }
 };
 
-// RFC 4648 §5, without padding.
-std::string base64url(std::string_view bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : bytes) {
-    bits = bits << 8 | static_cast<unsigned char>(c);
-    for (count += 8; count >= 6; count -= 6) out += kDigits[bits >> (count - 6) & 63];
-  }
-  if (count > 0) out += kDigits[bits << (6 - count) & 63];
-  return out;
-}
-
-class ServiceAccount final : public Credentials {
- public:
-  ServiceAccount(std::string email, std::string key_id, KeyHandle key, const base::Clock& clock)
-      : email_(std::move(email)), key_id_(std::move(key_id)), key_(std::move(key)), clock_(clock) {}
-
-  Result<Secret> token() override {
-    std::lock_guard lock(mutex_);
-    const std::int64_t now = clock_.wall_micros() / 1'000'000;
-    if (!token_.empty() && now >= issued_ && now < issued_ + (kTokenLife - kTokenRenewal).count()) return token_;
-    TRY(token_, sign(now));
-    issued_ = now;
-    return token_;
-  }
-  std::string name() const override { return email_; }
-
- private:
-  Result<Secret> sign(std::int64_t now) const {
-    nlohmann::json header = {{"alg", "RS256"}, {"typ", "JWT"}};
-    if (!key_id_.empty()) header["kid"] = key_id_;
-    const nlohmann::json claims = {
-        {"iss", email_}, {"sub", email_}, {"scope", kScope}, {"iat", now}, {"exp", now + kTokenLife.count()}};
-    std::string signed_part = base64url(header.dump()) + "." + base64url(claims.dump());
-    const DigestHandle digest(EVP_MD_CTX_new());
-    std::size_t size = 0;
-    const auto* const bytes = reinterpret_cast<const unsigned char*>(signed_part.data());
-    if (!digest || EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, key_.get()) != 1 ||
-        EVP_DigestSign(digest.get(), nullptr, &size, bytes, signed_part.size()) != 1) {
-      return Error(ErrorCode::kAuth, "the private key of " + email_ + " cannot sign: make a new key file");
-    }
-    std::string signature(size, '\0');
-    if (EVP_DigestSign(digest.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, bytes,
-                       signed_part.size()) != 1) {
-      return Error(ErrorCode::kAuth, "the private key of " + email_ + " cannot sign: make a new key file");
-    }
-    signature.resize(size);
-    return Secret(signed_part + "." + base64url(signature));
-  }
-
-  const std::string email_, key_id_;
-  const KeyHandle key_;
-  const base::Clock& clock_;
-  std::mutex mutex_;
-  Secret token_;
-  std::int64_t issued_ = 0;  // seconds since 1970
+// What a file tells without anybody being asked.
+struct Facts {
+  std::string name, project, quota_project, next_step;
+  Account account;
 };
 
-std::string text_of(const nlohmann::json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+class FileCredentials final : public Credentials {
+ public:
+  FileCredentials(Facts facts, std::unique_ptr<TokenSource> source, const base::Clock& clock)
+      : facts_(std::move(facts)), source_(std::move(source)), cache_(*source_, clock) {}
+
+  Result<Secret> token() override { return cache_.get(); }
+  std::string name() const override { return facts_.name; }
+  Result<Account> account() override { return facts_.account; }
+  Result<std::string> project() override { return facts_.project.empty() ? facts_.quota_project : facts_.project; }
+  std::string quota_project() const override { return facts_.quota_project; }
+  std::string next_step() const override { return facts_.next_step; }
+
+ private:
+  const Facts facts_;
+  const std::unique_ptr<TokenSource> source_;
+  TokenCache cache_;
+};
+
+// Its source, and what it is called.
+class SourceMaker {
+ public:
+  SourceMaker(std::string path, Facts& facts, const CredentialsParts& parts)
+      : path_(std::move(path)), facts_(facts), parts_(parts) {}
+
+  Result<std::unique_ptr<TokenSource>> operator()(ServiceAccountKey& key) {
+    facts_.name = "the key in " + path_;
+    facts_.account.email = key.email;
+    facts_.next_step = "make a new key file for the account";
+    facts_.quota_project.clear();  // a key is billed to its own project, whatever its file says
+    return signing_source(key, parts_);
+  }
+  Result<std::unique_ptr<TokenSource>> operator()(UserLogin& user) {
+    facts_.name = "the sign-in in " + path_;
+    facts_.account = {user.account, true};
+    facts_.next_step = "sign in again, `gcloud auth application-default login`";
+    return user_source(std::move(user), facts_.name, parts_);
+  }
+  Result<std::unique_ptr<TokenSource>> operator()(ExternalAccount& external) {
+    facts_.name = "the external account in " + path_;
+    facts_.next_step = "grant the identity, or the account that it impersonates, what it needs";
+    return external_source(std::move(external), facts_.name, parts_);
+  }
+
+ private:
+  const std::string path_;
+  Facts& facts_;
+  const CredentialsParts& parts_;
+};
+
+Result<std::unique_ptr<Credentials>> use_file(const std::string& path, const std::string& quota_project,
+                                              const CredentialsParts& parts) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Error(ErrorCode::kConfig, "the credentials file " + path + " cannot be opened");
+  std::string bytes(kKeyFileBytesMax + 1, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  if (bytes.size() > kKeyFileBytesMax)
+    return Error(ErrorCode::kConfig, "the credentials file " + path + " is too large to be one");
+  return credentials_from_json(Secret(std::move(bytes)), path, quota_project, parts);
 }
+
+bool is_there(const std::string& path) { return !path.empty() && ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace
 
 std::unique_ptr<Credentials> no_credentials() { return std::make_unique<NoCredentials>(); }
 
-Result<std::unique_ptr<Credentials>> service_account(const Secret& json, const base::Clock& clock) {
-  const auto parsed = nlohmann::json::parse(json.reveal(), nullptr, false);
-  if (!parsed.is_object())
-    return Error(ErrorCode::kConfig, "the credentials are not a JSON object: a service account key file is needed");
-  const std::string type = text_of(parsed, "type");
-  if (type != "service_account") {
-    if (type.empty())
-      return Error(ErrorCode::kConfig, "the credentials have no type: a service account key file is needed");
-    return Error(ErrorCode::kUnsupported,
-                 "credentials of type '" + type + "' are not in this version: use a service account key file");
-  }
-  std::string email = text_of(parsed, "client_email");
-  const Secret pem(text_of(parsed, "private_key"));
-  if (email.empty() || pem.empty())
-    return Error(ErrorCode::kConfig, "the service account key file lacks client_email or private_key");
-  const BioHandle bio(BIO_new_mem_buf(pem.reveal().data(), static_cast<int>(pem.reveal().size())));
-  KeyHandle key(bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr) : nullptr);
-  if (!key || EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA) {
-    return Error(ErrorCode::kConfig,
-                 "the private key of " + email + " cannot be read: it must be an RSA key in PEM form");
-  }
-  return std::unique_ptr<Credentials>(
-      std::make_unique<ServiceAccount>(std::move(email), text_of(parsed, "private_key_id"), std::move(key), clock));
+Result<HttpHeaders> sign_in(Credentials& credentials) {
+  HttpHeaders headers;
+  TRY(const Secret token, credentials.token());
+  if (token.empty()) return headers;
+  headers.emplace_back("authorization", "Bearer " + token.reveal());
+  if (const std::string project = credentials.quota_project(); !project.empty())
+    headers.emplace_back("x-goog-user-project", project);
+  return headers;
 }
 
-Result<std::unique_ptr<Credentials>> service_account_file(const std::string& path, const base::Clock& clock) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Error(ErrorCode::kConfig, "the key file " + path + " cannot be opened");
-  std::string bytes(kKeyFileBytesMax + 1, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  if (bytes.size() > kKeyFileBytesMax)
-    return Error(ErrorCode::kConfig, "the key file " + path + " is too large to be a key");
-  auto made = service_account(Secret(std::move(bytes)), clock);
-  if (!made) return std::move(made).error().within("while reading " + path);
-  return made;
+Result<std::unique_ptr<Credentials>> credentials_from_json(const Secret& json, const std::string& path,
+                                                           const std::string& quota_project,
+                                                           const CredentialsParts& parts) {
+  const std::string step = "while reading " + path;
+  auto file = parse_credentials(json);
+  if (!file) return std::move(file).error().within(step);
+  Facts facts;
+  facts.project = file->project;
+  facts.quota_project = file->quota_project;
+  auto source = std::visit(SourceMaker(path, facts, parts), file->source);
+  if (source && file->impersonation) {
+    const std::string email = file->impersonation->email;
+    source = impersonating_source(std::move(*file->impersonation), std::move(*source), facts.name, parts);
+    facts.account = {email, false};
+    facts.name += ", which impersonates the account";
+  }
+  if (!source) return std::move(source).error().within(step);
+  if (!quota_project.empty()) facts.quota_project = quota_project;
+  return std::unique_ptr<Credentials>(
+      std::make_unique<FileCredentials>(std::move(facts), std::move(*source), parts.clock));
+}
+
+Result<std::unique_ptr<Credentials>> find_credentials(const CredentialsPlaces& places, const CredentialsParts& parts) {
+  if (!places.key_file.empty()) return use_file(places.key_file, places.quota_project, parts);
+  if (is_there(places.signed_in_file)) return use_file(places.signed_in_file, places.quota_project, parts);
+  auto server = MetadataServer::find(places.metadata_host, places.expects_metadata, parts);
+  if (!server)
+    return Error(ErrorCode::kConfig,
+                 "there are no credentials for Google: set 'destination.bigquery.key_file' or "
+                 "GOOGLE_APPLICATION_CREDENTIALS, sign in with `gcloud auth application-default login`, or run with "
+                 "Workload Identity")
+        .cause(server.error().sentence());
+  return metadata_credentials(std::move(*server), places.quota_project, parts.clock);
 }
 
 }  // namespace flytt::bigquery

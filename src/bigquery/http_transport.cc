@@ -125,7 +125,8 @@ class CurlTransport::Impl {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-    if (!is_secure_) curl_easy_setopt(curl, CURLOPT_PROXY, "");  // loopback is never behind a proxy
+    if (!is_secure_)
+      curl_easy_setopt(curl, CURLOPT_PROXY, "");  // loopback and metadata servers are never behind a proxy
     curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, left);
@@ -182,7 +183,8 @@ class CurlTransport::Impl {
 CurlTransport::CurlTransport(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 CurlTransport::~CurlTransport() = default;
 
-Result<std::unique_ptr<CurlTransport>> CurlTransport::make(const std::string& base_url, const base::Clock& clock) {
+Result<std::unique_ptr<CurlTransport>> CurlTransport::make(const std::string& base_url, const base::Clock& clock,
+                                                           HttpPeer peer) {
   const CurlUrl url(library_is_ready() ? curl_url() : nullptr);
   if (!url || curl_url_set(url.get(), CURLUPART_URL, base_url.c_str(), 0) != CURLUE_OK) {
     return Error(ErrorCode::kConfig, "'" + base_url + "' is not a URL: write https://host or http://127.0.0.1:port");
@@ -194,7 +196,7 @@ Result<std::unique_ptr<CurlTransport>> CurlTransport::make(const std::string& ba
     return Error(ErrorCode::kConfig, "'" + base_url + "' must hold nothing but scheme, host, port and path");
   }
   const bool is_secure = scheme == "https";
-  if (!is_secure && !is_loopback_host(url_part(url.get(), CURLUPART_HOST))) {
+  if (!is_secure && peer == HttpPeer::kService && !is_loopback_host(url_part(url.get(), CURLUPART_HOST))) {
     return Error(ErrorCode::kConfig, "'" + base_url + "' is plain http to another machine: use https://");
   }
   std::string base = base_url;
@@ -215,5 +217,12 @@ Result<HttpResponse> CurlTransport::send(const HttpRequest& request, base::Deadl
 }
 
 bool CurlTransport::is_secure() const { return impl_->is_secure(); }
+
+HttpConnector connector(const base::Clock& clock) {
+  return [&clock](HttpPeer peer, const std::string& base_url) -> Result<std::unique_ptr<HttpTransport>> {
+    TRY(auto transport, CurlTransport::make(base_url, clock, peer));
+    return std::unique_ptr<HttpTransport>(std::move(transport));
+  };
+}
 
 }  // namespace flytt::bigquery

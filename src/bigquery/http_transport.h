@@ -4,6 +4,7 @@
 // CurlTransport speaks HTTP/1.1 or 2 over TCP, with TLS unless the host is loopback. `app` supplies another one for a
 // gateway in the same process.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -40,14 +41,26 @@ class HttpTransport {
   virtual bool is_secure() const = 0;
 };
 
+// Who is at the other end.
+enum class HttpPeer {
+  kService,  // may get credentials: TLS, or loopback
+  kMetadata,  // the machine's metadata server: plain text wherever it is, because it asks for no credential and gets none
+};
+
+// Opens a transport to "https://host:port"; CurlTransport's, or what a test puts in its place.
+using HttpConnector = std::function<Result<std::unique_ptr<HttpTransport>>(HttpPeer peer, const std::string& base_url)>;
+HttpConnector connector(const base::Clock& clock);  // the network; the clock outlives it
+
 // True for localhost, 127.0.0.0/8 and ::1, written as a host of a URL or of host:port.
 bool is_loopback_host(std::string_view host);
 
 class CurlTransport final : public HttpTransport {
  public:
   // `base_url`: scheme, host and port, "https://bigquery.googleapis.com"; a path is put in front of every target.
-  // kConfig when it cannot be read, or is plain http:// to a host that is not loopback. The clock outlives the transport.
-  static Result<std::unique_ptr<CurlTransport>> make(const std::string& base_url, const base::Clock& clock);
+  // kConfig when it cannot be read, or is plain http:// to a service that is not on loopback. The clock outlives the
+  // transport.
+  static Result<std::unique_ptr<CurlTransport>> make(const std::string& base_url, const base::Clock& clock,
+                                                     HttpPeer peer = HttpPeer::kService);
   ~CurlTransport() override;
   Result<HttpResponse> send(const HttpRequest& request, base::Deadline deadline) override;
   bool is_secure() const override;

@@ -30,8 +30,18 @@ inline constexpr int kCellDepthMax = 32;              // of nested values in a r
 inline constexpr std::size_t kErrorTextMax = 2'000;   // of a foreign message that is passed on
 
 // -- credentials
+inline constexpr const char* kScope = "https://www.googleapis.com/auth/cloud-platform";
 inline constexpr seconds kTokenLife{3'600};
-inline constexpr seconds kTokenRenewal{300};  // a token is replaced so long before it expires
+inline constexpr seconds kTokenRenewal{240};  // a token is replaced so long before it expires; metadata servers keep
+                                              // theirs until 300 s before
+inline constexpr seconds kTokenPause{15};     // between two tries to replace a token that is still valid
+inline constexpr seconds kTokenTimeout{10};   // of one exchange with who gives tokens
+inline constexpr int kTokenTriesMax = 3;
+inline constexpr seconds kMetadataTimeout{3};
+inline constexpr int kMetadataTriesMax = 5;
+inline constexpr int kMetadataLooksMax = 2;      // for a server that may be there
+inline constexpr seconds kMetadataPatience{30};  // for one that must be: a pod is older than its metadata server
+inline constexpr milliseconds kMetadataPause{1'000};
 inline constexpr std::size_t kKeyFileBytesMax = 64 << 10;
 
 // -- appends

@@ -18,7 +18,8 @@ namespace flytt::bigquery {
 
 class Retrier {
  public:
-  Retrier(const base::Clock& clock, base::Random& random) : clock_(clock), random_(random) {}
+  Retrier(const base::Clock& clock, base::Random& random, int tries_max = kTriesMax)
+      : clock_(clock), random_(random), tries_max_(tries_max) {}
 
   // `attempt(deadline)` returns a Result. It is repeated while its error says kAfterBackoff and `is_repeatable`;
   // `before_repeat(error)` is told first. `what` is for the log.
@@ -33,10 +34,10 @@ class Retrier {
       if (outcome) return outcome;
       const Error& error = outcome.error();
       const bool again =
-          error.retry() == base::Retry::kAfterBackoff && is_repeatable && tries < kTriesMax && !clock_.is_past(end);
+          error.retry() == base::Retry::kAfterBackoff && is_repeatable && tries < tries_max_ && !clock_.is_past(end);
       if (!again) return outcome;
       before_repeat(error);
-      base::log_failure(base::LogLevel::kWarning, "a request to bigquery is repeated", error,
+      base::log_failure(base::LogLevel::kWarning, "a request is repeated", error,
                         {{"what", std::string(what)}, {"try", tries}});
       // Full jitter: anything between nothing and a ceiling that doubles.
       TRY_STATUS(wait(std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(ceiling.count()) + 1))));
@@ -74,6 +75,7 @@ class Retrier {
 
   const base::Clock& clock_;
   base::Random& random_;
+  const int tries_max_;
   std::mutex mutex_;
   std::condition_variable cancelled_;
   bool is_cancelled_ = false;

@@ -57,7 +57,7 @@ class StorageWriteSink::Impl final : public LaneHost {
   const base::Clock& clock() override { return parts_.clock; }
   base::Random& random() override { return parts_.random; }
   const StorageWriteOptions& options() override { return options_; }
-  Result<std::string> token() override;
+  Result<HttpHeaders> sign_in() override;
   SteadyTime last_success() override { return last_success_; }
   void acknowledged(const AppendRequest& request) override;
   void settled(const AppendRequest& request) override;
@@ -340,10 +340,9 @@ void StorageWriteSink::Impl::return_channel(const std::shared_ptr<grpc::Channel>
   }
 }
 
-Result<std::string> StorageWriteSink::Impl::token() {
-  if (!parts_.channel.native()->has_tls) return std::string();
-  TRY(const base::Secret token, parts_.credentials.token());
-  return token.reveal();
+Result<HttpHeaders> StorageWriteSink::Impl::sign_in() {
+  if (!parts_.channel.native()->has_tls) return HttpHeaders();
+  return bigquery::sign_in(parts_.credentials);
 }
 
 void StorageWriteSink::Impl::acknowledged(const AppendRequest&) { last_success_ = parts_.clock.steady(); }

@@ -49,8 +49,15 @@ flow::Batch batch_of(std::uint64_t sequence, std::vector<data::TableSlice> slice
 
 class FixedToken final : public Credentials {
  public:
-  Result<base::Secret> token() override { return base::Secret("a-token"); }
+  Result<base::Secret> token() override {
+    if (failures_left-- > 0) return Error(failure, "no token");
+    return base::Secret("a-token");
+  }
   std::string name() const override { return "somebody"; }
+  std::string quota_project() const override { return "billed"; }
+
+  int failures_left = 0;
+  ErrorCode failure = ErrorCode::kUnavailable;
 };
 
 class SinkTest : public ::testing::Test {
@@ -139,6 +146,28 @@ TEST_F(SinkTest, WorksInsideTheProcess) {
   submit(0, {slice(person(), 0, 1000)});
   EXPECT_EQ(receipts(1), (std::vector<std::uint64_t>{0}));
   EXPECT_FALSE(peer.saw_authorization());
+}
+
+TEST_F(SinkTest, ATokenIsWaitedFor) {
+  const wire::GrpcChannel channel = wire::make_grpc_channel(peer.in_process(), true, true);
+  credentials.failures_left = 2;
+  sink = StorageWriteSink::make({channel, credentials, clock, random, metrics}, quick());
+  submit(0, {slice(person(), 0, 10)});
+  EXPECT_EQ(receipts(1), (std::vector<std::uint64_t>{0}));
+  auto sign_ins = peer.sign_ins();
+  std::sort(sign_ins.begin(), sign_ins.end());
+  EXPECT_EQ(sign_ins, (std::vector<std::string>{"Bearer a-token", "billed"}));
+}
+
+TEST_F(SinkTest, CredentialsThatAreRefusedEndTheSink) {
+  const wire::GrpcChannel channel = wire::make_grpc_channel(peer.in_process(), true, true);
+  credentials.failures_left = 1'000'000;
+  credentials.failure = ErrorCode::kAuth;
+  sink = StorageWriteSink::make({channel, credentials, clock, random, metrics}, quick());
+  submit(0, {slice(person(), 0, 10)});
+  const auto more = sink->collect(soon());
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code(), ErrorCode::kAuth);
 }
 
 TEST_F(SinkTest, ALargeBatchBecomesSeveralRequestsOfWhichAllMustBeAnswered) {

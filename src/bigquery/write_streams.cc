@@ -42,8 +42,8 @@ Result<Response> WriteStreams::call(Method method, const Request& request, const
         grpc::ClientContext context;
         context.AddMetadata("x-goog-request-params", routing);
         if (parts_.channel.native()->has_tls) {
-          TRY(const base::Secret token, parts_.credentials.token());
-          if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token.reveal());
+          TRY(const HttpHeaders headers, sign_in(parts_.credentials));
+          for (const auto& [name, value] : headers) context.AddMetadata(name, value);
         }
         const auto left = parts_.clock.left(deadline).count();
         context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(left, GPR_TIMESPAN)));

@@ -11,13 +11,13 @@ namespace {
 constexpr const char* kGoogleRestUrl = "https://bigquery.googleapis.com";
 
 void make_client(BigQueryAccess& access, const base::Clock& clock) {
-  access.random = std::make_unique<base::SeededRandom>(random_seed());
   access.client = std::make_unique<bigquery::Client>(
       bigquery::Client::Parts{*access.transport, *access.credentials, clock, *access.random});
 }
 
 Result<BigQueryAccess> open_rest_only(const std::string& url, const base::Clock& clock) {
   BigQueryAccess access;
+  access.random = std::make_unique<base::SeededRandom>(random_seed());
   access.credentials = bigquery::no_credentials();
   TRY(access.transport, bigquery::CurlTransport::make(url, clock));
   make_client(access, clock);
@@ -28,9 +28,11 @@ Result<BigQueryAccess> open_rest_only(const std::string& url, const base::Clock&
 
 Result<BigQueryAccess> open_remote_access(const DestinationConfig& destination, const base::Clock& clock) {
   BigQueryAccess access;
+  access.random = std::make_unique<base::SeededRandom>(random_seed());
   const bool is_google = destination.kind == DestinationConfig::Kind::kGoogle;
   if (is_google) {
-    TRY(access.credentials, bigquery::service_account_file(destination.key_file, clock));
+    TRY(access.credentials,
+        bigquery::find_credentials(destination.sign_in, {clock, *access.random, bigquery::connector(clock)}));
   } else {
     access.credentials = bigquery::no_credentials();
   }
@@ -39,6 +41,17 @@ Result<BigQueryAccess> open_remote_access(const DestinationConfig& destination, 
       bigquery::make_storage_channel(is_google ? bigquery::kGoogleStorageAddress : destination.grpc_address));
   make_client(access, clock);
   return access;
+}
+
+Status find_project(Config& config, const base::Clock& clock) {
+  if (!config.project.empty()) return ok();
+  base::SeededRandom random(random_seed());
+  TRY(const auto credentials,
+      bigquery::find_credentials(config.destination.sign_in, {clock, random, bigquery::connector(clock)}));
+  TRY(config.project, credentials->project());
+  if (!config.project.empty()) return ok();
+  return Error(ErrorCode::kConfig, config.path + " names no project, nor does " + credentials->name() +
+                                       ": set 'project', or GOOGLE_CLOUD_PROJECT");
 }
 
 Result<std::unique_ptr<OpenDestination>> open_destination_to_ask(Session& session) {

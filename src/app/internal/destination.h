@@ -18,6 +18,10 @@ struct OpenDestination {
 // opened here, without listeners, for as long as the object lives.
 Result<std::unique_ptr<OpenDestination>> open_destination_to_ask(Session& session);
 
+// Where the project is not given, it is that of the credentials, who may have to be asked for it. kConfig when they do not
+// tell.
+Status find_project(Config& config, const base::Clock& clock);
+
 // REST and Storage Write over the network, as the configuration says (kRemote, kGoogle).
 Result<BigQueryAccess> open_remote_access(const DestinationConfig& destination, const base::Clock& clock);
 

@@ -19,9 +19,9 @@ namespace flytt::app {
 
 // Everything that a way to BigQuery consists of; destroyed after its users.
 struct BigQueryAccess {
+  std::unique_ptr<base::SeededRandom> random;
   std::unique_ptr<bigquery::Credentials> credentials;
   std::unique_ptr<bigquery::HttpTransport> transport;
-  std::unique_ptr<base::SeededRandom> random;
   std::unique_ptr<bigquery::Client> client;
   wire::GrpcChannel channel;
 };

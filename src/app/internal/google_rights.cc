@@ -65,11 +65,7 @@ class RightsCheck {
  public:
   RightsCheck(const RightsRequest& request, bigquery::Credentials& credentials, const GoogleEndpoints& endpoints,
               const base::Clock& clock)
-      : request_(request),
-        credentials_(credentials),
-        endpoints_(endpoints),
-        clock_(clock),
-        member_("serviceAccount:" + request.account) {}
+      : request_(request), credentials_(credentials), endpoints_(endpoints), clock_(clock), member_(request.member) {}
 
   std::vector<Found> run() {
     check_apis();
@@ -93,7 +89,13 @@ class RightsCheck {
   // it would only be said again.
   std::optional<Answer> ask(const std::string& base, const char* method, const std::string& target,
                             const Json& body = Json()) {
-    auto response = exchange(base, method, target, body);
+    auto headers = bigquery::sign_in(credentials_);
+    if (!headers) {
+      add(Severity::kError, "account", request_.account, headers.error().text(), "");
+      is_stopped_ = true;
+      return std::nullopt;
+    }
+    auto response = exchange(base, method, target, body, *headers);
     if (!response) {
       add(Severity::kError, "connection", base, response.error().text(), "check the network's way to " + base);
       is_stopped_ = true;
@@ -101,8 +103,8 @@ class RightsCheck {
     }
     Answer answer = read_answer(*response);
     if (answer.status == 401) {
-      add(Severity::kError, "account", request_.account, "Google does not take the key: " + answer.message,
-          "make a new key file for the account");
+      add(Severity::kError, "account", request_.account, "Google does not take the credentials: " + answer.message,
+          credentials_.next_step());
       is_stopped_ = true;
       return std::nullopt;
     }
@@ -112,17 +114,14 @@ class RightsCheck {
   }
 
   Result<bigquery::HttpResponse> exchange(const std::string& base, const char* method, const std::string& target,
-                                          const Json& body) {
+                                          const Json& body, const bigquery::HttpHeaders& headers) {
     std::unique_ptr<bigquery::HttpTransport>& transport = transports_[base];
     if (!transport) {
       TRY(transport, bigquery::CurlTransport::make(base, clock_));
     }
     bigquery::HttpRequest request{method, target, {{"accept", "application/json"}}, body.is_null() ? "" : body.dump()};
     if (!body.is_null()) request.headers.emplace_back("content-type", "application/json");
-    if (transport->is_secure()) {
-      TRY(const base::Secret token, credentials_.token());
-      if (!token.empty()) request.headers.emplace_back("authorization", "Bearer " + token.reveal());
-    }
+    if (transport->is_secure()) request.headers.insert(request.headers.end(), headers.begin(), headers.end());
     return transport->send(request, clock_.in(kRightsCallMax));
   }
 
@@ -282,6 +281,12 @@ class RightsCheck {
     }
     if (!dataset.contains("access"))
       return add(Severity::kAdvice, "dataset_access", object, "who may write the dataset cannot be seen", grant);
+    if (!request_.is_account_known)
+      return add(Severity::kAdvice, "dataset_access", object,
+                 "whether " + request_.account +
+                     " may write the dataset cannot be seen, because the credentials do not "
+                     "tell the account",
+                 grant);
     if (!groups.empty())
       return add(Severity::kAdvice, "dataset_access", object,
                  request_.account + " may write the dataset only as a member of " + groups + ", which cannot be seen",
@@ -342,9 +347,16 @@ class RightsCheck {
 
 }  // namespace
 
-Result<RightsRequest> rights_request(const Config& config, const std::string& account) {
-  RightsRequest request{config.project, config.location, account, datasets_of(config), landing_datasets_of(config), {},
-                        config.buckets};
+Result<RightsRequest> rights_request(const Config& config, const bigquery::Account& account) {
+  RightsRequest request{
+      config.project, config.location, account.email, datasets_of(config), landing_datasets_of(config), {},
+      config.buckets};
+  request.is_account_known = account.email.find('@') != std::string::npos;
+  request.member = (account.is_user ? "user:" : "serviceAccount:") + account.email;
+  if (!request.is_account_known) {  // what somebody has to put there
+    request.member = account.is_user ? "user:NAME@EXAMPLE.NO" : "principal://iam.googleapis.com/SUBJECT";
+    if (account.email.empty()) request.account = account.is_user ? "the signed-in user" : "the workload's identity";
+  }
   TRY(request.connections, connections_of(config));
   return request;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// What the service account lacks at Google before queries, streams and jobs can run: APIs, roles, connections, access to
+// What the account lacks at Google before queries, streams and jobs can run: APIs, roles, connections, access to
 // datasets and buckets.
 // Each finding has the command that gives it. Only asks; nothing is changed.
 //
@@ -33,15 +33,17 @@ struct GoogleEndpoints {
 // Everything that has to be there.
 struct RightsRequest {
   std::string project, location;
-  std::string account;                // e-mail of the service account
+  std::string account;                // e-mail of who signs in, or words where it is not known
   std::vector<std::string> datasets;  // that are written
   std::vector<std::string> landing;   // those of them that are a landing zone
   std::vector<QueryConnection> connections;
   std::vector<std::string> buckets;  // that are written
+  std::string member;                // of the account in IAM: "serviceAccount:…"
+  bool is_account_known = true;
 };
 
 // kConfig: a query names a connection in a form that BigQuery does not take.
-Result<RightsRequest> rights_request(const Config& config, const std::string& account);
+Result<RightsRequest> rights_request(const Config& config, const bigquery::Account& account);
 
 std::vector<Found> check_google_rights(const RightsRequest& request, bigquery::Credentials& credentials,
                                        const GoogleEndpoints& endpoints, const base::Clock& clock);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "app/internal/destination.h"
 #include "app/internal/leader.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -50,6 +51,7 @@ bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 Result<std::unique_ptr<Session>> open_session(const CommonOptions& common) {
   auto session = std::make_unique<Session>();
   TRY(session->config, load_config(common.config_path, process_environment()));
+  TRY_STATUS(find_project(session->config, session->clock));
   return session;
 }
 

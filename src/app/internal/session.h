@@ -18,7 +18,7 @@ struct Session {
   base::Metrics metrics;
 };
 
-// Loads the configuration named by `common`. Errors are kConfig.
+// Loads the configuration named by `common`. Errors are kConfig; where it names no project, also those of the credentials.
 Result<std::unique_ptr<Session>> open_session(const CommonOptions& common);
 
 Environment process_environment();

@@ -25,10 +25,10 @@ std::string routing_value(const std::string& text) {
 }
 
 AppendCall::AppendCall(CallOwner& owner, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue,
-                       const std::string& write_stream, const std::string& token)
+                       const std::string& write_stream, const HttpHeaders& headers)
     : owner_(owner), channel_(std::move(channel)), stub_(channel_) {
   context_.AddMetadata("x-goog-request-params", "write_stream=" + routing_value(write_stream));
-  if (!token.empty()) context_.AddMetadata("authorization", "Bearer " + token);
+  for (const auto& [name, value] : headers) context_.AddMetadata(name, value);
   stream_ = stub_.PrepareCall(&context_, kMethod, &queue);
   stream_->StartCall(&on_started_);
 }

@@ -15,6 +15,8 @@
 #include <memory>
 #include <string>
 
+#include "bigquery/http_transport.h"
+
 namespace flytt::bigquery {
 
 // A value of the routing header x-goog-request-params: everything but unreserved characters is percent-encoded.
@@ -39,9 +41,9 @@ class AppendEvent {
 
 class AppendCall {
  public:
-  // `write_stream` is put into the routing header; `token` may be empty.
+  // `write_stream` is put into the routing header; `headers` say who we are and may be empty.
   AppendCall(CallOwner& owner, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue,
-             const std::string& write_stream, const std::string& token);
+             const std::string& write_stream, const HttpHeaders& headers);
   AppendCall(const AppendCall&) = delete;
   AppendCall& operator=(const AppendCall&) = delete;
 

@@ -69,12 +69,16 @@ void Lane::pump() {
 }
 
 bool Lane::open_call(const AppendRequest& first) {
-  auto token = host_.token();
-  if (!token) {
-    host_.sink_failed(std::move(token).error().within("while connecting to the stream of " + object()));
+  auto headers = host_.sign_in();
+  if (!headers) {
+    Error error = std::move(headers).error().within("while connecting to the stream of " + object());
+    if (error.retry() == base::Retry::kAfterBackoff)  // who gives tokens is away
+      trouble(own_failure(grpc::StatusCode::UNAVAILABLE, error.text()));
+    else
+      host_.sink_failed(std::move(error));
     return false;
   }
-  calls_.push_back(std::make_unique<AppendCall>(*this, host_.take_channel(), host_.queue(), write_stream_, *token));
+  calls_.push_back(std::make_unique<AppendCall>(*this, host_.take_channel(), host_.queue(), write_stream_, *headers));
   call_ = calls_.back().get();
   call_encoder_ = first.encoder;
   is_first_on_call_ = true;

@@ -22,6 +22,7 @@
 
 #include "base/random.h"
 #include "bigquery/internal/append_call.h"
+#include "bigquery/http_transport.h"
 #include "bigquery/internal/append_request.h"
 #include "bigquery/internal/errors.h"
 
@@ -37,7 +38,7 @@ class LaneHost {
   virtual const base::Clock& clock() = 0;
   virtual base::Random& random() = 0;
   virtual const StorageWriteOptions& options() = 0;
-  virtual Result<std::string> token() = 0;      // empty when none is to be sent
+  virtual Result<HttpHeaders> sign_in() = 0;    // empty when nothing is to be sent
   virtual base::SteadyTime last_success() = 0;  // of any lane
   virtual void acknowledged(const AppendRequest& request) = 0;
   virtual void settled(const AppendRequest& request) = 0;  // after acknowledged, refused or given up

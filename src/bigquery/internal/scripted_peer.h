@@ -109,6 +109,11 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
     std::lock_guard lock(mutex_);
     return peers_;
   }
+  // Values of authorization and x-goog-user-project, as they came.
+  std::vector<std::string> sign_ins() {
+    std::lock_guard lock(mutex_);
+    return sign_ins_;
+  }
   bool saw_authorization() {
     std::lock_guard lock(mutex_);
     return saw_authorization_;
@@ -148,6 +153,7 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
     for (const auto& [name, value] : context.client_metadata()) {
       if (name == "x-goog-request-params") routing_headers_.emplace_back(value.data(), value.size());
       saw_authorization_ |= name == "authorization";
+      if (name == "authorization" || name == "x-goog-user-project") sign_ins_.emplace_back(value.data(), value.size());
     }
     return ++connections_;
   }
@@ -300,6 +306,7 @@ class ScriptedPeer final : public storage::BigQueryWrite::Service {
   std::vector<std::string> routing_headers_;
   std::set<std::string> peers_;
   bool is_released_ = false, saw_authorization_ = false;
+  std::vector<std::string> sign_ins_;
   int connections_ = 0;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
