@@ -112,7 +112,8 @@ class Adapter {
 
   Status add_variable(const Reference& reference) {
     if (reference.is_implied && reference.name == kGoogleVariable) {
-      add_google_key();
+      const bool has_identity = place_ == Place::kNais || place_ == Place::kKubernetes;  // the pod's own
+      if (!has_identity) add_google_key();
       return ok();
     }
     if (!is_variable(reference.name))

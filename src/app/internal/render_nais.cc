@@ -18,8 +18,8 @@ constexpr std::string_view kLocation = "europe-north1";  // of all datasets that
 constexpr int kFinishedSeconds = 86'400;
 constexpr int kPreStopSeconds = 5;  // nais lets each pod sleep so long before SIGTERM, within its grace period
 constexpr const char* kFingerprintVariable = "CONFIGURATION_FINGERPRINT";
-constexpr const char* kGoogleHosts[] = {"bigquery.googleapis.com", "bigquerystorage.googleapis.com",
-                                        "oauth2.googleapis.com"};
+constexpr const char* kGoogleHosts[] = {"bigquery.googleapis.com", "bigquerystorage.googleapis.com"};
+constexpr const char* kGoogleSignInHost = "oauth2.googleapis.com";  // nais lets everybody reach the metadata server
 
 // A variable of a database: NAIS_DATABASE_<APP>_<DATABASE>_URL, where both may have _ themselves.
 std::string without_ends(const std::string& variable) {
@@ -223,6 +223,7 @@ class Nais {
     const DestinationConfig& destination = config_.destination;
     if (destination.kind == DestinationConfig::Kind::kGoogle)
       for (const char* host : kGoogleHosts) hosts_.insert({host, 443});
+    if (has_key()) hosts_.insert({kGoogleSignInHost, 443});
     if (destination.kind == DestinationConfig::Kind::kRemote)
       for (const std::string& text : {destination.rest_url, destination.grpc_address})
         if (const auto address = address_of(text, 80)) add_host("destination", *address, hosts_);
@@ -273,14 +274,28 @@ class Nais {
     return is_query ? config_.find_query(workload.entry->name.substr(6)) : nullptr;
   }
 
+  // Else the application's own account is used, by Workload Identity.
+  bool has_key() const {
+    return config_.destination.kind == DestinationConfig::Kind::kGoogle &&
+           !config_.destination.sign_in.key_file.empty();
+  }
+
   void warn_of_google() {
     if (config_.destination.kind != DestinationConfig::Kind::kGoogle) return;
     if (config_.location != kLocation)
       warn("location", "nais makes datasets in europe-north1, and this configuration says " + config_.location);
-    warn("gcp.bigQueryDatasets",
-         "nais makes them in the team's project and gives the rights to the application's own account; flytt writes to "
-         "project " +
-             config_.project + " and signs in with a key: give them to the key's account, too (`flytt render iam`)");
+    const std::string made =
+        "nais makes them in the team's project and gives the rights to the application's own account; ";
+    const std::string written =
+        config_.project.empty() ? "flytt" : "flytt writes to project " + config_.project + " and";
+    if (has_key())
+      warn("gcp.bigQueryDatasets",
+           made + written + " signs in with a key: give them to the key's account, too (`flytt render iam`)");
+    else if (!config_.project.empty())
+      warn("gcp.bigQueryDatasets",
+           made + written +
+               " signs in as that one: where it is not the team's project, give the account its "
+               "rights there (`flytt render iam --account`)");
     for (const std::string& dataset : datasets_of(config_))
       if (!is_dataset(dataset))
         warn("dataset " + dataset,

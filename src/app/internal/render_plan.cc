@@ -222,7 +222,19 @@ class Planner {
     warn(about, sentence);
   }
 
+  void warn_of_identity() {
+    if (plan_.request.place != Place::kKubernetes || config_.destination.kind != DestinationConfig::Kind::kGoogle ||
+        !config_.destination.sign_in.key_file.empty())
+      return;
+    warn("destination.bigquery",
+         "without 'key_file' the pods sign in by Workload Identity of GKE, as the namespace's service account "
+         "'default': "
+         "annotate it with iam.gke.io/gcp-service-account=ACCOUNT, and grant it roles/iam.workloadIdentityUser on "
+         "ACCOUNT");
+  }
+
   void warn_of_place() {
+    warn_of_identity();
     const bool is_container = plan_.request.place != Place::kSystemd;
     if (is_local() && is_container)
       warn("destination.local",
