@@ -33,7 +33,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(!user->refresh_token.empty() && !user->token_url.empty() && is_one_line(user->account));
   if (const auto* external = std::get_if<ExternalAccount>(&file->source)) {
     require(external->subject.file.empty() != external->subject.url.empty() && !external->audience.empty());
-    for (const auto& [name, value] : external->subject.headers) require(is_one_line(name) && is_one_line(value.reveal()));
+    for (const auto& [name, value] : external->subject.headers)
+      require(is_one_line(name) && is_one_line(value.reveal()));
   }
   if (file->impersonation) require(!file->impersonation->url.empty() && file->impersonation->lifetime_seconds >= 600);
   return 0;

@@ -243,7 +243,7 @@ std::string findings_text(const SignIn& sign_in, const std::vector<Found>& found
 
 int run_check(const CommonOptions& common) {
   base::set_log(base::LogLevel::kError, base::LogFormat::kText);
-  auto session = open_session(common);
+  auto session = open_session_with_project(common);
   if (!session) return report(session.error());
   std::vector<Found> found;
   check_state(**session, found);

@@ -327,7 +327,7 @@ std::string plan_text(const Plan& plan) {
 }  // namespace
 
 int run_plan(const CommonOptions& common) {
-  auto session = open_session(common);
+  auto session = open_session_with_project(common);
   if (!session) return report(session.error());
   base::set_log(base::LogLevel::kWarning, base::LogFormat::kText);
   const auto plan = make_plan(**session);

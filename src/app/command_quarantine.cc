@@ -90,7 +90,7 @@ Result<int> retry(Session& session, const QuarantineOptions& options) {
 
 Result<int> run(const CommonOptions& common, const QuarantineOptions& options) {
   base::set_log(base::LogLevel::kError, base::LogFormat::kText);
-  TRY(const auto session, open_session(common));
+  TRY(const auto session, open_session_with_project(common));
   if (options.action == "show") return show(*session, options);
   if (options.action == "drop") return drop(*session, options);
   if (options.action == "retry") return retry(*session, options);

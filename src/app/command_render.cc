@@ -21,7 +21,7 @@ namespace {
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 Status render_iam(const CommonOptions& common, const RenderOptions& options) {
-  TRY(const auto session, open_session(common));
+  TRY(const auto session, open_session_with_project(common));
   const Config& config = session->config;
   IamRequest request{options.account, options.readers};
   if (request.account.empty() && config.destination.kind == DestinationConfig::Kind::kGoogle) {

@@ -352,7 +352,7 @@ Status close(Session& session, Running& running) {
 Result<int> run(const CommonOptions& common, const RunOptions& options) {
   TRY_STATUS(prepare_process());
   TRY(const SignalWatch signals, SignalWatch::start());
-  TRY(const auto session, open_session(common));
+  TRY(const auto session, open_session_with_project(common));
   Running running;
   const auto outcome = work(*session, signals, options, running);
   const Status closed = close(*session, running);

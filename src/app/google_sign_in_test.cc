@@ -36,7 +36,8 @@ class MetadataPeer final : public gateway::HttpHandler {
     std::lock_guard lock(mutex_);
     asked.push_back(request.method + " " + request.path);
     const auto found = answers.find(asked.back());
-    gateway::HttpResponse out = found == answers.end() ? gateway::HttpResponse{404, "text/html", "", {}} : found->second;
+    gateway::HttpResponse out =
+        found == answers.end() ? gateway::HttpResponse{404, "text/html", "", {}} : found->second;
     out.headers.emplace_back("Metadata-Flavor", "Google");
     return out;
   }
@@ -71,9 +72,8 @@ class GoogleSignInTest : public testing::Test {
     set_.push_back(name);
   }
   void write(const std::string& head) {
-    std::ofstream(folder_ + "/flytt.yaml")
-        << head << "destination: {bigquery: {}}\nstate: {sqlite: ./state.db}\n"
-        << "jobs: {j: {run: [/bin/true], schedule: {every: 1h}}}\n";
+    std::ofstream(folder_ + "/flytt.yaml") << head << "destination: {bigquery: {}}\nstate: {sqlite: ./state.db}\n"
+                                           << "jobs: {j: {run: [/bin/true], schedule: {every: 1h}}}\n";
   }
   // What is printed, standard output first, and the exit status.
   std::pair<int, std::string> run(std::vector<std::string> words) {
@@ -105,7 +105,8 @@ TEST_F(GoogleSignInTest, CheckSaysWhoSignsInAndForWhichProject) {
   EXPECT_NE(text.find("https://serviceusage.googleapis.com cannot be reached"), text.npos) << text;
   EXPECT_EQ(status, kExitFindings);
   const auto json = run({"check", "--json"}).second;
-  EXPECT_EQ(json.find(R"({"sign_in":{"project":"team-sak-dev","account":")" + std::string(kAccount) + "\""), 0U) << json;
+  EXPECT_EQ(json.find(R"({"sign_in":{"project":"team-sak-dev","account":")" + std::string(kAccount) + "\""), 0U)
+      << json;
 }
 
 TEST_F(GoogleSignInTest, TheProjectOfTheEnvironmentAndThatOfTheFileComeFirst) {
@@ -128,6 +129,12 @@ TEST_F(GoogleSignInTest, CheckNamesAMissingBinding) {
   EXPECT_EQ(status, kExitFindings);
   EXPECT_NE(text.find("bind the pod to an account, with annotation iam.gke.io/gcp-service-account"), text.npos) << text;
   EXPECT_EQ(text.find("cannot be reached"), text.npos) << text;
+}
+
+TEST_F(GoogleSignInTest, WhatStaysHereAsksNobody) {
+  EXPECT_EQ(run({"job", "next"}).first, kExitDone);
+  EXPECT_EQ(run({"status"}).first, kExitDone);
+  EXPECT_TRUE(peer_.asked.empty());
 }
 
 TEST_F(GoogleSignInTest, RightsAreRenderedForTheMachinesAccount) {
@@ -160,12 +167,11 @@ TEST_F(GoogleSignInTest, WhoHasSignedInComesBeforeTheMachine) {
 TEST(GoogleConfig, PlacesOfCredentials) {
   std::map<std::string, std::string> variables{{"HOME", "/home/a"}};
   const auto places = [&](const std::string& google) {
-    const auto config = parse_config(
-        "destination: {bigquery: " + google + "}\nstate: {sqlite: s}\n", "/etc/flytt/flytt.yaml",
-        [&](const std::string& name) {
-          const auto found = variables.find(name);
-          return found == variables.end() ? std::nullopt : std::optional(found->second);
-        });
+    const auto config = parse_config("destination: {bigquery: " + google + "}\nstate: {sqlite: s}\n",
+                                     "/etc/flytt/flytt.yaml", [&](const std::string& name) {
+                                       const auto found = variables.find(name);
+                                       return found == variables.end() ? std::nullopt : std::optional(found->second);
+                                     });
     EXPECT_TRUE(config) << config.error().text();
     return config ? config->destination.sign_in : bigquery::CredentialsPlaces();
   };
@@ -173,8 +179,10 @@ TEST(GoogleConfig, PlacesOfCredentials) {
   EXPECT_EQ(found.key_file, "");
   EXPECT_EQ(found.signed_in_file, "/home/a/.config/gcloud/application_default_credentials.json");
   EXPECT_FALSE(found.expects_metadata);
-  variables = {{"GOOGLE_APPLICATION_CREDENTIALS", "/secrets/adc.json"}, {"CLOUDSDK_CONFIG", "/g"},
-               {"KUBERNETES_SERVICE_HOST", "10.0.0.1"}, {"GOOGLE_CLOUD_QUOTA_PROJECT", "billed"}};
+  variables = {{"GOOGLE_APPLICATION_CREDENTIALS", "/secrets/adc.json"},
+               {"CLOUDSDK_CONFIG", "/g"},
+               {"KUBERNETES_SERVICE_HOST", "10.0.0.1"},
+               {"GOOGLE_CLOUD_QUOTA_PROJECT", "billed"}};
   found = places("{}");
   EXPECT_EQ(found.key_file, "/secrets/adc.json");
   EXPECT_EQ(found.signed_in_file, "/g/application_default_credentials.json");

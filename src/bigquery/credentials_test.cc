@@ -409,6 +409,9 @@ TEST_F(CredentialsTest, WhatIsMissingIsNamed) {
   nlohmann::json lines = user();
   lines["quota_project_id"] = "a\r\nx-evil: 1";
   EXPECT_TRUE(error_of(lines).starts_with("config: "));
+  lines = user();
+  lines["project_id"] = "a b";
+  EXPECT_TRUE(error_of(lines).starts_with("config: "));
   lines = external();
   lines["credential_source"] = {{"url", "https://h/"}, {"headers", {{"a", "b\r\nc: d"}}}};
   EXPECT_TRUE(error_of(lines).starts_with("config: "));

@@ -156,5 +156,15 @@ TEST(LoopbackHost, WhatCounts) {
     EXPECT_FALSE(is_loopback_host(no)) << no;
 }
 
+TEST_F(TransportTest, AMetadataServerGetsNoToken) {
+  EXPECT_FALSE(CurlTransport::make("http://metadata.google.internal", clock));
+  auto transport = CurlTransport::make("http://metadata.google.internal", clock, HttpPeer::kMetadata);
+  ASSERT_TRUE(transport) << transport.error().text();
+  EXPECT_FALSE((*transport)->is_secure());
+  const auto refused = (*transport)->send({"GET", "/", {{"Authorization", "Bearer t"}}, ""}, soon());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kBug);
+}
+
 }  // namespace
 }  // namespace flytt::bigquery

@@ -51,6 +51,11 @@ bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 Result<std::unique_ptr<Session>> open_session(const CommonOptions& common) {
   auto session = std::make_unique<Session>();
   TRY(session->config, load_config(common.config_path, process_environment()));
+  return session;
+}
+
+Result<std::unique_ptr<Session>> open_session_with_project(const CommonOptions& common) {
+  TRY(auto session, open_session(common));
   TRY_STATUS(find_project(session->config, session->clock));
   return session;
 }

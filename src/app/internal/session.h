@@ -18,8 +18,11 @@ struct Session {
   base::Metrics metrics;
 };
 
-// Loads the configuration named by `common`. Errors are kConfig; where it names no project, also those of the credentials.
+// Loads the configuration named by `common`. Errors are kConfig.
 Result<std::unique_ptr<Session>> open_session(const CommonOptions& common);
+// For verbs that speak of tables of the destination: where the configuration names no project, it is found now (find_project
+// in destination.h), and errors may also be those of the credentials.
+Result<std::unique_ptr<Session>> open_session_with_project(const CommonOptions& common);
 
 Environment process_environment();
 // What commands of jobs take over from this process: those of CommandSpec::inherited that it has; and FLYTT_PROGRAM and

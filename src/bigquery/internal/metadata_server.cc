@@ -111,7 +111,7 @@ Result<HttpResponse> MetadataServer::ask(const std::string& target, base::Deadli
   const std::string status = "HTTP status " + std::to_string(answer->status);
   if (is_passing(answer->status))
     return Error(ErrorCode::kUnavailable, host_ + " is not ready").side(Side::kSink).cause(status);
-  return Error(ErrorCode::kAuth, host_ + " answers, and is no metadata server of Google's: look at GCE_METADATA_HOST")
+  return Error(ErrorCode::kAuth, host_ + " answers, and is no metadata server of Google's; GCE_METADATA_HOST names one")
       .side(Side::kSink)
       .cause(status + " without Metadata-Flavor: Google");
 }

@@ -107,7 +107,7 @@ TEST_F(MetadataServerTest, SomebodyElseAnswers) {
       missing(places),
       "there are no credentials for Google: set 'destination.bigquery.key_file' or GOOGLE_APPLICATION_CREDENTIALS, "
       "sign in with `gcloud auth application-default login`, or run with Workload Identity (no metadata server "
-      "answers: 127.0.0.1:8080 answers, and is no metadata server of Google's: look at GCE_METADATA_HOST)");
+      "answers: 127.0.0.1:8080 answers, and is no metadata server of Google's; GCE_METADATA_HOST names one)");
   // Nor later: what comes then may be anything.
   ScriptedNet other{clock};
   CredentialsParts others{clock, random, other.connect()};
