@@ -170,7 +170,7 @@ class Manifests(Render):
 
     def test_a_pod_has_time_to_stop_after_it_has_slept(self):
         _, specs = self.specs(self.text(), "--jobs-apart")
-        self.assertEqual({spec["terminationGracePeriodSeconds"] for spec in specs.values()}, {65})
+        self.assertEqual({spec["terminationGracePeriodSeconds"] for spec in specs.values()}, {75})
 
     def test_only_the_engine_declares_its_database(self):
         rendered, specs = self.specs(self.text(), "--jobs-apart")
