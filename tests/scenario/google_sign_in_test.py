@@ -1,5 +1,6 @@
 """A program at Google without a key: it signs in through a metadata server and runs a query, over TLS with the names of Google's
-services. They lead to an embedded warehouse, by a proxy whose certificate only this program's own mount namespace trusts."""
+services. They lead to an embedded warehouse, by a proxy whose certificate only this program's own mount namespace trusts; other
+services allow all that they are asked for and know no bucket and no API."""
 
 import http.server
 import os
@@ -49,11 +50,11 @@ class Metadata(http.server.BaseHTTPRequestHandler):
 
 
 class Google(threading.Thread):
-    """Takes CONNECT, ends the TLS, and hands the requests to a warehouse."""
+    """Takes CONNECT, ends the TLS, and hands the requests for BigQuery to a warehouse."""
 
     def __init__(self, folder, warehouse_port):
         super().__init__(daemon=True)
-        self.warehouse_port, self.streams = warehouse_port, []
+        self.warehouse_port, self.streams, self.others_asked = warehouse_port, [], []
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(folder / "server.pem", folder / "server.key")
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -79,15 +80,27 @@ class Google(threading.Thread):
 
     def serve(self, peer):
         try:
-            peer.recv(4096)
+            is_bigquery = peer.recv(4096).startswith(b"CONNECT bigquery.")
             peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             inside = self.context.wrap_socket(peer, server_side=True)
+            if not is_bigquery:
+                return self.answer_others(inside)
             outside = socket.create_connection(("127.0.0.1", self.warehouse_port))
             threading.Thread(target=self.pump, args=(outside, inside), daemon=True).start()
             self.streams.append([])
             self.pump(inside, outside, self.streams[-1])
         except OSError:
             pass
+
+    def answer_others(self, peer):
+        with peer, peer.makefile("rb") as lines:
+            while first := lines.readline():
+                head = first + b"".join(iter(lines.readline, b"\r\n"))
+                self.others_asked.append(head.decode())
+                length = re.search(rb"(?i)content-length: (\d+)", head)
+                asked = lines.read(int(length[1]) if length else 0)
+                status, answer = ("200 OK", asked) if b":testIamPermissions" in head else ("404 Not Found", b'{"error": {"message": "There is none."}}')
+                peer.sendall(f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(answer)}\r\n\r\n".encode() + answer)
 
     def pump(self, source, target, stream=None):
         while data := source.recv(1 << 20):
@@ -161,6 +174,17 @@ class GoogleSignIn(unittest.TestCase):
         tokens = [path for path in self.metadata.asked if path.endswith("/token")]
         self.assertEqual(len(tokens), 3, "one that failed, and one for each process")
         self.assertTrue(self.flytt("check").stdout.startswith(f"project team-sak-dev, account {ACCOUNT}, by the metadata server "))
+
+    def test_check_names_a_bucket_that_is_missing(self):
+        with open(self.folder / "flytt.yaml", "a") as configuration:
+            configuration.write("buckets: [team-sak-story]\n")
+        done = self.flytt("check")
+        self.assertEqual(done.returncode, 3, done.stdout)
+        self.assertIn("there is no such bucket", done.stdout)
+        self.assertIn("gcloud storage buckets create gs://team-sak-story --project=team-sak-dev --location=", done.stdout)
+        self.assertTrue(any("/b/team-sak-story/iam/testPermissions?" in request for request in self.google.others_asked))
+        for request in self.google.others_asked:
+            self.assertIn(f"\r\nauthorization: Bearer {TOKEN}\r\n", request)
 
 
 if __name__ == "__main__":
