@@ -113,6 +113,7 @@ TEST(Catalog, tables_that_cannot_be_mirrored_say_why_and_what_to_do) {
 
 TEST(Catalog, publication_membership_column_lists_and_row_filters) {
   ScratchDatabase database;
+  if (database.version() < 150000) GTEST_SKIP() << "column lists and row filters are newer";
   database.sql(
       "CREATE TABLE a (id int PRIMARY KEY, x int, y int); CREATE TABLE b (id int PRIMARY KEY, s text); CREATE TABLE c "
       "(id int PRIMARY KEY);"

@@ -90,6 +90,7 @@ TEST(Copy, ranges_together_hold_every_row_once) {
 
 TEST(Copy, partitions_row_filters_and_column_lists) {
   ScratchDatabase database;
+  if (database.version() < 150000) GTEST_SKIP() << "column lists and row filters are newer";
   database.sql(
       "CREATE TABLE part (id int, x int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); CREATE TABLE part_1 "
       "PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');"
@@ -140,8 +141,7 @@ TEST(Copy, session_that_ended_gives_no_more_sources) {
   const auto session = open_session(database);
   const CopyRange range = session->plan_ranges(table, patience()).value().front();
   EXPECT_TRUE(read_range(*session, table, range));
-  database.sql(
-      "SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots WHERE database = current_database()");
+  database.terminate("SELECT active_pid FROM pg_replication_slots WHERE database = current_database()");
   const auto gone = read_range(*session, table, range);
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().code(), ErrorCode::kUnavailable);
@@ -251,7 +251,7 @@ TEST(CopyReader, notices_that_the_server_goes) {
                                   patience(), "copy public.t")
                     .value();
   ASSERT_TRUE(reader->read(patience()));
-  database.sql("SELECT pg_terminate_backend(" + std::to_string(pid) + ", 30000)");
+  database.terminate("SELECT " + std::to_string(pid));
   Result<const std::vector<std::string_view>*> messages = nullptr;
   while (messages && !reader->ended()) messages = reader->read(patience());
   ASSERT_FALSE(messages);

@@ -478,8 +478,7 @@ TEST_F(Stream, does_not_start_where_changes_are_missing) {
 TEST_F(Stream, ends_with_an_error_when_the_server_goes) {
   make("CREATE TABLE t (id int PRIMARY KEY)");
   open();
-  database.sql("SELECT pg_terminate_backend(active_pid, 30000) FROM pg_replication_slots WHERE slot_name = '" + slot +
-               "'");
+  database.terminate("SELECT active_pid FROM pg_replication_slots WHERE slot_name = '" + slot + "'");
   Result<std::optional<flow::Batch>> batch = std::optional<flow::Batch>();
   for (int i = 0; i < 10 && batch; ++i) batch = source->next(patience());
   ASSERT_FALSE(batch);

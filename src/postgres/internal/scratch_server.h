@@ -50,6 +50,8 @@ class ScratchDatabase {
   // Runs SQL (any number of statements); stops the test program when it fails.
   Rows sql(std::string_view text);
   std::string value(std::string_view text);  // the first cell of the answer
+  void terminate(std::string_view pid_sql);  // the backend whose pid it gives, and waits until it is gone
+  int version() { return std::stoi(value("SHOW server_version_num")); }  // 150018
 
  private:
   ScratchServer& server_;

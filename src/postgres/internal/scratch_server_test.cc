@@ -212,6 +212,12 @@ std::string ScratchDatabase::value(std::string_view text) {
   return rows.text(0, 0);
 }
 
+void ScratchDatabase::terminate(std::string_view pid_sql) {
+  const std::string pid = value(pid_sql), activity = "SELECT count(*) FROM pg_stat_activity WHERE pid = " + pid;
+  sql("SELECT pg_terminate_backend(" + pid + ")");
+  while (value(activity) != "0") {}
+}
+
 TEST(ScratchServer, answers) {
   ScratchDatabase database;
   EXPECT_EQ(database.value("SHOW wal_level"), "logical");
