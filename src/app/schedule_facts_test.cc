@@ -119,6 +119,15 @@ TEST_F(ScheduleFactsTest, SlotsThatFollowEachOtherDoNotMoveTheEndAway) {
   EXPECT_FALSE(facts_.readiness("stream:sak", kSlot + 5 * kSecond).is_ready);
 }
 
+TEST_F(ScheduleFactsTest, AClockThatWasPutBackMakesNothingComplete) {
+  stream_.saved_number = 700;
+  clock_.wall = kSlot + 3600 * kSecond;
+  while (!facts_.readiness("stream:sak", kSlot + 3600 * kSecond).is_ready) {}
+  clock_.wall = kSlot;
+  log_end_ = 900;
+  EXPECT_NE(ask("stream:sak"), "ready") << "what it had an hour later says nothing about this hour";
+}
+
 TEST_F(ScheduleFactsTest, AStreamThatBeganAnewAsksAnew) {
   log_end_ = 1'000'000;
   ask_until_asked("stream:sak");

@@ -143,9 +143,14 @@ bool ScheduleFacts::has_all_of_log(const pipeline::PipelineStatus& stream, std::
     log.complete_micros = std::max(log.complete_micros, log.ahead.front().asked_micros);
     log.ahead.pop_front();
   }
+  const std::int64_t now = parts_.clock.wall_micros();
+  if (std::max(log.complete_micros, log.ahead.empty() ? INT64_MIN : log.ahead.back().asked_micros) > now) {
+    log.ahead.clear();  // the clock was put back since: those times are of changes that are still to come
+    log.complete_micros = INT64_MIN;
+  }
   if (log.complete_micros >= slot_micros) return true;
   const bool is_asked = !log.ahead.empty() && log.ahead.back().asked_micros >= slot_micros;
-  if (!is_asked && log.ahead.size() < kLogEndsMax && parts_.clock.wall_micros() >= slot_micros) {
+  if (!is_asked && log.ahead.size() < kLogEndsMax && now >= slot_micros) {
     log.is_wanted = true;
     ask();
   }
